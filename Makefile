@@ -1,0 +1,33 @@
+# Two commands do everything: `make quickstart` runs the main job, `make test` passes the tests.
+# Both set up .venv first; nothing else is needed but Python 3.11, git and make.
+PYTHON ?= python3.11
+# On a machine without a GPU, name PyTorch's CPU wheel index here to avoid the large CUDA build:
+#   make setup TORCH_INDEX=URL
+TORCH_INDEX ?=
+BIN := .venv/bin
+
+.PHONY: setup test check quickstart clean
+setup: .venv/.setup-done
+
+.venv/.setup-done: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or name it: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/pip install --quiet -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps -e .
+	@$(BIN)/python -c "import torch; cuda = torch.version.cuda; print('hunmin: torch', torch.__version__, 'for CUDA ' + cuda if cuda else 'for CPU')"
+	@touch $@
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+test: check
+	$(BIN)/python -m pytest
+
+quickstart: setup
+	$(BIN)/hunmin run configs/quickstart.yaml
+
+clean:
+	rm -rf .venv .ruff_cache .pytest_cache

@@ -1,0 +1,385 @@
+"""Stage folders that are either finished or not: manifest, atomic writes, verification, lock.
+
+`manifest.json` is written last, by rename; a folder without one is not finished. Nothing here knows what
+a stage does.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data_pipeline.errors import ArtifactError, InputError
+from data_pipeline.schema import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+HEARTBEAT_S = 10.0
+STALE_AFTER_S = 120.0  # a lock of another host without a heartbeat for this long is dead
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex sha256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """Hex sha256 of a JSON value in canonical form (sorted keys, no spaces, UTF-8)."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return sha256_bytes(text.encode())
+
+
+def sha256_file(path: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def fsync_path(path: Path) -> None:
+    """Flush a file's or a folder's bytes to the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write the whole file or nothing: temporary name, fsync, rename, fsync of the folder."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    fsync_path(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_atomic` of a readable JSON text."""
+    write_atomic(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def table_sha256(table: pa.Table) -> str:
+    """Hash of the logical columns: equal for equal values, whatever the chunks, offsets or file format."""
+    digest = hashlib.sha256()
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        chunk = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+        digest.update(f"{name}:{chunk.type}:{len(chunk)};".encode())
+        _hash_array(digest, chunk)
+    return digest.hexdigest()
+
+
+def _hash_array(digest: Any, array: pa.Array) -> None:
+    kind = array.type
+    digest.update(np.packbits(pc.is_null(array).to_numpy(zero_copy_only=False)).tobytes())
+    if pa.types.is_map(kind):
+        array = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
+        kind = array.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        lengths = pc.fill_null(pc.list_value_length(array), 0)
+        digest.update(lengths.to_numpy(zero_copy_only=False).astype("<i8").tobytes())
+        _hash_array(digest, array.flatten())
+    elif pa.types.is_struct(kind):
+        for index in range(kind.num_fields):
+            digest.update(kind.field(index).name.encode())
+            _hash_array(digest, array.field(index))
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        values = pc.fill_null(array, "")
+        lengths = pc.binary_length(values).to_numpy(zero_copy_only=False)
+        digest.update(lengths.astype("<i8").tobytes())
+        for value in values.to_pylist():
+            digest.update(value.encode())
+    elif pa.types.is_boolean(kind):
+        digest.update(pc.fill_null(array, False).to_numpy(zero_copy_only=False).astype("u1").tobytes())
+    elif pa.types.is_null(kind):
+        return
+    else:
+        digest.update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy(zero_copy_only=False)).tobytes())
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a parquet file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        pq.write_table(table, partial, compression="zstd")
+        fsync_path(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    fsync_path(path.parent)
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of a stage; `path` relative to the stage folder, `rows` null where it has none."""
+
+    path: str
+    bytes: int
+    rows: int | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage is, and what it was made from."""
+
+    stage: str
+    stage_version: int
+    parents: dict[str, str]  # stage -> its content_sha256
+    config_sha256: str  # of the content fields
+    content_sha256: str  # logical content in canonical order; no bytes, time, host, path
+    counts: dict[str, Any]
+    files: list[FileEntry]
+    code_sha256: str
+    versions: dict[str, str]
+    seconds: float
+    schema_version: int = SCHEMA_VERSION
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def load_manifest(stage_dir: Path) -> Manifest | None:
+    """The manifest of a finished stage; None where the stage is not finished.
+
+    Raises:
+        ArtifactError: the file is there and is not a manifest of this schema version.
+
+    """
+    path = stage_dir / MANIFEST
+    if not path.exists():
+        return None
+    try:
+        raw = json.loads(path.read_text())
+        raw["files"] = [FileEntry(**entry) for entry in raw["files"]]
+        manifest = Manifest(**raw)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(f"{path}: not a manifest ({error}); delete it to run the stage again") from error
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path}: schema_version {manifest.schema_version}, this hunmin reads {SCHEMA_VERSION}; "
+            "run the stage again with --force"
+        )
+    return manifest
+
+
+def commit(
+    stage_dir: Path,
+    *,
+    stage: str,
+    stage_version: int,
+    parents: dict[str, str],
+    config_sha256: str,
+    content_sha256: str,
+    counts: dict[str, Any],
+    files: Iterable[Path],
+    rows: dict[str, int] | None = None,
+    seconds: float,
+    extra: dict[str, Any] | None = None,
+) -> Manifest:
+    """Hash the files, flush them, and write the manifest last. After this the stage is finished.
+
+    Args:
+        stage_dir: the stage's folder.
+        stage, stage_version, parents, config_sha256, content_sha256, counts, seconds, extra: see Manifest.
+        files: the files that belong to the stage, inside stage_dir.
+        rows: by path relative to stage_dir, for tables.
+
+    """
+    entries = []
+    for path in sorted(files):
+        fsync_path(path)
+        relative = path.relative_to(stage_dir).as_posix()
+        entries.append(
+            FileEntry(relative, path.stat().st_size, (rows or {}).get(relative), sha256_file(path))
+        )
+    manifest = Manifest(
+        stage=stage,
+        stage_version=stage_version,
+        parents=parents,
+        config_sha256=config_sha256,
+        content_sha256=content_sha256,
+        counts=counts,
+        files=entries,
+        code_sha256=code_sha256(),
+        versions=versions(),
+        seconds=round(seconds, 3),
+        extra=extra or {},
+    )
+    write_json(stage_dir / MANIFEST, asdict(manifest))
+    return manifest
+
+
+def verify(stage_dir: Path, *, cure: str) -> Manifest:
+    """The manifest, after every file was found with its size and sha256.
+
+    Args:
+        stage_dir: the stage's folder.
+        cure: the command that rebuilds the stage, for the message.
+
+    Raises:
+        ArtifactError: the stage is not finished, or a file is missing or differs.
+
+    """
+    manifest = load_manifest(stage_dir)
+    if manifest is None:
+        raise ArtifactError(f"{stage_dir}: no {MANIFEST}, the stage is not finished; run: {cure}")
+    for entry in manifest.files:
+        path = stage_dir / entry.path
+        if not path.exists():
+            raise ArtifactError(f"{path}: missing, though {MANIFEST} lists it; rebuild with: {cure}")
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise ArtifactError(f"{path}: {size} bytes, {MANIFEST} says {entry.bytes}; rebuild with: {cure}")
+        found = sha256_file(path)
+        if found != entry.sha256:
+            raise ArtifactError(
+                f"{path}: sha256 {found[:8]}… differs from {MANIFEST} ({entry.sha256[:8]}…); "
+                f"rebuild with: {cure}"
+            )
+    return manifest
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every regular file below a folder, sorted, manifest and temporary files excluded."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST and not path.name.endswith(".partial")
+    )
+
+
+def clear(stage_dir: Path) -> None:
+    """Make an empty stage folder: the manifest goes first, so no moment shows a finished half."""
+    (stage_dir / MANIFEST).unlink(missing_ok=True)
+    if stage_dir.exists():
+        shutil.rmtree(stage_dir)
+    stage_dir.mkdir(parents=True)
+
+
+def code_sha256() -> str:
+    """Hash of hunmin's own sources; recorded, never compared."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for package in ("data_pipeline", "trainer", "eval", "launcher"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that results depend on."""
+    names = ("torch", "deepspeed", "ray", "transformers", "tokenizers", "pyarrow", "numpy", "sentencepiece")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+@contextmanager
+def run_lock(run_dir: Path) -> Iterator[None]:
+    """Hold the run folder alone: two processes never write one run.
+
+    A file created exclusively (atomic on shared file systems too) holds host, pid, start time and job id;
+    its modification time is the heartbeat. The lock of a dead process on this host, or of another host
+    without a heartbeat for STALE_AFTER_S, is taken over.
+
+    Raises:
+        InputError: a living process holds the run.
+
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    path = run_dir / ".lock"
+    owner = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "start": _start_of(os.getpid()),
+        "job_id": os.environ.get("SLURM_JOB_ID"),
+    }
+    _acquire(path, owner)
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_S):
+            os.utime(path)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        path.unlink(missing_ok=True)
+
+
+def _acquire(path: Path, owner: dict[str, Any]) -> None:
+    # The owner is complete before the name exists: link() is atomic and fails where the name is taken.
+    mine = path.with_name(f".lock.{owner['host']}.{owner['pid']}")
+    mine.write_text(json.dumps(owner))
+    try:
+        while True:
+            try:
+                os.link(mine, path)
+                return
+            except FileExistsError:
+                holder = _living_holder(path)
+                if holder is not None:
+                    raise InputError(
+                        f"{path.parent} is in use by process {holder['pid']} on {holder['host']}"
+                        + (f" (job {holder['job_id']})" if holder.get("job_id") else "")
+                        + "; wait for it, or stop it, or name another folder with --run"
+                    ) from None
+                _bury(path, path.with_name(f".lock.dead.{owner['host']}.{owner['pid']}"))
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+def _bury(path: Path, grave: Path) -> None:
+    """Remove a dead owner's lock. Only one of several waiters wins the rename; whoever finds that it
+    moved a lock that came to life in between puts it back.
+    """
+    try:
+        path.rename(grave)
+    except FileNotFoundError:
+        return
+    if _living_holder(grave) is not None:
+        os.link(grave, path)
+    grave.unlink()
+
+
+def _living_holder(path: Path) -> dict[str, Any] | None:
+    try:
+        holder = json.loads(path.read_text())
+        age_s = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise InputError(f"{path}: not a lock file; delete it if no hunmin runs here") from None
+    if holder["host"] == socket.gethostname():
+        return holder if _start_of(holder["pid"]) == holder["start"] else None
+    return holder if age_s < STALE_AFTER_S else None
+
+
+def _start_of(pid: int) -> str | None:
+    """Start time of a process in clock ticks since boot (proc(5), field 22); None where it is dead."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[19]

@@ -1,0 +1,42 @@
+"""The ways a stage can end badly, each with the exit code the command line promises.
+
+Whatever is not one of these is a bug: exit code 1, traceback in the log.
+"""
+
+
+class HunminError(Exception):
+    """Base of every error whose message is meant for the user. The message says found, needed, cure."""
+
+    exit_code = 1
+
+
+class InputError(HunminError):
+    """The user's input is wrong: a config, a file, an argument."""
+
+    exit_code = 2
+
+
+class ConfigError(InputError):
+    """A config key or value is wrong; the message carries the dotted path, file and line."""
+
+
+class GateError(HunminError):
+    """A gate refused to go on: no trainable tokens, contamination, does not fit."""
+
+    exit_code = 3
+
+
+class EnvironmentFailure(HunminError):
+    """Disk, network or a node failed; the same command may succeed later."""
+
+    exit_code = 4
+
+
+class ArtifactError(EnvironmentFailure):
+    """A file of a finished stage is missing or differs from its manifest."""
+
+
+class StopRequested(HunminError):
+    """Stopped on request (signal) after saving; the same command continues."""
+
+    exit_code = 75

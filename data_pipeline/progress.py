@@ -1,0 +1,63 @@
+"""Progress of long work: a bar on a terminal, timed lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+LINE_EVERY_S = 10.0
+
+
+def say(text: str) -> None:
+    """Print one line for the user, at once."""
+    print(text, flush=True)
+
+
+class Ticker:
+    """Counts done units; shows them as a bar or as a line every LINE_EVERY_S seconds."""
+
+    def __init__(self, label: str, total: int | None, progress: Progress | None):
+        self._label, self._total, self._progress = label, total, progress
+        self._task = progress.add_task(label, total=total) if progress else None
+        self._done = 0
+        self._start = self._last = time.monotonic()
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """`count` more units are done; `note` goes behind the numbers."""
+        self._done += count
+        if self._progress is not None and self._task is not None:
+            label = f"{self._label} {note}".rstrip()
+            self._progress.update(self._task, completed=self._done, description=label)
+            return
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY_S:
+            self._last = now
+            of = f"/{self._total}" if self._total else ""
+            say(f"{self._label}: {self._done}{of} after {now - self._start:.0f} s {note}".rstrip())
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Ticker]:
+    """Show the progress of the work inside the block; `total` units if known."""
+    if not sys.stdout.isatty():
+        yield Ticker(label, total, None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console()) as bar:
+        yield Ticker(label, total, bar)

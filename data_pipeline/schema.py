@@ -1,0 +1,253 @@
+"""Every table and record that one stage writes and another reads, in one place.
+
+Arrow schemas for files (`packs`, `rows.parquet`, `rejected.parquet`, `heldout.parquet`, `samples.parquet`),
+typed dictionaries for JSON (`stats.json`, `metrics.jsonl`, `scores.json`). Nothing else crosses a stage.
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's default ignore_index
+
+Split = Literal["train", "val", "heldout"]
+
+# A chat message. `train`: the assistant text (and its end-of-turn token) is a training target.
+MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("train", pa.bool_())])
+
+# The parts a row was made of, before any wording, wrapper or template.
+FIELDS = pa.struct([(name, pa.string()) for name in ("instruction", "input", "answer", "rationale", "label")])
+
+# Where a row came from. No machine, no absolute path: `file` is relative to its source's folder.
+_ORIGIN = [
+    ("row_id", pa.string()),  # source:file:record.sub_record
+    ("source", pa.string()),
+    ("file", pa.string()),
+    ("record", pa.int64()),  # 0-based within the file
+    ("sub_record", pa.int32()),  # 0-based within the record
+]
+_KIND = [
+    ("family_id", pa.string()),  # shared by all variants of one source record
+    ("task", pa.string()),
+    ("domain", pa.string()),
+    ("language", pa.string()),  # of the answer: ko, en, other, und
+    ("licence", pa.string()),
+    ("synthetic", pa.bool_()),
+]
+_VARIANT = [
+    ("wording_id", pa.string()),  # null: the instruction is the source's own
+    ("wrapper", pa.string()),  # null: none
+    ("weight", pa.float32()),
+    ("constraints", pa.list_(pa.string())),
+    ("transforms", pa.list_(pa.string())),  # in order of application
+]
+
+# A row on its way through the pipeline.
+ROW = pa.schema(
+    [
+        *_ORIGIN,
+        *_KIND,
+        *_VARIANT,
+        ("fields", FIELDS),
+        ("messages", pa.list_(MESSAGE)),
+        ("references", pa.list_(pa.string())),
+    ]
+)
+
+# rows.parquet: the ledger, a line per rendered row of train and val.
+LEDGER = pa.schema(
+    [
+        ("row", pa.int64()),  # the index that packs refer to
+        *_ORIGIN,
+        *_KIND,
+        *_VARIANT,
+        ("split", pa.string()),
+        ("epoch", pa.int32()),
+        ("pack", pa.int64()),  # counted over (split, epoch)
+        ("num_tokens", pa.int32()),
+        ("num_trained_tokens", pa.int32()),
+    ]
+)
+
+# rejected.parquet: every record that was read and not kept.
+REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())])
+
+# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}.
+HELDOUT = pa.schema([*ROW, ("seen_task", pa.bool_()), ("seen_wording", pa.bool_())])
+
+# Packed shards (Arrow IPC stream). Schema metadata `hunmin` holds PackMetadata as JSON.
+# labels are aligned with input_ids, IGNORE_INDEX where not trained; the shift happens once, in the loss.
+PACKS = pa.schema(
+    [
+        ("input_ids", pa.list_(pa.int32())),
+        ("labels", pa.list_(pa.int32())),
+        ("seq_lengths", pa.list_(pa.int32())),  # per segment; they sum to len(input_ids)
+        ("rows", pa.list_(pa.int64())),  # per segment: index into rows.parquet
+        ("tasks", pa.list_(pa.int32())),  # per segment: index into the metadata's tasks
+    ]
+)
+
+# samples.parquet: one line per (system, sample). Systems: base, tuned, and the trivial baselines.
+SAMPLES = pa.schema(
+    [
+        ("sample_id", pa.string()),  # row_id/turn
+        ("row_id", pa.string()),
+        ("turn", pa.int32()),  # which assistant turn of the row is asked, 0-based
+        ("system", pa.string()),  # base | tuned | majority | copy | first_sentence
+        ("task", pa.string()),
+        ("language", pa.string()),
+        ("wording_id", pa.string()),
+        ("prompt", pa.string()),  # the last user message
+        ("references", pa.list_(pa.string())),
+        ("label", pa.string()),  # the right label, where the task has labels
+        ("answer", pa.string()),  # the whole text generated, end-of-turn token excluded
+        ("extracted", pa.string()),  # the label found in the answer, null if none
+        ("num_prompt_tokens", pa.int32()),
+        ("num_answer_tokens", pa.int32()),
+        ("stopped", pa.bool_()),  # ended by itself, not by max_new_tokens
+        ("scores", pa.map_(pa.string(), pa.float64())),  # per-sample metric values
+    ]
+)
+
+
+class PackMetadata(TypedDict):
+    """Schema metadata `hunmin` of a packed shard."""
+
+    schema_version: int
+    split: str
+    epoch: int
+    seq_len: int
+    tasks: list[str]
+    tokenizer_sha256: str
+    template_sha256: str
+
+
+class TaskInfo(TypedDict):
+    """What eval must know of a task: how it is scored and which labels it has."""
+
+    metrics: list[str]
+    labels: list[str]  # empty: not a label task
+    language: str  # of the answers; "und" where they differ
+
+
+class SplitStats(TypedDict):
+    """Counts of one split; `fill` is tokens / (packs * seq_len)."""
+
+    rows: int
+    families: int
+    packs: int
+    tokens: int
+    trained_tokens: int
+    fill: float
+
+
+class SourceStats(TypedDict):
+    """A source's accounts: records = kept + sum(rejected)."""
+
+    files: int
+    records: int
+    kept: int
+    rejected: dict[str, int]
+    licence: str
+    dialect: list[str]  # what was detected or declared, in words
+
+
+class TaskStats(TypedDict):
+    """A task's rows per split, tokens over all epochs, and the commonest train answer."""
+
+    rows: dict[str, int]
+    tokens: int
+    trained_tokens: int
+    majority_answer: str
+
+
+class Histogram(TypedDict):
+    """`counts[i]` rows have a length in [edges[i], edges[i + 1])."""
+
+    edges: list[int]
+    counts: list[int]
+
+
+class Stats(TypedDict):
+    """data/stats.json."""
+
+    schema_version: int
+    sources: dict[str, SourceStats]
+    rejected: dict[str, int]
+    tasks: dict[str, TaskStats]
+    splits: dict[str, SplitStats]
+    row_tokens: Histogram
+    trained_tokens: Histogram
+    chars_per_token: dict[str, float]  # by language, over trained rows
+    vocab_size: int
+    seq_len: int
+    epochs: int
+
+
+class TrainMetrics(TypedDict):
+    """A line of metrics.jsonl after an optimizer step. Losses in nats per answer token."""
+
+    kind: Literal["train"]
+    step: int  # 1 after the first update
+    loss: float
+    num_valid_tokens: int
+    num_tokens: int
+    learning_rate: float
+    grad_norm: float
+    step_s: float
+    tokens_per_s: float
+    trained_tokens_per_s: float
+    idle_share: float  # of micro-batch slots filled with zero-weight packs
+    peak_memory_bytes: int  # the largest of any rank
+
+
+class ValMetrics(TypedDict):
+    """A line of metrics.jsonl after a validation."""
+
+    kind: Literal["val"]
+    step: int
+    loss: float
+    num_valid_tokens: int
+    tasks: dict[str, float]  # loss per task
+
+
+class Interval(TypedDict):
+    """A value with its bootstrap interval at 95 %; low and high are null where n is 0."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class MetricScores(TypedDict):
+    """One metric of one task. `systems`: base, tuned, majority, copy, first_sentence."""
+
+    unit: str  # "%" (0 to 100) or "ratio"
+    tokenizer: str | None  # what the text was cut by, named beside the number
+    higher_is_better: bool
+    n: int
+    undefined: int  # samples the metric is not defined on (too short), scored as the library does
+    systems: dict[str, Interval]
+    delta: Interval | None  # tuned minus base, paired bootstrap
+    note: NotRequired[str]
+
+
+class TaskScores(TypedDict):
+    """One task's scores."""
+
+    n: int
+    languages: dict[str, int]
+    metrics: dict[str, MetricScores]
+    stop_rate: dict[str, float]  # by system, models only
+    length_ratio: dict[str, float]  # answer characters / reference characters
+
+
+class Scores(TypedDict):
+    """eval/scores.json."""
+
+    schema_version: int
+    seed: int
+    systems: list[str]
+    models: dict[str, dict[str, Any]]  # base, tuned: {"path", "sha256"}
+    tasks: dict[str, TaskScores]
