@@ -12,7 +12,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data_pipeline.errors import ArtifactError, InputError
@@ -90,12 +89,12 @@ def table_sha256(table: pa.Table) -> str:
 
 def _hash_array(digest: Any, array: pa.Array) -> None:
     kind = array.type
-    digest.update(np.packbits(pc.is_null(array).to_numpy(zero_copy_only=False)).tobytes())
+    digest.update(np.packbits(array.is_null().to_numpy(zero_copy_only=False)).tobytes())
     if pa.types.is_map(kind):
         array = array.cast(pa.list_(pa.struct([("key", kind.key_type), ("value", kind.item_type)])))
         kind = array.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        lengths = pc.fill_null(pc.list_value_length(array), 0)
+        lengths = array.value_lengths().fill_null(0)
         digest.update(lengths.to_numpy(zero_copy_only=False).astype("<i8").tobytes())
         _hash_array(digest, array.flatten())
     elif pa.types.is_struct(kind):
@@ -103,17 +102,15 @@ def _hash_array(digest: Any, array: pa.Array) -> None:
             digest.update(kind.field(index).name.encode())
             _hash_array(digest, array.field(index))
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        values = pc.fill_null(array, "")
-        lengths = pc.binary_length(values).to_numpy(zero_copy_only=False)
-        digest.update(lengths.astype("<i8").tobytes())
-        for value in values.to_pylist():
-            digest.update(value.encode())
+        texts = [value.encode() for value in array.fill_null("").to_pylist()]
+        digest.update(np.array([len(text) for text in texts], "<i8").tobytes())
+        digest.update(b"".join(texts))
     elif pa.types.is_boolean(kind):
-        digest.update(pc.fill_null(array, False).to_numpy(zero_copy_only=False).astype("u1").tobytes())
+        digest.update(array.fill_null(False).to_numpy(zero_copy_only=False).astype("u1").tobytes())
     elif pa.types.is_null(kind):
         return
     else:
-        digest.update(np.ascontiguousarray(pc.fill_null(array, 0).to_numpy(zero_copy_only=False)).tobytes())
+        digest.update(np.ascontiguousarray(array.fill_null(0).to_numpy(zero_copy_only=False)).tobytes())
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
@@ -227,12 +224,13 @@ def commit(
     return manifest
 
 
-def verify(stage_dir: Path, *, cure: str) -> Manifest:
+def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -> Manifest:
     """The manifest, after every file was found with its size and sha256.
 
     Args:
         stage_dir: the stage's folder.
         cure: the command that rebuilds the stage, for the message.
+        only: check these files alone, for a reader that opens no others; paths as in the manifest.
 
     Raises:
         ArtifactError: the stage is not finished, or a file is missing or differs.
@@ -242,6 +240,8 @@ def verify(stage_dir: Path, *, cure: str) -> Manifest:
     if manifest is None:
         raise ArtifactError(f"{stage_dir}: no {MANIFEST}, the stage is not finished; run: {cure}")
     for entry in manifest.files:
+        if only is not None and entry.path not in only:
+            continue
         path = stage_dir / entry.path
         if not path.exists():
             raise ArtifactError(f"{path}: missing, though {MANIFEST} lists it; rebuild with: {cure}")

@@ -45,7 +45,7 @@ class FromScratchConfig(Section):
     num_layers: int = Field(6, ge=1)
     num_heads: int = Field(4, ge=1)
     intermediate_size: int | None = Field(None, ge=8, description="default: 8/3 hidden_size, to 64s")
-    vocab_size: int = Field(8000, ge=300, description="an upper bound: a small corpus gives fewer")
+    vocab_size: int = Field(8000, ge=512, description="an upper bound: a small corpus gives fewer")
     max_position_embeddings: int = Field(8192, ge=8)
     tie_embeddings: bool = True
 
@@ -93,12 +93,13 @@ class SourceConfig(Section):
     domain: str | None = None
     language: str | None = Field(None, description="of the answers; detected where absent")
     synthetic: bool = False
-    columns: dict[str, str] = {}
-    labels: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
     filters: tuple[FilterConfig, ...] = ()
     family: str | None = Field(None, description="a column or key whose value names the family")
     encoding: str = "utf-8"
     delimiter: str | None = Field(None, description="CSV, TSV: detected from the suffix where absent")
+    quoted: bool | None = Field(None, description="fields stand in double quotes; absent: yes for , and ;")
     header: tuple[str, ...] | None = Field(None, description="column names of a table without a header line")
     languages: tuple[str, str] | None = Field(None, description="parallel: of `path` [source, target]")
     directions: Literal["forward", "backward", "both"] = "forward"
@@ -143,9 +144,9 @@ class DataConfig(Section):
     seq_len: int = Field(1024, ge=16)
     epochs: int = Field(1, ge=1)
     too_long: Literal["reject"] = "reject"
-    split: SplitConfig = SplitConfig()
-    bounds: BoundsConfig = BoundsConfig()
-    augment: AugmentConfig = AugmentConfig()
+    split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
+    bounds: BoundsConfig = Field(default_factory=lambda: BoundsConfig.model_validate({}))
+    augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
     batch_rows: int = execution(1024, ge=1, description="rows a Ray Data batch holds")
 
     @model_validator(mode="after")
@@ -161,3 +162,6 @@ def resolve_path(path: str, base: Path) -> Path:
     """`path` relative to `base` (the config file's folder), `~` expanded."""
     expanded = Path(path).expanduser()
     return expanded if expanded.is_absolute() else base / expanded
+
+
+STAGE_VERSION = 1  # raised by hand when the same config and sources give another data/

@@ -1,5 +1,6 @@
 """Ray, started here on this machine. The only file of the launcher that touches Ray."""
 
+import logging
 import os
 import secrets
 import tempfile
@@ -27,10 +28,10 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
             RAY_AUTH_TOKEN_PATH=str(token),
             RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
             RAY_USAGE_STATS_ENABLED="0",
-            RAY_DATA_DISABLE_PROGRESS_BARS="1",
             RAY_TRAIN_V2_ENABLED="1",
         )
         import ray
+        import ray.data
 
         ray.init(
             address="local",
@@ -38,10 +39,12 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
             num_gpus=num_gpus,
             include_dashboard=False,
             log_to_driver=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             _node_ip_address="127.0.0.1",
             runtime_env={"env_vars": {"PYTHONPATH": str(root)}},
         )
+        # Before any Dataset reads its context: the stages show progress of their own.
+        ray.data.DataContext.get_current().enable_progress_bars = False
         try:
             yield
         finally:

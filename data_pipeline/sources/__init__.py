@@ -1,0 +1,10 @@
+"""Files of many formats -> draft rows and rejections, one record at a time.
+
+`expand` finds a source's files, `read` streams one of them, `describe` says in words how it is read.
+"""
+
+from data_pipeline.sources.files import Unit, expand
+from data_pipeline.sources.read import describe, read
+from data_pipeline.sources.reasons import REASONS
+
+__all__ = ["REASONS", "Unit", "describe", "expand", "read"]

@@ -1,0 +1,32 @@
+"""What the data stage reads besides its config: the files whose change makes it run again."""
+
+from pathlib import Path
+
+from data_pipeline.artifact import sha256_file, sha256_json
+from data_pipeline.config import DataConfig, ModelConfig, resolve_path
+from data_pipeline.packing.builtin import BUILT_IN
+from data_pipeline.sources import expand
+from data_pipeline.variants.tasks import SHIPPED
+
+
+def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
+    """Hash of every input file's bytes, named without their place on this machine.
+
+    Raises:
+        InputError: a source has no file.
+    """
+    files: dict[str, str] = {}
+    for index, source in enumerate(config.sources):
+        for unit in expand(source, index=index, base=base):
+            for number, path in enumerate(unit.paths):
+                files[f"{source.name}:{unit.file}:{number}"] = sha256_file(Path(path))
+    for folder in (SHIPPED, *([resolve_path(config.tasks, base)] if config.tasks else [])):
+        files |= {f"task:{path.name}": sha256_file(path) for path in sorted(folder.glob("*.yaml"))}
+    template = resolve_path(config.template, base)
+    if config.template not in BUILT_IN and template.is_file():
+        files["template"] = sha256_file(template)
+    if model.path is not None and resolve_path(model.path, base).is_dir():
+        folder = resolve_path(model.path, base)
+        names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+        files |= {f"model:{name}": sha256_file(folder / name) for name in names if (folder / name).is_file()}
+    return sha256_json(files)

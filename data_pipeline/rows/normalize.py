@@ -1,0 +1,52 @@
+"""Text normalization: NFC, line ends, control characters, outer white space. What changed is named."""
+
+import re
+import unicodedata
+from typing import Any
+
+# Control characters but tab and line feed; zero-width space and BOM. The zero-width joiner stays: emoji.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff]")
+
+
+def normalize_text(text: str, *, answer: bool = False) -> tuple[str, list[str]]:
+    """The normalized text and the names of the steps that changed it.
+
+    Args:
+        text: any text.
+        answer: keep the indentation of the first line (code); only blank lines before it go.
+    """
+    steps = (
+        ("nfc", lambda s: unicodedata.normalize("NFC", s)),
+        ("line_ends", lambda s: s.replace("\r\n", "\n").replace("\r", "\n")),
+        ("control_characters", lambda s: _CONTROL.sub("", s)),
+        ("outer_space", (lambda s: re.sub(r"^(?:[^\S\n]*\n)+", "", s).rstrip()) if answer else str.strip),
+    )
+    changed = []
+    for name, step in steps:
+        after = step(text)
+        if after != text:
+            changed.append(name)
+        text = after
+    return text, changed
+
+
+def normalize_draft(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A draft row with every text normalized, and the steps that changed any of them, each once."""
+    seen: dict[str, None] = {}
+
+    def clean(text: str, answer: bool) -> str:
+        text, changed = normalize_text(text, answer=answer)
+        seen.update(dict.fromkeys(changed))
+        return text
+
+    fields = {
+        name: None if text is None else clean(text, name == "answer")
+        for name, text in draft["fields"].items()
+    }
+    messages = draft["messages"] and [
+        {"role": m["role"], "content": clean(m["content"], m["role"] == "assistant")}
+        for m in draft["messages"]
+    ]
+    references = [clean(text, True) for text in draft["references"]]
+    out = draft | {"fields": fields, "messages": messages, "references": references}
+    return out, list(seen)

@@ -1,0 +1,53 @@
+"""Families and splits: pure functions of a row's text, stable when the corpus grows."""
+
+import hashlib
+from typing import Any
+
+from data_pipeline.config import SplitConfig
+from data_pipeline.schema import Split
+from data_pipeline.text.korean import comparable
+
+
+def stable_hash(*parts: object) -> int:
+    """A 64-bit hash of the parts' texts: equal on every machine and in every process."""
+    data = "\0".join(str(part) for part in parts).encode()
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def family_id(draft: dict[str, Any]) -> str:
+    """Shared by all rows with the same input and answer, or of the same declared key.
+
+    Without an input the instruction takes its place; a conversation is its whole text.
+    """
+    if draft["family_key"] is not None:
+        parts = ("key", draft["source"], comparable(draft["family_key"]))
+    elif draft["messages"]:
+        parts = ("chat", *(comparable(m["content"]) for m in draft["messages"]))
+    else:
+        fields = draft["fields"]
+        parts = (
+            "row",
+            comparable(fields["input"] or fields["instruction"] or ""),
+            comparable(fields["answer"]),
+        )
+    return f"{stable_hash(*parts):016x}"
+
+
+def text_key(draft: dict[str, Any]) -> str:
+    """Equal for rows that say the same: exact duplicates but for case, width and white space."""
+    if draft["messages"]:
+        parts = [f"{m['role']}:{comparable(m['content'])}" for m in draft["messages"]]
+    else:
+        fields = draft["fields"]
+        parts = [comparable(fields[name] or "") for name in ("instruction", "input", "answer")]
+    return f"{stable_hash(draft['task'], *parts):016x}"
+
+
+def split_of(family: str, task: str, *, config: SplitConfig, seed: int) -> Split:
+    """Where a family goes: by its own hash, so a row stays where it is when others come or go."""
+    if task in config.heldout_tasks:
+        return "heldout"
+    share = stable_hash("split", seed, family) / 2**64
+    if share < config.heldout:
+        return "heldout"
+    return "val" if share < config.heldout + config.val else "train"

@@ -1,0 +1,132 @@
+"""Opening text files: byte order mark, encoding and line ends, detected from the first bytes."""
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from data_pipeline.errors import InputError
+
+HEAD_BYTES = 1 << 16
+_BOMS = (  # the longer first: UTF-32's begins with UTF-16's
+    (codecs.BOM_UTF8, "utf-8-sig", "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32", "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16", "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "utf-16"),
+)
+_NOT_TEXT = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"PK\x03\x04": "zip",
+    b"PAR1": "Parquet",
+}
+_GUESSES = ("utf-8", "cp949", "utf-16-le", "utf-16-be")
+
+
+@dataclass(frozen=True)
+class TextDialect:
+    """How a text file is written."""
+
+    codec: str  # what open() gets
+    encoding: str  # in words, for the report
+    bom: bool
+    line_ends: str  # LF, CRLF, "CRLF and LF", or "one line"
+    empty: bool
+
+    def words(self) -> list[str]:
+        """For `describe`."""
+        if self.empty:
+            return ["empty file"]
+        return [f"{self.encoding} with BOM" if self.bom else self.encoding, self.line_ends]
+
+
+def text_dialect(path: str, *, encoding: str) -> TextDialect:
+    """Look at the head of a file. A byte order mark says more than the config and wins.
+
+    Raises:
+        InputError: the head is no text in this encoding.
+
+    """
+    with Path(path).open("rb") as handle:
+        head = handle.read(HEAD_BYTES)
+    for magic, kind in _NOT_TEXT.items():
+        if head.startswith(magic):
+            raise InputError(f"{path}: a {kind} file, not text; unpack or convert it first")
+    codec, name, bom = encoding, encoding, False
+    for mark, with_mark, spelled in _BOMS:
+        if head.startswith(mark):
+            codec, name, bom = with_mark, spelled, True
+            break
+    text = _decode(head, codec)
+    _check_head(path, text, head, name)
+    crlf = text.count("\r\n")
+    lf = text.count("\n") - crlf
+    line_ends = " and ".join(word for word, count in (("CRLF", crlf), ("LF", lf)) if count) or "one line"
+    return TextDialect(codec, name, bom, line_ends, empty=not text)
+
+
+def _decode(head: bytes, codec: str) -> str:
+    """The head as text, unknown bytes as lone surrogates, a character cut off at the end left away."""
+    try:
+        return codecs.getincrementaldecoder(codec)("surrogateescape").decode(head, False)
+    except UnicodeDecodeError:  # UTF-16 has no place for an unknown byte below 0x80
+        return codecs.getincrementaldecoder("ascii")("surrogateescape").decode(head, False)
+
+
+def _check_head(path: str, text: str, head: bytes, encoding: str) -> None:
+    """A few unknown bytes reject their records; a head full of them means another encoding."""
+    unknown = sum("\udc80" <= char <= "\udcff" for char in text)
+    known = sum(char > "\x7f" for char in text) - unknown
+    nul = text.count("\0")
+    if unknown <= known and not nul > len(text) // 10:
+        return
+    what = (
+        f"{unknown} bytes of the first {len(head)} are" if unknown else "the file is full of NUL characters:"
+    )
+    fits = [guess for guess in _GUESSES if _fits(head, guess)]
+    cure = f"it reads as {' or '.join(fits)}: set encoding: {fits[0]}" if fits else "set its encoding"
+    raise InputError(f"{path}: {what} not {encoding}; {cure}, or convert the file to utf-8")
+
+
+def _fits(head: bytes, encoding: str) -> bool:
+    """Whether the head decodes, and to text that a person could have typed."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)("strict").decode(head, False)
+    except UnicodeDecodeError:
+        return False
+    if encoding.startswith("utf-16"):  # nearly any bytes decode; real text has spaces and line ends
+        return "\0" not in text and any(char in text for char in " \n\t,")
+    return "\0" not in text
+
+
+@contextmanager
+def open_text(path: str, *, encoding: str, newline: str = "\n") -> Iterator[TextIO]:
+    r"""Open for reading with the detected dialect; unknown bytes become lone surrogates (see check_unicode).
+
+    Args:
+        path: the file.
+        encoding: the source's, unless the file has a byte order mark.
+        newline: "\n" splits at line feeds only, so a lone CR or U+2028 stays in its line; "" is for csv.
+
+    Raises:
+        InputError: the file is not text in this encoding.
+
+    """
+    dialect = text_dialect(path, encoding=encoding)
+    with Path(path).open(encoding=dialect.codec, errors="surrogateescape", newline=newline) as handle:
+        try:
+            yield handle
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path}: not {dialect.encoding} ({error}); set encoding to what it is"
+            ) from error
+
+
+def lines(path: str, *, encoding: str) -> Iterator[str]:
+    """The lines of a file without their ends (LF or CRLF)."""
+    with open_text(path, encoding=encoding) as handle:
+        for line in handle:
+            yield line.removesuffix("\n").removesuffix("\r")

@@ -1,0 +1,29 @@
+"""What the script of a text tells, and a form in which equal texts compare equal."""
+
+import re
+import unicodedata
+
+_HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_LETTER = re.compile(r"[^\W\d_]")
+_SPACE = re.compile(r"\s+")
+
+
+def language_of(text: str) -> str:
+    """`ko`, `en` (Latin script), `other`, or `und` where the text has no letter.
+
+    Korean writing holds many Latin words (names, terms, code), so a third of Hangul makes it Korean.
+    """
+    hangul = len(_HANGUL.findall(text))
+    latin = len(_LATIN.findall(text))
+    letters = len(_LETTER.findall(text))
+    if letters == 0:
+        return "und"
+    if 3 * hangul >= letters:
+        return "ko"
+    return "en" if 2 * latin >= letters else "other"
+
+
+def comparable(text: str) -> str:
+    """NFKC, case folded, runs of white space as one space: equal for texts a reader calls the same."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()

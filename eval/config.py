@@ -1,0 +1,24 @@
+"""The `eval` section of a config."""
+
+from pydantic import Field
+
+from data_pipeline.config import Section, execution
+
+STAGE_VERSION = 1
+REPORT_STAGE_VERSION = 1
+
+
+class EvalConfig(Section):
+    """How held-out rows are asked and scored.
+
+    `batch_size` and `num_threads` are content, not execution: which rows share a batch, and how many threads
+    add up a sum, move logits in their last bits.
+    """
+
+    max_new_tokens: int = Field(256, ge=1)
+    temperature: float = Field(0.0, ge=0, description="0: greedy; above: seeded sampling, one answer")
+    batch_size: int = Field(16, ge=1, description="samples that are answered together")
+    num_threads: int = Field(1, ge=1, description="CPU threads of each actor")
+    max_samples_per_task: int | None = Field(None, ge=1, description="a seeded draw of each task's samples")
+    bootstrap_samples: int = Field(1000, ge=1)
+    num_actors: int = execution(2, ge=1)

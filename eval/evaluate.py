@@ -1,0 +1,245 @@
+"""The eval stage: ask base and tuned model the held-out rows, and score the answers. Read this first.
+
+data/heldout.parquet -> samples -> a pool of actors -> answers -> scores -> eval/samples.parquet, scores.json
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_pipeline.artifact import (
+    MANIFEST,
+    Manifest,
+    commit,
+    load_manifest,
+    sha256_json,
+    table_sha256,
+    verify,
+    write_json,
+    write_parquet,
+)
+from data_pipeline.packing.template import Renderer, load_tokenizer
+from data_pipeline.progress import say
+from data_pipeline.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
+from eval.config import STAGE_VERSION, EvalConfig
+from eval.engines.base import GenerationSettings
+from eval.models import check_tokenizer, context_length, model_refs
+from eval.pool import Prompt, answer, make_groups
+from eval.prompts import Sample, baseline_answers, draw, make_samples, render
+from eval.scores.base import Answer
+from eval.scores.labelled import LabelExtractor
+from eval.scores.table import Scored, metrics_of, score_table, score_task
+
+__all__ = ["SYSTEMS", "run", "score_table"]
+
+SYSTEMS = ["base", "tuned", "majority", "copy", "first_sentence"]
+
+
+def run(
+    *,
+    config: EvalConfig,
+    seed: int,
+    data_dir: Path,
+    train_dir: Path,
+    base: str,
+    out_dir: Path,
+    num_cpus: int,
+    num_gpus: int,
+    parents: dict[str, str],
+    config_sha256: str,
+) -> Manifest:
+    """Evaluate `train_dir`/export against `base`. Ray must be running; a stopped run is continued.
+
+    Args:
+        config: the `eval` section.
+        seed: of the draw of samples, of sampled answers and of the bootstrap.
+        data_dir, train_dir: finished stages.
+        base: hub id or folder of the model that was tuned.
+        out_dir: where samples.parquet, scores.json and, until they are written, the parts go.
+        num_cpus, num_gpus: what Ray has.
+        parents, config_sha256: for the manifest.
+
+    Raises:
+        ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
+        InputError: a task names an unknown metric.
+        EnvironmentFailure: the actors kept dying.
+
+    """
+    started = time.monotonic()
+    _verify(data_dir, ("heldout.parquet", "stats.json", "tokenizer/"), cure="hunmin data CONFIG")
+    train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")
+    out_dir.mkdir(parents=True, exist_ok=True)
+    (out_dir / MANIFEST).unlink(missing_ok=True)
+
+    rows, tasks = read_heldout(data_dir / "heldout.parquet")
+    metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
+    tokenizer = load_tokenizer(data_dir / "tokenizer")
+    check_tokenizer(train_dir / "export", tokenizer)
+    renderer = Renderer(tokenizer)
+    models = model_refs(base=base, train_dir=train_dir, train=train)
+
+    drawn = draw(make_samples(rows, tasks), per_task=config.max_samples_per_task, seed=seed)
+    room = min(context_length(model.path) for model in models) - config.max_new_tokens
+    prompts, skipped = render(drawn, renderer=renderer, max_prompt_tokens=room)
+    samples = [sample for sample in drawn if sample.sample_id in prompts]
+    _say_what_is_asked(samples, skipped)
+
+    settings = GenerationSettings(
+        max_new_tokens=config.max_new_tokens,
+        temperature=config.temperature,
+        seed=seed,
+        stop_ids=tuple(renderer.stop_ids),
+        num_threads=config.num_threads,
+    )
+    groups = make_groups(
+        [Prompt(sample.sample_id, prompts[sample.sample_id]) for sample in samples],
+        models=models,
+        settings=settings,
+        batch_size=config.batch_size,
+        parts_dir=out_dir / "parts",
+    )
+    generations = answer(
+        groups, settings=settings, num_actors=config.num_actors, num_cpus=num_cpus, num_gpus=num_gpus
+    )
+    answers = baseline_answers(samples, majority=read_majority(data_dir / "stats.json"))
+    for system, by_sample in generations.items():
+        found = [by_sample[sample.sample_id] for sample in samples]
+        answers[system] = [Answer(_text(tokenizer, one.ids), len(one.ids), one.stopped) for one in found]
+
+    scored = _score(samples, answers, metrics, num_resamples=config.bootstrap_samples, seed=seed)
+    table = samples_table(samples, answers=answers, prompts=prompts, tasks=tasks, scored=scored)
+    scores = Scores(
+        schema_version=SCHEMA_VERSION,
+        seed=seed,
+        systems=SYSTEMS,
+        models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
+        tasks={task: one.scores for task, one in scored.items()},
+    )
+    write_parquet(out_dir / "samples.parquet", table)
+    write_json(out_dir / "scores.json", scores)
+    manifest = commit(
+        out_dir,
+        stage="eval",
+        stage_version=STAGE_VERSION,
+        parents=parents,
+        config_sha256=config_sha256,
+        content_sha256=content_sha256(table, scores),
+        counts={"samples": len(samples), "tasks": len(scored), "skipped": skipped},
+        files=[out_dir / "samples.parquet", out_dir / "scores.json"],
+        rows={"samples.parquet": table.num_rows},
+        seconds=time.monotonic() - started,
+    )
+    if (out_dir / "parts").exists():
+        shutil.rmtree(out_dir / "parts")
+    return manifest
+
+
+def _verify(stage_dir: Path, names: tuple[str, ...], *, cure: str) -> Manifest:
+    """The manifest of a stage, after the files that this stage opens were checked against it."""
+    manifest = load_manifest(stage_dir)
+    entries = manifest.files if manifest else []
+    return verify(
+        stage_dir, cure=cure, only={entry.path for entry in entries if entry.path.startswith(names)}
+    )
+
+
+def read_heldout(path: Path) -> tuple[list[dict[str, Any]], dict[str, TaskInfo]]:
+    """The rows of heldout.parquet, and its tasks by name."""
+    table = pq.read_table(path)
+    return table.to_pylist(), json.loads((table.schema.metadata or {})[b"hunmin"])["tasks"]
+
+
+def read_majority(path: Path) -> dict[str, str]:
+    """The commonest train answer of each task, from stats.json."""
+    stats = json.loads(path.read_text())
+    return {task: info["majority_answer"] for task, info in stats["tasks"].items()}
+
+
+def _say_what_is_asked(samples: Sequence[Sample], skipped: Mapping[str, int]) -> None:
+    if skipped:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items()))
+        say(
+            f"eval: {sum(skipped.values())} samples cannot be asked ({reasons}); "
+            "a lower eval.max_new_tokens leaves more room for a prompt"
+        )
+    if not samples:
+        say("eval: no held-out sample to ask, so there are no scores; raise data.split.heldout")
+
+
+def _text(tokenizer: Any, ids: list[int]) -> str:
+    return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _score(
+    samples: Sequence[Sample],
+    answers: Mapping[str, Sequence[Answer]],
+    metrics: Mapping[str, Sequence[Any]],
+    *,
+    num_resamples: int,
+    seed: int,
+) -> dict[str, Scored]:
+    """Each task's scores. Samples are sorted by task, so a task is a slice of them."""
+    places: dict[str, list[int]] = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(sample.task, []).append(place)
+    return {
+        task: score_task(
+            task,
+            metrics=metrics[task],
+            references=[samples[place].reference for place in members],
+            answers={system: [answers[system][place] for place in members] for system in SYSTEMS},
+            num_resamples=num_resamples,
+            seed=seed,
+        )
+        for task, members in places.items()
+    }
+
+
+def samples_table(
+    samples: Sequence[Sample],
+    *,
+    answers: Mapping[str, Sequence[Answer]],
+    prompts: Mapping[str, Sequence[int]],
+    tasks: Mapping[str, TaskInfo],
+    scored: Mapping[str, Scored],
+) -> pa.Table:
+    """schema.SAMPLES: a line per system and sample, systems in the order of SYSTEMS."""
+    extractors = {name: LabelExtractor(info["labels"]) for name, info in tasks.items() if info["labels"]}
+    rows = []
+    for system in SYSTEMS if samples else []:
+        values = [one for task in scored.values() for one in task.per_sample[system]]  # in samples' order
+        for sample, said, metrics in zip(samples, answers[system], values, strict=True):
+            extract = extractors.get(sample.task)
+            rows.append(
+                {
+                    "sample_id": sample.sample_id,
+                    "row_id": sample.row_id,
+                    "turn": sample.turn,
+                    "system": system,
+                    "task": sample.task,
+                    "language": sample.reference.language,
+                    "wording_id": sample.wording_id,
+                    "prompt": sample.question,
+                    "references": sample.reference.texts,
+                    "label": sample.reference.label,
+                    "answer": said.text,
+                    "extracted": extract(said.text) if extract else None,
+                    "num_prompt_tokens": len(prompts[sample.sample_id]),
+                    "num_answer_tokens": said.num_tokens,
+                    "stopped": said.stopped,
+                    "scores": sorted(metrics.items()),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=SAMPLES)
+
+
+def content_sha256(table: pa.Table, scores: Scores) -> str:
+    """Hash of what was found: the samples and the scores, without the place of the models."""
+    models = {system: {"sha256": model["sha256"]} for system, model in scores["models"].items()}
+    return sha256_json({"samples": table_sha256(table), "scores": {**scores, "models": models}})

@@ -1,0 +1,184 @@
+"""The report stage: what the other stages left in a run folder, as one HTML page.
+
+The page is self-contained (style and figures inside it, no script, no network) and a function of those
+files alone: equal inputs give equal bytes. Read `run` first; what the page says is in `corpus.py`,
+`training.py` and `results.py`, how it looks in `page.html.j2` and `page.css`.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from data_pipeline import artifact
+from data_pipeline.artifact import Manifest
+from data_pipeline.errors import ArtifactError
+from data_pipeline.progress import say
+from data_pipeline.schema import Scores, Stats, TrainMetrics, ValMetrics
+from eval.config import REPORT_STAGE_VERSION
+from eval.report import corpus, results, text, training
+
+PAGE = "index.html"
+STAGES = {
+    "data": ("stats.json", "rows.parquet", "rejected.parquet"),
+    "train": ("metrics.jsonl",),
+    "eval": ("scores.json", "samples.parquet"),
+}
+LEDGER_COLUMNS = ["split", "language", "licence", "synthetic", "wording_id"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything the page is made from."""
+
+    config: dict[str, Any]
+    config_text: str
+    manifests: dict[str, Manifest]  # by stage, in the order of the stages
+    stats: Stats
+    ledger: pa.Table  # LEDGER_COLUMNS of rows.parquet
+    rejected: pa.Table
+    train_metrics: list[TrainMetrics]  # one a step, ascending
+    val_metrics: list[ValMetrics]
+    scores: Scores
+    samples: pa.Table  # only the samples that the page shows
+
+
+def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str) -> Manifest:
+    """Read the finished stages of a run and write `RUN/report/index.html`, manifest last.
+
+    Args:
+        run_dir: the run folder, with config.yaml and finished stages data, train, eval.
+        name: the run's name, the page's heading.
+        parents: stage -> content_sha256 of what this report is made from.
+        config_sha256: hash of the config fields that the report depends on.
+
+    Raises:
+        ArtifactError: a stage is not finished, a file differs from its manifest, or a stage is not the
+            one that `parents` names.
+
+    """
+    started = time.monotonic()
+    inputs = read_inputs(run_dir, parents)
+    page = render(inputs, name)
+    out_dir = run_dir / "report"
+    artifact.clear(out_dir)
+    artifact.write_atomic(out_dir / PAGE, page.encode())
+    say(f"report: {out_dir / PAGE}")
+    return artifact.commit(
+        out_dir,
+        stage="report",
+        stage_version=REPORT_STAGE_VERSION,
+        parents=parents,
+        config_sha256=config_sha256,
+        # Not of the page's bytes, which hold times: the page follows from these.
+        content_sha256=artifact.sha256_json(
+            {"stage_version": REPORT_STAGE_VERSION, "name": name, "parents": parents, "config": config_sha256}
+        ),
+        counts={"tasks": len(inputs.scores["tasks"]), "page_bytes": len(page.encode())},
+        files=[out_dir / PAGE],
+        seconds=time.monotonic() - started,
+    )
+
+
+def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
+    """Everything the page needs, verified against the stages' manifests."""
+    manifests = {stage: _verified(run_dir, stage, parents) for stage in STAGES}
+    config_text = _read(run_dir / "config.yaml", Path.read_text)
+    metrics = _read(run_dir / "train" / "metrics.jsonl", read_metrics)
+    rejected_path, rows_path = run_dir / "data" / "rejected.parquet", run_dir / "data" / "rows.parquet"
+    return Inputs(
+        config=yaml.safe_load(config_text),
+        config_text=config_text,
+        manifests=manifests,
+        stats=_read(run_dir / "data" / "stats.json", _load_json),
+        ledger=_read(rows_path, lambda path: pq.read_table(path, columns=LEDGER_COLUMNS)),
+        rejected=_read(rejected_path, pq.read_table),
+        train_metrics=[line for line in metrics if line["kind"] == "train"],
+        val_metrics=[line for line in metrics if line["kind"] == "val"],
+        scores=_read(run_dir / "eval" / "scores.json", _load_json),
+        samples=_read(run_dir / "eval" / "samples.parquet", read_shown_samples),
+    )
+
+
+def render(inputs: Inputs, name: str) -> str:
+    """The page. Whatever comes from data or config is escaped by the template engine."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(text.FILTERS | {"system_name": results.system_name})
+    return environment.get_template("page.html.j2").render(
+        name=name,
+        summary=results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
+        corpus=corpus.section(inputs.stats, inputs.ledger, inputs.rejected),
+        training=training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats, inputs.manifests),
+        scores=results.scores(inputs.scores),
+        answers=results.answers(inputs.samples, inputs.scores),
+        provenance=results.provenance(inputs.manifests, inputs.scores),
+        config_text=inputs.config_text,
+        samples_per_task=results.SAMPLES_PER_TASK,
+        is_long=text.is_long,
+        lead=text.lead,
+    )
+
+
+def read_metrics(path: Path) -> list[Any]:
+    """The lines of metrics.jsonl by kind and step; where a resumed run wrote a step again, the later line.
+
+    Raises:
+        ArtifactError: a line is not JSON.
+
+    """
+    lines: dict[tuple[str, int], Any] = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{path}, line {number}: not JSON ({error}); run the train stage again with --force"
+            ) from error
+        lines[record["kind"], record["step"]] = record
+    return [lines[key] for key in sorted(lines)]
+
+
+def read_shown_samples(path: Path) -> pa.Table:
+    """The base and tuned answers of the samples that the page shows, without reading the others."""
+    ids = pq.read_table(path, columns=["sample_id", "task"])
+    shown = results.choose_samples(ids["sample_id"].to_pylist(), ids["task"].to_pylist())
+    wanted = [("sample_id", "in", shown), ("system", "in", ["base", "tuned"])]
+    return pq.read_table(path, filters=wanted if shown else None)
+
+
+def _verified(run_dir: Path, stage: str, parents: dict[str, str]) -> Manifest:
+    cure = f"hunmin {stage} {run_dir / 'config.yaml'} --run {run_dir}"
+    manifest = artifact.verify(run_dir / stage, cure=cure, only=STAGES[stage])
+    wanted = parents.get(stage, manifest.content_sha256)
+    if wanted != manifest.content_sha256:
+        raise ArtifactError(
+            f"{run_dir / stage}: content {manifest.content_sha256[:12]}… is not the {wanted[:12]}… that this "
+            f"report is made from; run: {cure}"
+        )
+    return manifest
+
+
+def _read(path: Path, reader: Callable[[Path], T]) -> T:
+    if not path.exists():
+        raise ArtifactError(f"{path}: missing; the report needs it. Run the stage that writes it again")
+    return reader(path)
+
+
+def _load_json(path: Path) -> Any:
+    return json.loads(path.read_text())

@@ -1,0 +1,179 @@
+"""The whole config of a run: loading, overrides, errors with file and line, and the resolved copy."""
+
+import difflib
+import os
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from data_pipeline.config import DataConfig, ModelConfig, Section, content_of, execution
+from data_pipeline.errors import ConfigError
+from eval.config import EvalConfig
+from trainer.config import TrainConfig
+
+
+class ClusterConfig(Section):
+    """Where the work is done. Nothing here changes what comes out."""
+
+    num_cpus: int = execution(2, ge=1, description="CPU slots of the local Ray")
+    num_workers: int = execution(2, ge=1, description="ZeRO-3 ranks")
+    gpus_per_worker: int = execution(0, ge=0)
+
+
+class RunConfig(Section):
+    """A config file."""
+
+    name: str = Field(pattern=r"^[\w.-]+$")
+    seed: int = Field(0, ge=0)
+    base: str = execution(".", description="the folder relative paths start from, seen from this file")
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
+    eval: EvalConfig = EvalConfig()  # type: ignore[call-arg]
+    cluster: ClusterConfig = Field(default_factory=lambda: ClusterConfig.model_validate({}))
+
+
+def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
+    """The config of a file with `key=value` overrides, and the folder its relative paths start from.
+
+    Raises:
+        ConfigError: names the dotted key, the file and line, and what would be right.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, sorted(p.name for p in _folder(path)), n=1)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise ConfigError(f"{path}: no such config file{hint}") from None
+    except (IsADirectoryError, UnicodeDecodeError, PermissionError) as error:
+        raise ConfigError(f"{path}: not a readable config file ({error})") from error
+    try:
+        raw = yaml.safe_load(text)
+        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), ())
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"{path}{where}: not YAML: {problem}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a config is a mapping with name, model and data; found {raw!r:.60}")
+    given = [_override(raw, item) for item in overrides]
+    try:
+        config = RunConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(item, path, lines, given) for item in error.errors())) from error
+    return config, (path.parent / config.base).resolve()
+
+
+def resolved(config: RunConfig, *, base: Path, run_dir: Path) -> str:
+    """The complete config as YAML that loads again from the run folder."""
+    value = config.model_dump(mode="json") | {"base": os.path.relpath(base, run_dir)}
+    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+
+
+def difference(old: RunConfig, new: RunConfig) -> list[str]:
+    """The content fields that differ, as `key: old -> new`."""
+    before, after = _flat(content_of(old)), _flat(content_of(new))
+    keys = [key for key in before | after if before.get(key) != after.get(key)]
+    return [f"{key}: {before.get(key, 'absent')!r} -> {after.get(key, 'absent')!r}" for key in keys]
+
+
+def _folder(path: Path) -> list[Path]:
+    return list(path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+
+
+def _lines(node: yaml.Node | None, at: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:
+    """1-based line of every key path in a YAML document."""
+    out: dict[tuple[str | int, ...], int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            here = (*at, str(key.value))
+            out[here] = key.start_mark.line + 1
+            out |= _lines(value, here)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            out[(*at, index)] = value.start_mark.line + 1
+            out |= _lines(value, (*at, index))
+    return out
+
+
+def _override(raw: dict[str, Any], item: str) -> tuple[str | int, ...]:
+    """Set one `a.b=value` in the raw config; value as in YAML. Returns the path."""
+    key, equals, value = item.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"{item}: an override is key=value with a dotted key, such as train.num_steps=20")
+    path = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    target: Any = raw
+    last: Any = path[-1]
+    for part in path[:-1]:
+        try:
+            here: Any = part
+            target = target[here] if isinstance(target, list) else target.setdefault(part, {})
+        except (IndexError, TypeError):
+            raise ConfigError(f"{item}: {part} is not in a list of {len(target)}") from None
+        if not isinstance(target, (dict, list)):
+            raise ConfigError(f"{item}: {part} holds {target!r:.40}, not a section")
+    try:
+        target[last] = yaml.safe_load(value)
+    except (IndexError, TypeError):
+        raise ConfigError(f"{item}: {path[-1]} is not an index of this list of {len(target)}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{item}: the value is not YAML ({error})") from error
+    return path
+
+
+def _explain(
+    item: Any, path: Path, lines: dict[tuple[str | int, ...], int], given: list[tuple[str | int, ...]]
+) -> str:
+    """One line for one of pydantic's errors."""
+    at = tuple(item["loc"])
+    key = ".".join(str(part) for part in at)
+    if any(one == at[: len(one)] for one in given):
+        where = "on the command line"
+    else:
+        line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), 1)
+        where = f"{path}, line {line}"
+    if item["type"] == "extra_forbidden":
+        names = _field_names(RunConfig, at[:-1])
+        near = difflib.get_close_matches(str(at[-1]), names, n=1)
+        right = ".".join(str(part) for part in (*at[:-1], near[0])) if near else None
+        hint = f"did you mean {right}?" if right else f"known here: {', '.join(names)}"
+        return f"{key} is unknown; {hint} ({where})"
+    if item["type"] == "missing":
+        return f"{key} is missing ({where})"
+    message = item["msg"].removeprefix("Value error, ")
+    found = "" if isinstance(item["input"], dict) else f", found {item['input']!r:.80}"
+    return f"{key or path.name}: {message}{found} ({where})"
+
+
+def _field_names(model: Any, at: tuple[str | int, ...]) -> list[str]:
+    """The fields that the section at a path may have."""
+    for part in at:
+        if isinstance(part, int):
+            continue
+        model = _section_of(model.model_fields[part].annotation)
+    return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+
+
+def _section_of(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, list):
+        found = [_section_of(arg) for arg in typing.get_args(annotation)]
+        return next((one for one in found if one is not None), None)
+    return None
+
+
+def _flat(value: Any, at: str = "") -> dict[str, Any]:
+    if isinstance(value, dict) and value:
+        out: dict[str, Any] = {}
+        for key, item in value.items():
+            out |= _flat(item, f"{at}.{key}" if at else str(key))
+        return out
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return _flat({str(index): item for index, item in enumerate(value)}, at)
+    return {at: value}

@@ -1,0 +1,252 @@
+"""The stages of a run in order: which are done, which must run, and why."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_pipeline import artifact
+from data_pipeline import config as data_config
+from data_pipeline.artifact import Manifest, sha256_json
+from data_pipeline.config import content_of, resolve_path
+from data_pipeline.errors import ConfigError, InputError
+from data_pipeline.progress import say
+from eval import config as eval_config
+from launcher.config import RunConfig, difference, load, resolved
+from trainer import config as train_config
+
+ORDER = ("data", "train", "eval", "report")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder with its config."""
+
+    config: RunConfig
+    base: Path  # the folder that relative paths start from
+    dir: Path
+
+    def model_path(self) -> str | None:
+        """The model's local folder where there is one, else the hub id; None for one from scratch."""
+        path = self.config.model.path
+        if path is None:
+            return None
+        local = resolve_path(path, self.base)
+        return str(local) if local.exists() else path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage depends on, and how it is started."""
+
+    version: int
+    parents: tuple[str, ...]
+    sections: tuple[str, ...]  # of the config, whose content fields count
+    start: Callable[[Run, dict[str, str], str], Manifest]
+    needs_ray: bool
+
+
+def _data(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
+    from data_pipeline import pipeline
+
+    return pipeline.run(
+        config=run.config.data,
+        model=run.config.model,
+        seed=run.config.seed,
+        base=run.base,
+        out_dir=run.dir / "data",
+        parents=parents,
+        config_sha256=config_sha256,
+    )
+
+
+def _train(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
+    from trainer import workers
+
+    path = run.model_path()
+    model = run.config.model if path is None else run.config.model.model_copy(update={"path": path})
+    return workers.run(
+        config=run.config.train,
+        model=model,
+        seed=run.config.seed,
+        data_dir=run.dir / "data",
+        out_dir=run.dir / "train",
+        num_workers=run.config.cluster.num_workers,
+        gpus_per_worker=run.config.cluster.gpus_per_worker,
+        parents=parents,
+        config_sha256=config_sha256,
+    )
+
+
+def _eval(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
+    from eval import evaluate
+
+    return evaluate.run(
+        config=run.config.eval,
+        seed=run.config.seed,
+        data_dir=run.dir / "data",
+        train_dir=run.dir / "train",
+        base=run.model_path() or str(run.dir / "train" / "base"),
+        out_dir=run.dir / "eval",
+        num_cpus=run.config.cluster.num_cpus,
+        num_gpus=run.config.cluster.num_workers * run.config.cluster.gpus_per_worker,
+        parents=parents,
+        config_sha256=config_sha256,
+    )
+
+
+def _report(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
+    from eval.report import build
+
+    return build.run(run_dir=run.dir, name=run.config.name, parents=parents, config_sha256=config_sha256)
+
+
+STAGES = {
+    "data": Stage(data_config.STAGE_VERSION, (), ("seed", "model", "data"), _data, True),
+    "train": Stage(train_config.STAGE_VERSION, ("data",), ("seed", "model", "train"), _train, True),
+    "eval": Stage(eval_config.STAGE_VERSION, ("data", "train"), ("seed", "eval"), _eval, True),
+    "report": Stage(
+        eval_config.REPORT_STAGE_VERSION, ("data", "train", "eval"), ("name", "seed"), _report, False
+    ),
+}
+
+
+def open_run(config_path: Path, overrides: list[str], run_dir: Path, *, force: bool) -> Run:
+    """The run of a config in its folder, with `config.yaml` written. The caller holds the lock.
+
+    Raises:
+        ConfigError: the config is wrong.
+        InputError: the folder holds a run with another config, and not `force`.
+    """
+    config, base = load(config_path, overrides)
+    run = Run(config, base, run_dir)
+    written = run_dir / "config.yaml"
+    if written.exists():
+        try:
+            old, _ = load(written, [])
+        except ConfigError as error:
+            raise InputError(
+                f"{error}\nThe run folder's own config cannot be read; name another with --run"
+            ) from error
+        changed = difference(old, config)
+        if changed and not force:
+            listed = "\n  ".join(changed)
+            raise InputError(
+                f"{run_dir} holds a run with another config:\n  {listed}\n"
+                "Name another folder with --run, or continue with --force: stages that change are kept aside"
+            )
+    artifact.write_atomic(written, resolved(config, base=base, run_dir=run_dir).encode())
+    return run
+
+
+def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
+    """Bring the named stages to their end, in order; Ray comes up with the first that needs it."""
+    done: dict[str, Manifest] = {}
+    with ExitStack() as stack:
+        ray_is_up = False
+        for name in ORDER[: ORDER.index(names[-1]) + 1]:
+            stage = STAGES[name]
+            inputs = _inputs(run, name)
+            found = _finished(run, name, inputs)
+            if found is not None:
+                say(f"{name}: done already ({_why_done(name, found)})")
+                done[name] = found
+                continue
+            if name not in names:
+                raise InputError(
+                    f"{run.dir / name} is not finished, and {names[-1]} needs it; "
+                    f"run: hunmin {name} with the same arguments, or hunmin run for all stages"
+                )
+            _put_aside_if_stale(run, name, inputs)
+            if stage.needs_ray and not ray_is_up:
+                from launcher.cluster import local_ray
+
+                gpus = run.config.cluster.num_workers * run.config.cluster.gpus_per_worker
+                stack.enter_context(local_ray(num_cpus=run.config.cluster.num_cpus, num_gpus=gpus))
+                ray_is_up = True
+            start = time.monotonic()
+            done[name] = stage.start(run, inputs["parents"], inputs["config_sha256"])
+            say(f"{name}: done in {time.monotonic() - start:.1f} s")
+    return done
+
+
+def _inputs(run: Run, name: str) -> dict[str, Any]:
+    """What the stage's result depends on: its parents' content, its version, its content fields."""
+    stage = STAGES[name]
+    content = content_of(run.config)
+    parents: dict[str, str] = {}
+    if name == "data":
+        from data_pipeline.inputs import inputs_sha256
+
+        parents["sources"] = inputs_sha256(run.config.data, run.config.model, base=run.base)
+    for parent in stage.parents:
+        manifest = artifact.load_manifest(run.dir / parent)
+        parents[parent] = manifest.content_sha256 if manifest else "unfinished"
+    return {
+        "parents": parents,
+        "stage_version": stage.version,
+        "config_sha256": sha256_json({section: content[section] for section in stage.sections}),
+    }
+
+
+def _finished(run: Run, name: str, inputs: dict[str, Any]) -> Manifest | None:
+    """The stage's manifest if it was made from these inputs and every file is still as it says."""
+    manifest = artifact.load_manifest(run.dir / name)
+    if manifest is None:
+        return None
+    changed = [key for key, value in inputs.items() if getattr(manifest, key) != value]
+    if changed:
+        say(f"{name}: runs again, because of {_why_again(manifest, inputs, changed)}")
+        return None
+    return artifact.verify(run.dir / name, cure=f"hunmin {name} … after deleting {run.dir / name}")
+
+
+def _why_done(name: str, manifest: Manifest) -> str:
+    what = " and ".join(manifest.parents) if name != "data" else "its sources"
+    return (
+        f"{len(manifest.files)} files verified, content {manifest.content_sha256[:12]}; "
+        f"config, code version and {what} are unchanged; it took {manifest.seconds:.1f} s"
+    )
+
+
+def _why_again(manifest: Manifest, inputs: dict[str, Any], changed: list[str]) -> str:
+    words = {
+        "config_sha256": "another config",
+        "stage_version": f"a newer stage version ({manifest.stage_version} -> {inputs['stage_version']})",
+        "parents": "other "
+        + " and ".join(k for k, v in inputs["parents"].items() if manifest.parents.get(k) != v),
+    }
+    return ", ".join(words[key] for key in changed)
+
+
+def _put_aside_if_stale(run: Run, name: str, inputs: dict[str, Any]) -> None:
+    """Keep what was made from other inputs under `old/`; note the inputs of what is made now.
+
+    Without a manifest the note tells whether half a stage (checkpoints, answered groups) may be continued.
+    """
+    note = run.dir / ".stages" / f"{name}.json"
+    folder = run.dir / name
+    known = json.loads(note.read_text()) if note.exists() else None
+    if folder.exists() and known != inputs:
+        aside = run.dir / "old" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        aside.parent.mkdir(exist_ok=True)
+        shutil.move(folder, aside)
+        say(f"{name}: what was made from other inputs is kept in {aside}")
+    note.parent.mkdir(exist_ok=True)
+    artifact.write_json(note, inputs)
+
+
+def default_run_dir(config_path: Path, root: str | None) -> Path:
+    """`$HUNMIN_RUNS`, else `runs/`, plus the config's name."""
+    try:
+        raw = yaml.safe_load(config_path.read_text(encoding="utf-8"))
+        name = str(raw["name"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        name = config_path.stem  # load() says what is wrong with it
+    return Path(root or "runs") / name

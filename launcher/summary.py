@@ -1,0 +1,88 @@
+"""What a finished command tells: scores, seconds, the report's path."""
+
+import json
+from typing import Any
+
+from data_pipeline.artifact import Manifest
+from launcher.stages import Run
+
+
+def as_dict(run: Run, manifests: dict[str, Manifest]) -> dict[str, Any]:
+    """The result as JSON values."""
+    result: dict[str, Any] = {
+        "run": str(run.dir),
+        "seconds": {name: manifest.seconds for name, manifest in manifests.items()},
+        "content_sha256": {name: manifest.content_sha256 for name, manifest in manifests.items()},
+        "counts": {name: manifest.counts for name, manifest in manifests.items()},
+    }
+    if "eval" in manifests:
+        from eval.scores.table import score_table
+
+        scores = json.loads((run.dir / "eval" / "scores.json").read_text())
+        result["scores"] = score_table(scores)
+    if "report" in manifests:
+        result["report"] = str(run.dir / "report" / "index.html")
+    return result
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """The result as lines for a person."""
+    lines = [""]
+    if "scores" in result:
+        lines += [*_score_lines(result["scores"]), ""]
+    seconds = result["seconds"]
+    lines.append("seconds: " + "  ".join(f"{name} {value:.1f}" for name, value in seconds.items()))
+    if "report" in result:
+        lines.append(f"report:  {result['report']}")
+    else:
+        lines.append(f"run:     {result['run']}")
+    return "\n".join(lines)
+
+
+def _score_lines(rows: list[dict[str, Any]]) -> list[str]:
+    if not rows:
+        return ["no scores: no row was held out (data.split.heldout)"]
+    head = [
+        "task",
+        "metric",
+        "n",
+        "base",
+        "tuned",
+        "tuned - base [95 %]",
+        "majority",
+        "copy",
+        "first sentence",
+    ]
+    body = [
+        [
+            row["task"],
+            row["metric"] + (" %" if row["unit"] == "%" else ""),
+            str(row["n"]),
+            _number(row["base"]),
+            _number(row["tuned"]),
+            _delta(row["delta"]),
+            *(_number(row[system]) for system in ("majority", "copy", "first_sentence")),
+        ]
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]
+    left = (0, 1)
+    return [
+        "  ".join(
+            cell.ljust(width) if column in left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in [head, *body]
+    ]
+
+
+def _number(interval: dict[str, float] | None) -> str:
+    return "-" if interval is None else f"{interval['value']:.2f}"
+
+
+def _delta(interval: dict[str, float] | None) -> str:
+    if interval is None:
+        return "-"
+    if interval["low"] is None:
+        return f"{interval['value']:+.2f}"
+    return f"{interval['value']:+.2f} [{interval['low']:+.2f}, {interval['high']:+.2f}]"

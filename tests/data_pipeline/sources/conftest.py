@@ -1,0 +1,31 @@
+"""Write literal files, expand and read them as one source."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_pipeline.config import SourceConfig
+from data_pipeline.sources import expand, read
+
+Files = dict[str, str | bytes]
+ReadFiles = Callable[..., list[dict[str, Any]]]
+
+
+def write_files(folder: Path, files: Files) -> None:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+@pytest.fixture
+def read_files(tmp_path: Path) -> ReadFiles:
+    def _read(files: Files, **settings: Any) -> list[dict[str, Any]]:
+        write_files(tmp_path, files)
+        settings.setdefault("path", next(iter(files)))
+        source = SourceConfig.model_validate({"name": "s", **settings})
+        return [row for unit in expand(source, index=0, base=tmp_path) for row in read(unit, source)]
+
+    return _read

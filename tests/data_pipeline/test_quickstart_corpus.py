@@ -1,0 +1,354 @@
+"""The corpus that newcomers read first, and the wordings of every shipped task."""
+
+import itertools
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPO = Path(__file__).resolve().parents[2]
+CORPUS = REPO / "examples" / "quickstart"
+TASK_FILES = sorted((REPO / "configs" / "tasks").glob("*.yaml"))
+TASKS = ("translation", "summarization", "sentiment", "code_generation", "conversation", "question_answering")
+AXES = {"expression", "tone", "complexity", "language", "domain", "format"}
+METRICS = {
+    "bleu",
+    "chrf",
+    "rouge1",
+    "rouge2",
+    "rougeL",
+    "rougeL_char",
+    "exact_match",
+    "accuracy",
+    "macro_f1",
+}
+MIN_COMPARED = 20  # characters; shorter texts of one kind share most of their 5-grams by nature
+
+# A call of each function, as the request describes it.
+CALLS = [
+    ("add(2, 3)", 5),
+    ("is_even(7)", False),
+    ("sum_to(100)", 5050),
+    ("factorial(5)", 120),
+    ("factorial(0)", 1),
+    ("reverse_text('가나다')", "다나가"),
+    ("is_palindrome('기러기')", True),
+    ("is_palindrome('오리')", False),
+    ("find_max([3, 9, -2])", 9),
+    ("mean([1, 2, 3])", 2),
+    ("mean([])", 0),
+    ("unique([2, 1, 2, 3, 1])", [2, 1, 3]),
+    ("count_words('나는 밥을 먹는다')", 3),
+    ("count_letters('바나나')", {"바": 1, "나": 2}),
+    ("to_fahrenheit(100)", 212),
+    ("circle_area(2)", math.pi * 4),
+    ("[n for n in range(20) if is_prime(n)]", [2, 3, 5, 7, 11, 13, 17, 19]),
+    ("gcd(12, 18)", 6),
+    ("only_even([1, 2, 3, 4])", [2, 4]),
+    ("squares([1, -2, 3])", [1, 4, 9]),
+    ("[grade(95), grade(80), grade(79)]", ["A", "B", "C"]),
+    ("greet('민지')", "안녕하세요, 민지 님!"),
+    ("split_minutes(135)", (2, 15)),
+    ("reversed_list([1, 2, 3])", [3, 2, 1]),
+    ("common([3, 1, 2], [2, 3, 4])", [2, 3]),
+    ("remove_spaces('한 글 날')", "한글날"),
+    ("digit_sum(1446)", 15),
+    ("[fibonacci(n) for n in range(7)]", [0, 1, 1, 2, 3, 5, 8]),
+    ("[is_leap_year(y) for y in (1900, 2000, 2023, 2024)]", [False, True, False, True]),
+    ("swap_dict({'a': 1, 'b': 2})", {1: "a", 2: "b"}),
+    ("flatten([[1], [2, 3], []])", [1, 2, 3]),
+    ("discount(10000, 15)", 8500),
+    ("join_words(['산', '바다'])", "산, 바다"),
+    ("longest_word(['해', '바람', '무지개'])", "무지개"),
+    ("[find_index([5, 6], 6), find_index([5, 6], 7)]", [1, -1]),
+    ("[is_sorted([1, 1, 2]), is_sorted([2, 1])]", [True, False]),
+    ("[clamp(5, 0, 3), clamp(-1, 0, 3), clamp(2, 0, 3)]", [3, 0, 2]),
+    ("times_table(3)", [3, 6, 9, 12, 15, 18, 21, 24, 27]),
+    ("[clap(9), clap(10)]", ["짝", "10"]),
+    ("[binary_search([1, 3, 5, 7], 7), binary_search([1, 3, 5, 7], 4)]", [3, -1]),
+    ("bubble_sort([3, 1, 2, 1])", [1, 1, 2, 3]),
+    ("[safe_divide(6, 3), safe_divide(1, 0)]", [2, None]),
+    ("multiply(4, 5)", 20),
+    ("[is_odd(3), is_odd(-4)]", [True, False]),
+    ("find_min([4, -1, 2])", -1),
+    ("count_vowels('Education')", 5),
+    ("to_celsius(212)", 100),
+    ("rectangle_area(3, 4)", 12),
+    ("capitalize_words('hello big world')", "Hello Big World"),
+    ("only_positive([-1, 0, 2])", [2]),
+    ("lcm(4, 6)", 12),
+    ("repeat('ab', 3)", "ab-ab-ab"),
+    ("[median([3, 1, 2]), median([4, 1, 2, 3])]", [2, 2.5]),
+    ("[last([1, 2]), last([])]", [2, None]),
+    ("divisors(12)", [1, 2, 3, 4, 6, 12]),
+    ("power(2, 10)", 1024),
+    ("merge({'a': 1, 'b': 1}, {'b': 2})", {"a": 1, "b": 2}),
+    ("chunks([1, 2, 3, 4, 5], 2)", [[1, 2], [3, 4], [5]]),
+    ("[sign(7), sign(0), sign(-7)]", [1, 0, -1]),
+    ("running_total([1, 2, 3])", [1, 3, 6]),
+    ("second_largest([5, 5, 3, 4])", 4),
+    ("[is_anagram('listen', 'silent'), is_anagram('ab', 'abb')]", [True, False]),
+    ("[fizz_buzz(n) for n in (3, 5, 15, 7)]", ["Fizz", "Buzz", "FizzBuzz", "7"]),
+    ("group_by_length(['a', 'bb', 'c'])", {1: ["a", "c"], 2: ["bb"]}),
+    ("countdown(3)", [3, 2, 1]),
+    ("distance((0, 0), (3, 4))", 5),
+    ("transpose([[1, 2], [3, 4]])", [[1, 3], [2, 4]]),
+    ("[(s := Stack()).push(1), s.push(2), s.pop()]", [None, None, 2]),
+    ("[(c := Counter()).add(), c.add(), c.value]", [None, None, 2]),
+]
+
+
+def read_jsonl(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (CORPUS / name).read_text(encoding="utf-8").splitlines()]
+
+
+def read_reviews() -> list[list[str]]:
+    lines = (CORPUS / "reviews.tsv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "id\ttext\tlabel"
+    return [line.split("\t") for line in lines[1:]]
+
+
+def read_pairs() -> list[tuple[str, str]]:
+    sides = [
+        (CORPUS / f"translation.{side}.txt").read_text(encoding="utf-8").splitlines() for side in ("ko", "en")
+    ]
+    return list(zip(*sides, strict=True))
+
+
+def read_chats() -> list[list[dict[str, str]]]:
+    return [chat["conversations"] for chat in json.loads((CORPUS / "chat.json").read_text(encoding="utf-8"))]
+
+
+def texts_by_task() -> dict[str, list[str]]:
+    """Each row's whole text: what a near copy would repeat."""
+    return {
+        "sentiment": [text for _, text, _ in read_reviews()],
+        "translation": ["\n".join(pair) for pair in read_pairs()],
+        "summarization": [
+            f"{row['document']}\n{row['summary']}" for row in read_jsonl("summarization.jsonl")
+        ],
+        "code_generation": [f"{row['instruction']}\n{row['output']}" for row in read_jsonl("code.jsonl")],
+        "question_answering": ["\n".join(row.values()) for row in read_jsonl("qa.jsonl")],
+        "conversation": ["\n".join(turn["value"] for turn in chat) for chat in read_chats()],
+    }
+
+
+def is_korean(text: str) -> bool:
+    return re.search("[가-힣]", text) is not None
+
+
+def jaccard(one: set[str], other: set[str]) -> float:
+    return len(one & other) / len(one | other)
+
+
+def shingles(text: str) -> set[str]:
+    return {text[i : i + 5] for i in range(max(1, len(text) - 4))}
+
+
+@pytest.mark.parametrize(
+    ("task", "least"),
+    [
+        ("sentiment", 300),
+        ("translation", 100),
+        ("summarization", 60),
+        ("code_generation", 60),
+        ("question_answering", 60),
+        ("conversation", 80),
+    ],
+)
+def test_there_are_enough_rows(task: str, least: int):
+    assert len(texts_by_task()[task]) >= least
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_row_is_a_copy_or_a_near_copy(task: str):
+    texts = texts_by_task()[task]
+    assert [text for text, count in Counter(texts).items() if count > 1] == []
+    compared = [(text, shingles(text)) for text in texts if len(text) >= MIN_COMPARED]
+    assert len(compared) >= 0.9 * len(texts)
+    near = [
+        (a, b) for (a, one), (b, other) in itertools.combinations(compared, 2) if jaccard(one, other) >= 0.8
+    ]
+    assert near == []
+
+
+def test_near_copies_are_seen():
+    one = shingles("동네 빵집은 커피가 맛있어서 또 가고 싶어요.")
+    assert jaccard(one, shingles("동네 빵집은 커피가 맛있어서 또 가고 싶어요!")) >= 0.8
+    assert jaccard(one, shingles("동네 빵집은 커피가 밍밍해서 많이 실망했어요.")) < 0.8
+
+
+@pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
+def test_files_are_utf8_in_nfc_with_unix_line_ends(path: Path):
+    text = path.read_bytes().decode("utf-8")
+    assert text == unicodedata.normalize("NFC", text)
+    assert "\r" not in text
+    assert "\ufeff" not in text
+    assert text.endswith("\n")
+
+
+def test_no_text_is_empty_or_padded():
+    for task, texts in texts_by_task().items():
+        for text in texts:
+            for line in text.split("\n") if task != "code_generation" else [text]:
+                assert line, (task, text)
+                assert line == line.strip(), (task, text)
+
+
+def test_review_labels_are_balanced_and_ids_unique():
+    reviews = read_reviews()
+    counts = Counter(label for _, _, label in reviews)
+    assert set(counts) == {"0", "1"}
+    assert abs(counts["0"] - counts["1"]) <= 0.05 * len(reviews)
+    assert len({row_id for row_id, _, _ in reviews}) == len(reviews)
+
+
+def test_reviews_share_their_words():
+    """A model can only judge an unseen review by words it has met: most words occur in several rows."""
+    reviews = [set(re.findall(r"\w+", text)) for _, text, _ in read_reviews()]
+    in_rows = Counter(itertools.chain.from_iterable(reviews))
+    known = [sum(in_rows[word] >= 3 for word in words) / len(words) for words in reviews]
+    assert sum(known) / len(known) >= 0.75
+
+
+def test_translations_pair_korean_with_english():
+    for korean, english in read_pairs():
+        assert is_korean(korean), korean
+        assert not is_korean(english), english
+        assert korean[-1] == english[-1], (korean, english)  # a question stays a question
+
+
+def test_summaries_are_one_short_sentence_in_the_language_of_the_text():
+    for row in read_jsonl("summarization.jsonl"):
+        assert 2 <= len(re.findall(r"[.?!](?:\s|$)", row["document"])) <= 4, row
+        assert len(re.findall(r"[.?!](?:\s|$)", row["summary"])) == 1, row
+        assert len(row["summary"]) < 0.75 * len(row["document"]), row
+        assert is_korean(row["summary"]) == is_korean(row["document"]), row
+
+
+def test_answers_stand_in_their_passage():
+    for row in read_jsonl("qa.jsonl"):
+        assert row["output"] in row["input"], row
+        assert row["instruction"].endswith("?"), row
+
+
+def test_chats_alternate_and_end_with_an_answer():
+    lengths = Counter()
+    for turns in read_chats():
+        assert 2 <= len(turns) <= 6
+        assert [turn["from"] for turn in turns] == ["human", "gpt"] * (len(turns) // 2)
+        lengths[len(turns)] += 1
+    assert set(lengths) == {2, 4, 6}
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "sentiment"])
+def test_both_languages_are_there(task: str):
+    firsts = [text.split("\n")[0] for text in texts_by_task()[task]]
+    if task == "translation":
+        firsts = [side for pair in read_pairs() for side in pair]
+    korean = sum(map(is_korean, firsts))
+    assert min(korean, len(firsts) - korean) >= 20
+
+
+def defined_in(code: str) -> dict[str, Any]:
+    scope: dict[str, Any] = {}
+    exec(compile(code, "answer", "exec"), scope)
+    return scope
+
+
+def test_every_code_answer_defines_what_was_asked():
+    for row in read_jsonl("code.jsonl"):
+        names = re.findall(r"[A-Za-z_]{3,}", row["instruction"])
+        assert set(names) & set(defined_in(row["output"])) - {"math"}, row["instruction"]
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, Any]:
+    scope: dict[str, Any] = {}
+    for row in read_jsonl("code.jsonl"):
+        names = {name for name in defined_in(row["output"]) if not name.startswith("__")} - {"math"}
+        assert not names & scope.keys(), f"two answers define {names & scope.keys()}"
+        scope |= defined_in(row["output"])
+    return scope
+
+
+@pytest.mark.parametrize(("call", "expected"), CALLS, ids=[call for call, _ in CALLS])
+def test_code_answers_do_what_was_asked(answers: dict[str, Any], call: str, expected: object):
+    assert eval(call, answers) == expected
+
+
+def test_every_code_answer_is_called(answers: dict[str, Any]):
+    called = set(re.findall(r"[A-Za-z_]+", " ".join(call for call, _ in CALLS)))
+    defined = {name for name in answers if not name.startswith("__")} - {"math"}
+    assert defined - called == set()
+
+
+def load(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_the_shipped_tasks_are_these():
+    assert {path.stem for path in TASK_FILES} == set(TASKS)
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: path.stem)
+def test_task_file(path: Path):
+    task = load(path)
+    assert task["name"] == path.stem
+    assert re.fullmatch(r"\[[가-힣]+\]", task["prefix"])
+    assert set(task["metrics"]) <= METRICS
+    assert (task["labels"] != []) == ("accuracy" in task["metrics"])
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: path.stem)
+def test_bank_of_wordings(path: Path):
+    wordings = load(path)["wordings"]
+    assert len({wording["id"] for wording in wordings}) == len(wordings)
+    assert len({wording["text"] for wording in wordings}) == len(wordings)
+    assert {wording["axis"] for wording in wordings} <= AXES
+    languages = Counter(wording["language"] for wording in wordings)
+    assert languages["ko"] >= 8
+    assert languages["en"] >= 6
+    for language in ("ko", "en"):
+        held = [wording for wording in wordings if wording.get("heldout") and wording["language"] == language]
+        assert held, language
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: path.stem)
+def test_wordings_are_plain_sentences_in_their_language(path: Path):
+    for wording in load(path)["wordings"]:
+        text = wording["text"]
+        assert text == unicodedata.normalize("NFC", text.strip())
+        assert not re.search(r"[{}<>%$]|\.\.\.|…|_", text), f"a placeholder in {text!r}"
+        latin_only = not is_korean(text) or wording.get("when") == {"language": "ko"}
+        assert is_korean(text) if wording["language"] == "ko" else latin_only, text
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: path.stem)
+def test_answers_in_either_language_have_wordings_to_train_on_and_to_be_asked_in(path: Path, language: str):
+    fitting = [w for w in load(path)["wordings"] if w.get("when", {}).get("language", language) == language]
+    assert sum(not w.get("heldout", False) for w in fitting) >= 8
+    assert sum(w.get("heldout", False) for w in fitting) >= 2
+
+
+def test_wordings_that_name_labels_pair_with_answers_in_that_language():
+    for wording in load(REPO / "configs" / "tasks" / "sentiment.yaml")["wordings"]:
+        for labels, language in ((("긍정", "부정"), "ko"), (("positive", "negative"), "en")):
+            if any(label in wording["text"] for label in labels):
+                assert wording.get("when") == {"language": language}, wording["id"]
+
+
+def test_translation_wordings_name_the_language_they_pair_with():
+    named = {"ko": ("한국어", "Korean"), "en": ("영어", "English")}
+    for wording in load(REPO / "configs" / "tasks" / "translation.yaml")["wordings"]:
+        language = wording["when"]["language"]
+        other = "en" if language == "ko" else "ko"
+        assert any(name in wording["text"] for name in named[language]), wording["id"]
+        assert not any(name in wording["text"] for name in named[other]), wording["id"]

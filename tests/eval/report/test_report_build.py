@@ -1,0 +1,265 @@
+"""The page: golden, safe, whole; and what the stage refuses."""
+
+import difflib
+import json
+import os
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_run import HOSTILE, LONG_ANSWER, RunSpec, sample, small_run, write_run
+
+from data_pipeline import artifact
+from data_pipeline.errors import ArtifactError
+from eval.report import build
+
+GOLDEN = Path(__file__).parent / "golden" / "index.html"
+ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/eval/report"
+VOID = {"meta", "link", "br", "img", "input", "hr", "col"}
+
+Change = Callable[[RunSpec], None]
+
+
+class Outline(HTMLParser):
+    """Checks that tags are balanced; collects texts, scripts, titles of figures, ids and references."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.refs: list[str] = []
+        self.texts: list[str] = []
+        self.figure_titles: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.refs += (found.get("aria-labelledby") or "").split()
+        self.refs += [href[1:]] if (href := found.get("href") or "").startswith("#") else []
+        assert not {"src", "onerror", "onclick", "onload"} & set(found), (tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> at {self.getpos()} closes another element"
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+        if self.open[-2:] == ["svg", "title"]:
+            self.figure_titles.append(data)
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+@pytest.fixture
+def build_page(tmp_path: Path) -> Callable[..., str]:
+    """Write the small run, changed, and build its page."""
+
+    def built(change: Change | None = None, folder: str = "run") -> str:
+        spec = small_run()
+        if change is not None:
+            change(spec)
+        run_dir = tmp_path / folder
+        parents = write_run(run_dir, spec)
+        build.run(run_dir=run_dir, name="감성과 번역", parents=parents, config_sha256="f" * 64)
+        return (run_dir / "report" / "index.html").read_text()
+
+    return built
+
+
+def test_page_equals_golden(build_page: Callable[..., str]) -> None:
+    page = build_page()
+    if os.environ.get("HUNMIN_ACCEPT") == "1":
+        GOLDEN.write_text(page)
+    golden = GOLDEN.read_text() if GOLDEN.exists() else ""
+    if page != golden:
+        lines = difflib.unified_diff(
+            golden.splitlines(), page.splitlines(), "golden/index.html", "built", lineterm="", n=1
+        )
+        pytest.fail("\n".join([*list(lines)[:80], "", "If this is meant, accept it with:", f"  {ACCEPT}"]))
+
+
+def test_two_folders_give_equal_bytes(build_page: Callable[..., str]) -> None:
+    assert build_page(folder="one") == build_page(folder="other/two")
+
+
+def test_html_is_balanced_and_self_contained(build_page: Callable[..., str]) -> None:
+    page = build_page()
+    found = outline(page)
+    assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert len(found.ids) == len(set(found.ids))
+    assert set(found.refs) <= set(found.ids)
+
+
+def test_every_figure_has_a_title(build_page: Callable[..., str]) -> None:
+    found = outline(build_page())
+    # lengths twice; loss, task loss; percent and ratio of one task, percent of two
+    assert found.tags.count("svg") == len(found.figure_titles) == 8
+    assert all(found.figure_titles)
+
+
+def test_text_from_outside_is_escaped(build_page: Callable[..., str]) -> None:
+    def attack(spec: RunSpec) -> None:
+        spec.stats["sources"][f"s{HOSTILE}"] = spec.stats["sources"].pop("chat")
+        spec.stats["tasks"][f"t{HOSTILE}"] = spec.stats["tasks"].pop("chat")
+        spec.scores["tasks"][f"t{HOSTILE}"] = spec.scores["tasks"].pop("chat")
+        spec.scores["models"]["base"]["path"] = f'"><p>{HOSTILE}'
+        spec.scores["tasks"]["감성"]["metrics"][f"m{HOSTILE}"] = spec.scores["tasks"]["감성"]["metrics"][
+            "accuracy"
+        ]
+        spec.metrics[-1]["tasks"][f"v{HOSTILE}"] = 1.0
+        spec.samples.append(sample("x:y:0.0/0", "tuned", "감성", prompt=HOSTILE, answer=HOSTILE * 20))
+        spec.config += f"# {HOSTILE}\n"
+
+    page = build_page(attack)
+    found = outline(page)
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "<img" not in page
+    text = "".join(found.texts)
+    for prefix in ("s", "t", "m", "v", '"><p>', "# "):
+        assert prefix + HOSTILE in text
+    assert HOSTILE * 20 in text
+
+
+def test_hangul_arrives_unbroken(build_page: Callable[..., str]) -> None:
+    found = outline(build_page())
+    assert LONG_ANSWER in found.texts  # whole, in one element, though folded
+    assert "다음 감상은 긍정인가 부정인가?\n정말 재미있게 봤어요 👍🏽" in found.texts
+    assert "다들 안녕하세요." in found.texts
+
+
+def test_korean_text_is_marked_korean(build_page: Callable[..., str]) -> None:
+    page = build_page()
+    assert '<div class="text" lang="ko">여러분, 좋은 아침입니다.</div>' in page
+    assert '<div class="text" lang="en">I am a model.' in page
+    assert '<h1><span lang="ko">감성과 번역</span></h1>' in page
+
+
+def test_baseline_answers_are_not_shown(build_page: Callable[..., str]) -> None:
+    assert "다수 답은 쪽에 없다" not in build_page()
+
+
+def test_no_heldout_rows(build_page: Callable[..., str]) -> None:
+    def empty(spec: RunSpec) -> None:
+        spec.scores["tasks"], spec.samples[:] = {}, []
+
+    page = build_page(empty)
+    outline(page)
+    assert "nothing was asked and nothing scored" in page
+    assert "there are no answers to show" in page
+
+
+def test_no_validation_rows(build_page: Callable[..., str]) -> None:
+    def empty(spec: RunSpec) -> None:
+        spec.metrics[:] = [line for line in spec.metrics if line["kind"] == "train"]
+        spec.train_counts |= {"best_step": None, "best_val_loss": None}
+        del spec.stats["splits"]["val"]
+
+    page = build_page(empty)
+    assert "There are no validation rows" in page
+    assert outline(page).figure_titles.count("Loss over steps") == 1
+    assert "Validation loss per task" not in page
+
+
+def test_caveat_only_for_a_model_from_scratch(build_page: Callable[..., str]) -> None:
+    def pretrained(spec: RunSpec) -> None:
+        spec.config = "model: {path: org/model-1b, from_scratch: null}\n"
+
+    assert "a small corpus, not a language" in build_page(folder="scratch")
+    page = build_page(pretrained, folder="pretrained")
+    assert "a small corpus, not a language" not in page
+    assert "org/model-1b" in page
+
+
+def test_an_undefined_metric_and_its_tokenizer_are_named(build_page: Callable[..., str]) -> None:
+    page = build_page()
+    assert "Not defined on some samples (a text too short, or no right label): bleu on 1 of 1." in page
+    assert "bleu (%)<small>ko-mecab</small>" in page
+
+
+def test_versions_that_differ_are_shown_by_stage(build_page: Callable[..., str]) -> None:
+    def moved(spec: RunSpec) -> None:
+        spec.versions["eval"] = {"torch": "2.14.0"}
+
+    page = build_page(moved)
+    assert '<th scope="row">torch</th><td>2.13.0</td><td>2.13.0</td><td>2.14.0</td>' in page
+
+
+def test_manifest_is_last_and_verifies(tmp_path: Path) -> None:
+    parents = write_run(tmp_path, small_run())
+    first = build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    assert artifact.verify(tmp_path / "report", cure="") == first
+    again = build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    assert again.content_sha256 == first.content_sha256
+    assert first.parents == parents
+
+
+def test_refuses_an_unfinished_stage(tmp_path: Path) -> None:
+    parents = write_run(tmp_path, small_run())
+    (tmp_path / "eval" / "manifest.json").unlink()
+    with pytest.raises(ArtifactError, match=r"eval: no manifest\.json.*hunmin eval"):
+        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    assert not (tmp_path / "report").exists()
+
+
+def test_refuses_a_changed_file(tmp_path: Path) -> None:
+    parents = write_run(tmp_path, small_run())
+    path = tmp_path / "eval" / "scores.json"
+    path.write_bytes(path.read_bytes().replace(b"85.0", b"95.0"))
+    with pytest.raises(ArtifactError, match=r"scores\.json: sha256 .* differs"):
+        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+
+
+def test_refuses_another_stage_than_its_parents_name(tmp_path: Path) -> None:
+    parents = write_run(tmp_path, small_run()) | {"train": "0" * 64}
+    with pytest.raises(ArtifactError, match=r"train: content .* is not the 000000000000"):
+        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+
+
+def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
+    parents = write_run(tmp_path, small_run())
+    with (tmp_path / "train" / "metrics.jsonl").open("a") as handle:
+        handle.write('{"kind": "train", "st')
+    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 44: not JSON"):
+        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+
+
+def test_a_step_written_twice_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(
+        '{"kind":"train","step":2,"loss":9}\n{"kind":"train","step":1,"loss":3}\n' * 1
+        + '{"kind":"train","step":2,"loss":1}\n'
+    )
+    assert [(line["step"], line["loss"]) for line in build.read_metrics(path)] == [(1, 3), (2, 1)]
+
+
+def test_files_it_does_not_read_are_not_hashed(tmp_path: Path) -> None:
+    parents = write_run(tmp_path, small_run())
+    path = tmp_path / "train" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"].append(
+        {"path": "export/model.safetensors", "bytes": 1, "rows": None, "sha256": "0" * 64}
+    )
+    artifact.write_json(path, manifest)
+    build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors: missing"):
+        artifact.verify(tmp_path / "train", cure="")

@@ -1,0 +1,101 @@
+"""Numbers and texts as the page writes them, and the sections' own arithmetic."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.report import results, text, training
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (text.integer(1234567), "1,234,567"),
+        (text.integer(None), "–"),
+        (text.compact(134_515_008), "135 M"),
+        (text.compact(987), "987"),
+        (text.percent(0.9531), "95.3 %"),
+        (text.percent(0.0), "0.0 %"),
+        (text.percent(1e-9), "< 0.1 %"),
+        (text.percent(0.99999), "> 99.9 %"),
+        (text.percent(1.0), "100.0 %"),
+        (text.seconds(12.34), "12.3 s"),
+        (text.seconds(200), "3 min 20 s"),
+        (text.seconds(3 * 3600 + 65), "3 h 01 min"),
+        (text.gibibytes(1.5 * 2**30), "1.50 GiB"),
+        (text.loss(2.8754), "2.875"),
+        (text.score(57.25, "%"), "57.2"),
+        (text.score(0.8456, "ratio"), "0.846"),
+        (text.score(-3.0, "%", signed=True), "−3.0"),
+        (text.score(3.0, "%", signed=True), "+3.0"),
+        (text.score(-0.01, "%", signed=True), "0.0"),
+        (text.interval({"value": 1, "low": -2.0, "high": 3.0}, "%", signed=True), "−2.0 to +3.0"),
+        (text.interval({"value": 1, "low": None, "high": None}, "%"), ""),
+    ],
+)
+def test_numbers(found: str, expected: str) -> None:
+    assert found.replace(text.NBSP, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("안녕 hello", "ko"), ("ㅋㅋ", "ko"), ("hello", "en"), ("42 → 7", ""), ("", ""), ("こんにちは", "")],
+)
+def test_language_of(value: str, expected: str) -> None:
+    assert text.language_of(value) == expected
+
+
+def test_lead_ends_between_words() -> None:
+    value = "가나다 라마바 " * 60
+    lead = text.lead(value)
+    assert len(lead) <= text.LEAD_CHARS
+    assert value.startswith(lead + " ")
+
+
+def test_lead_tears_no_joined_characters() -> None:
+    family = "👩\u200d👩\u200d👧"
+    before = "가" * (text.LEAD_CHARS - 2)
+    assert text.lead(before + family + "나" * 400) == before
+    decomposed = "\u1112\u1161\u11ab"  # 한 as three jamo
+    assert text.lead("가" * (text.LEAD_CHARS - 1) + decomposed + "나" * 400) == "가" * (text.LEAD_CHARS - 1)
+
+
+@given(st.text(min_size=1, max_size=600))
+def test_lead_is_a_beginning(value: str) -> None:
+    lead = text.lead(value)
+    assert value.startswith(lead)
+    assert len(lead) <= text.LEAD_CHARS
+
+
+def test_thin_keeps_few_points_and_averages_many() -> None:
+    few = [(float(step), float(step)) for step in range(5)]
+    assert training.thin(few, limit=5) == few
+    assert training.thin(few, limit=2) == [(1.0, 1.0), (3.5, 3.5)]
+
+
+def test_samples_are_chosen_by_id_alone() -> None:
+    ids = [f"row:{index}/0" for index in range(30)]
+    tasks = ["a" if index % 2 else "b" for index in range(30)]
+    chosen = results.choose_samples(ids, tasks, limit=3)
+    assert len(chosen) == len(set(chosen)) == 6
+    shuffled = results.choose_samples(ids[::-1] + ids, tasks[::-1] + tasks, limit=3)
+    assert shuffled == chosen
+    assert results.choose_samples(ids, tasks, limit=2) == [*chosen[:2], *chosen[3:5]]
+
+
+@pytest.mark.parametrize(
+    ("delta", "higher_is_better", "expected"),
+    [
+        ((1.0, 3.0), True, "better"),
+        ((1.0, 3.0), False, "worse"),
+        ((-3.0, -1.0), True, "worse"),
+        ((-3.0, -1.0), False, "better"),
+        ((-1.0, 1.0), True, "unclear"),
+        ((0.0, 1.0), True, "unclear"),
+        ((None, None), True, ""),
+    ],
+)
+def test_verdict(delta: tuple[float | None, float | None], higher_is_better: bool, expected: str) -> None:
+    low, high = delta
+    metric = {"higher_is_better": higher_is_better, "delta": {"value": 0.5, "low": low, "high": high}}
+    assert results.verdict(metric) == expected  # pyright: ignore[reportArgumentType]

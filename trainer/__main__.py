@@ -1,0 +1,87 @@
+"""A rank started by torchrun or srun, without Ray.
+
+torchrun --nproc-per-node 2 -m trainer RUN_DIR
+
+RUN_DIR holds config.yaml (sections model, train, seed are read) and a finished data/.
+"""
+
+import os
+import sys
+import time
+import traceback
+from contextlib import nullcontext
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from data_pipeline.artifact import verify
+from data_pipeline.config import ModelConfig
+from data_pipeline.errors import ConfigError, HunminError, InputError
+from data_pipeline.progress import say
+from trainer.config import TrainConfig, content_sha256
+from trainer.job import Job, begin, finish
+from trainer.loop import train
+from trainer.metrics import shown
+
+
+def load_job(run_dir: Path) -> Job:
+    """The job that `hunmin train` would do in this run folder.
+
+    Raises:
+        InputError: no run folder, or its config does not load.
+        ArtifactError: data/ is not finished or damaged.
+
+    """
+    path = run_dir / "config.yaml"
+    if not path.exists():
+        raise InputError(f"{path}: missing; name a run folder made by: hunmin data CONFIG")
+    sections = yaml.safe_load(path.read_text())
+    try:
+        config = TrainConfig(**sections.get("train", {}))
+        model, seed = ModelConfig(**sections["model"]), int(sections.get("seed", 0))
+    except (ValidationError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    data = verify(run_dir / "data", cure=f"hunmin data {path}")
+    return Job(
+        config=config,
+        model=model,
+        seed=seed,
+        data_dir=run_dir / "data",
+        out_dir=run_dir / "train",
+        parents={"data": data.content_sha256},
+        config_sha256=content_sha256(config, model=model, seed=seed),
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Run one rank; the first also prepares, shows progress and finishes. Returns the exit code."""
+    if len(argv) != 1:
+        print(__doc__, file=sys.stderr)
+        return 2
+    is_first = os.environ.get("RANK", "0") == "0"
+    start = time.monotonic()
+    try:
+        job = load_job(Path(argv[0]).resolve())
+        num_steps = begin(job) if is_first else 0
+        with shown(job.metrics_file, num_steps=num_steps) if is_first else nullcontext():
+            train(job)
+        if is_first:
+            finish(job, seconds=time.monotonic() - start)
+            say(f"train: done, {job.out_dir / 'export'}")
+    except HunminError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        code = main(sys.argv[1:])
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: threads of a broken process group may keep a dying interpreter waiting for a dead peer.
+    os._exit(code)

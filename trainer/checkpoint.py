@@ -1,0 +1,246 @@
+"""Checkpoints that any number of ranks can read: safetensors slices with their place in the whole.
+
+    checkpoints/step-00000100/rank-00000.safetensors …   param/NAME, exp_avg/NAME, exp_avg_sq/NAME: flat fp32
+                              checkpoint.json             last; sizes and sha256 of the files, and the state
+    checkpoints/latest.json                               the pointer
+
+A slice says where in the flattened parameter it starts, so another world size reads what overlaps.
+"""
+
+import json
+import math
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from data_pipeline.artifact import fsync_path, sha256_file, write_json
+from data_pipeline.errors import ArtifactError, EnvironmentFailure
+from data_pipeline.progress import say
+from trainer.ranks import Rank
+
+FORMAT_VERSION = 1
+DESCRIPTION = "checkpoint.json"
+POINTER = "latest.json"
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """All that a run remembers besides weights and moments."""
+
+    step: int = 0  # optimizer steps done, skipped ones included
+    num_updates: int = 0  # applied
+    num_skipped_in_a_row: int = 0
+    best_step: int | None = None
+    best_val_loss: float | None = None
+
+
+def folder_of(checkpoints: Path, step: int) -> Path:
+    """Where the checkpoint of a step stands."""
+    return checkpoints / f"step-{step:08d}"
+
+
+def save(
+    checkpoints: Path,
+    *,
+    state: TrainState,
+    slices: Iterable[tuple[str, str, int, Tensor]],
+    shapes: dict[str, tuple[int, ...]],
+    me: Rank,
+) -> Path:
+    """Write a checkpoint: it is there whole, or not at all. Collective.
+
+    Args:
+        checkpoints: the folder of all of them, on a file system that every rank sees.
+        state: goes into the description.
+        slices: this rank's (kind, name, start, values).
+        shapes: full shapes of the parameters.
+        me: this rank.
+
+    """
+    final = folder_of(checkpoints, state.step)
+    partial = final.with_name(f".{final.name}.partial")
+    if me.is_first:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    me.barrier()
+    path = partial / f"rank-{me.index:05d}.safetensors"
+    _write_slices(path, slices)
+    digests = me.gather(list(bytes.fromhex(sha256_file(path)))).astype("u1")
+    if me.is_first:
+        files = {
+            name: {"bytes": (partial / name).stat().st_size, "sha256": digests[rank].tobytes().hex()}
+            for rank in range(me.world_size)
+            for name in [f"rank-{rank:05d}.safetensors"]
+        }
+        description = {
+            "format_version": FORMAT_VERSION,
+            "state": asdict(state),
+            "ranks": me.description,
+            "shapes": shapes,
+            "files": files,
+        }
+        write_json(partial / DESCRIPTION, description)
+        if final.exists():  # of a run that was cut off between this rename and its pointer
+            _remove(final)
+        partial.rename(final)
+        fsync_path(checkpoints)
+        write_json(checkpoints / POINTER, {"last": final.name, "best": state.best_step})
+    me.barrier()
+    return final
+
+
+def _write_slices(path: Path, slices: Iterable[tuple[str, str, int, Tensor]]) -> None:
+    tensors, starts = {}, {}
+    for kind, name, start, values in slices:
+        tensors[f"{kind}/{name}"] = values
+        starts[name] = start
+    try:
+        save_file(tensors, path, metadata={"starts": json.dumps(starts)})
+    except SafetensorError as error:  # how a full or broken disk is told
+        raise EnvironmentFailure(
+            f"{path}: the checkpoint cannot be written ({error}); make room and run the same command again"
+        ) from error
+    fsync_path(path)
+
+
+def prune(checkpoints: Path, *, keep: int, best_step: int | None) -> None:
+    """Remove all but the `keep` newest and the best."""
+    steps = _steps(checkpoints)
+    for step in set(steps[keep:]) - {best_step}:
+        _remove(folder_of(checkpoints, step))
+
+
+def _remove(folder: Path) -> None:
+    (folder / DESCRIPTION).unlink()  # first: without it the folder is no checkpoint at any moment
+    shutil.rmtree(folder)
+
+
+def _steps(checkpoints: Path) -> list[int]:
+    """Steps of the complete checkpoints, newest first."""
+    found = checkpoints.glob(f"step-*/{DESCRIPTION}")
+    return sorted((int(path.parent.name.removeprefix("step-")) for path in found), reverse=True)
+
+
+def newest_valid(checkpoints: Path) -> int | None:
+    """The step to go on from: the pointer's if it is sound, else the newest sound one; None: from the start.
+
+    Says which checkpoint it passes over, and why.
+    """
+    steps = _steps(checkpoints)
+    pointer = checkpoints / POINTER
+    if pointer.exists():
+        pointed = json.loads(pointer.read_text())["last"]
+        steps.sort(key=lambda step: (folder_of(checkpoints, step).name != pointed, -step))
+    for step in steps:
+        try:
+            Checkpoint(folder_of(checkpoints, step)).verify()
+            return step
+        except ArtifactError as error:
+            say(f"train: {error}; taking an older checkpoint")
+    return None
+
+
+def discard_after(checkpoints: Path, step: int) -> None:
+    """Remove what a run that goes on from `step` will write anew, and leftovers of broken saves."""
+    for later in [found for found in _steps(checkpoints) if found > step]:
+        _remove(folder_of(checkpoints, later))
+    for folder in checkpoints.glob(".*.partial"):
+        shutil.rmtree(folder)
+
+
+class Checkpoint:
+    """A checkpoint folder, read slice by slice.
+
+    Attributes:
+        state: the run's memory.
+        ranks: world_size, device, dtype and num_threads it was made with.
+        shapes: full shapes of the parameters.
+
+    """
+
+    def __init__(self, folder: Path):
+        """Open the description.
+
+        Raises:
+            ArtifactError: it is missing or of another format.
+
+        """
+        self.folder = folder
+        try:
+            description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text())
+            if description["format_version"] != FORMAT_VERSION:
+                raise ValueError(f"format_version {description['format_version']}, not {FORMAT_VERSION}")
+            self.state = TrainState(**description["state"])
+            self.ranks: dict[str, Any] = description["ranks"]
+            self._files: dict[str, dict[str, Any]] = description["files"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{folder / DESCRIPTION}: not a checkpoint ({error})") from error
+        self.shapes = {name: tuple(shape) for name, shape in description["shapes"].items()}
+        self._open: list[tuple[Any, dict[str, int]]] | None = None
+
+    def verify(self) -> None:
+        """Compare every file with its size and sha256.
+
+        Raises:
+            ArtifactError: names the file that is missing or differs.
+
+        """
+        for name, entry in self._files.items():
+            path = self.folder / name
+            if not path.exists():
+                raise ArtifactError(f"{path}: missing")
+            if path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
+                raise ArtifactError(f"{path}: differs from {DESCRIPTION} (size or sha256)")
+
+    def read(self, kind: str, name: str, start: int, stop: int) -> Tensor:
+        """Elements start..stop of a flattened parameter or moment, fp32, put together from what overlaps."""
+        out = torch.empty(stop - start, dtype=torch.float32)
+        filled = 0
+        for handle, starts in self._handles():
+            part = handle.get_slice(f"{kind}/{name}")
+            low = max(start, starts[name])
+            high = min(stop, starts[name] + part.get_shape()[0])
+            if low < high:
+                out[low - start : high - start] = part[low - starts[name] : high - starts[name]]
+                filled += high - low
+        if filled != stop - start:
+            raise ArtifactError(f"{self.folder}: {kind}/{name} lacks elements {start} to {stop}")
+        return out
+
+    @property
+    def num_parameters(self) -> int:
+        """Elements of all parameters, shared ones once."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def weights(self) -> "CheckpointWeights":
+        """The parameters alone, as a source of weights."""
+        return CheckpointWeights(self)
+
+    def full(self, name: str) -> Tensor:
+        """A whole parameter, fp32, in its shape."""
+        shape = self.shapes[name]
+        return self.read("param", name, 0, math.prod(shape)).reshape(shape)
+
+    def _handles(self) -> list[tuple[Any, dict[str, int]]]:
+        if self._open is None:
+            handles = [safe_open(self.folder / name, framework="pt") for name in self._files]
+            self._open = [(handle, json.loads(handle.metadata()["starts"])) for handle in handles]
+        return self._open
+
+
+@dataclass(frozen=True)
+class CheckpointWeights:
+    """A checkpoint's parameters, read as one reads a model folder's."""
+
+    checkpoint: Checkpoint
+
+    def read(self, name: str, start: int, stop: int) -> Tensor:
+        """Elements start..stop of the flattened parameter, fp32."""
+        return self.checkpoint.read("param", name, start, stop)

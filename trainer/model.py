@@ -1,0 +1,231 @@
+"""The model: where its first weights come from, how it reads a packed sequence."""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers.initialization import no_init_weights
+
+from data_pipeline.config import FromScratchConfig
+from data_pipeline.errors import ConfigError, InputError
+from data_pipeline.packing.template import load_tokenizer
+from trainer.attention import implementation
+from trainer.loss import masked_loss, next_token_targets
+
+
+class PackedCausalLM(nn.Module):
+    """A causal language model over packed sequences, with the head computed only where a target is."""
+
+    def __init__(self, lm: PreTrainedModel):
+        super().__init__()
+        self.lm = lm
+
+    def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each trained token of one packed sequence.
+
+        Args:
+            input_ids: int64 (T,).
+            position_ids: int64 (T,), restarting in each segment.
+            cu_seqlens: int32 (segments + 1,).
+            labels: int64 (T,), aligned with input_ids, not shifted.
+
+        Returns:
+            losses_N: fp32 nats. Their sum is the pack's loss, their number its valid tokens.
+
+        """
+        positions_N, targets_N = next_token_targets(labels, cu_seqlens)
+        longest = int(cu_seqlens.diff().max())
+        output = self.lm(
+            input_ids=input_ids[None],
+            position_ids=position_ids[None],
+            attention_mask=None,
+            use_cache=False,
+            logits_to_keep=positions_N,
+            cu_seq_lens_q=cu_seqlens,
+            cu_seq_lens_k=cu_seqlens,
+            max_length_q=longest,
+            max_length_k=longest,
+        )
+        return masked_loss(output.logits[0], targets_N)
+
+
+def build(folder: Path, *, device: torch.device, dtype: torch.dtype) -> PackedCausalLM:
+    """The architecture of a transformers folder, weights not initialised: they are read afterwards.
+
+    Raises:
+        InputError: transformers has no causal language model for it.
+
+    """
+    config = AutoConfig.from_pretrained(folder)
+    config._attn_implementation = implementation(device)
+    try:
+        with no_init_weights():
+            lm = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    except ValueError as error:
+        raise InputError(
+            f"{folder}: not a causal language model ({error}); name one in model.path"
+        ) from error
+    lm.tie_weights()
+    return PackedCausalLM(lm)
+
+
+def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, out: Path) -> None:
+    """Initialise a small Llama at random and save it as a transformers folder, whole or not at all.
+
+    Called in one process: ranks then load it as they load any model.
+
+    Raises:
+        ConfigError: the tokenizer has more tokens than model.from_scratch.vocab_size.
+
+    """
+    tokenizer = load_tokenizer(tokenizer_dir)
+    vocab_size = len(tokenizer)
+    if vocab_size > config.vocab_size:
+        raise ConfigError(
+            f"model.from_scratch.vocab_size is {config.vocab_size}, the tokenizer of the data has "
+            f"{vocab_size} tokens; raise it, or rebuild the data with: hunmin data"
+        )
+    torch.manual_seed(seed)
+    lm = AutoModelForCausalLM.from_config(
+        LlamaConfig(
+            vocab_size=vocab_size,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size or 64 * max(1, round(config.hidden_size * 8 / 3 / 64)),
+            num_hidden_layers=config.num_layers,
+            num_attention_heads=config.num_heads,
+            max_position_embeddings=config.max_position_embeddings,
+            tie_word_embeddings=config.tie_embeddings,
+            bos_token_id=token_id(tokenizer.bos_token_id),
+            eos_token_id=token_id(tokenizer.eos_token_id),
+            pad_token_id=token_id(tokenizer.pad_token_id),
+        ),
+        dtype=torch.float32,
+    )
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    lm.save_pretrained(partial)
+    partial.rename(out)
+
+
+def token_id(value: object) -> int | None:
+    """A special token's id, whose declared type is wider than what a causal model has."""
+    assert value is None or isinstance(value, int), f"a token id, not {value!r}"
+    return value
+
+
+def locate_base(path: str) -> Path:
+    """The local folder of `model.path`: a transformers folder, another run's folder, or a hub id.
+
+    Raises:
+        InputError: no such folder or hub model, or no safetensors in it.
+
+    """
+    folder = Path(path).expanduser()
+    if (folder / "train" / "export" / "config.json").exists():
+        folder = folder / "train" / "export"
+    if not folder.is_dir():
+        folder = _download(path)
+    if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{folder}: needs config.json and *.safetensors; convert the model once with "
+            "AutoModelForCausalLM.from_pretrained(...).save_pretrained(...)"
+        )
+    return folder
+
+
+def _download(hub_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise InputError(
+            f"model.path {hub_id}: no such folder here, and the hub does not give it ({error}); "
+            "correct the path, or fetch the model while there is a network"
+        ) from error
+
+
+def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:
+    """Every id the tokenizer can produce must have an embedding.
+
+    Raises:
+        InputError: the tokenizer is larger than the model.
+
+    """
+    rows = AutoConfig.from_pretrained(folder).get_text_config().vocab_size
+    ids = len(load_tokenizer(tokenizer_dir))
+    if ids > rows:
+        raise InputError(
+            f"{folder}: {rows} embeddings, but the tokenizer of the data has {ids} tokens; "
+            "build the data with this model's own tokenizer (model.path)"
+        )
+
+
+class FolderWeights:
+    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory.
+
+    Attributes:
+        shapes: of every tensor in the safetensors files.
+
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._files = {path.name: safe_open(path, framework="pt") for path in sorted(_weight_files(folder))}
+        self._file_of = {name: file for file, handle in self._files.items() for name in handle.offset_keys()}
+        self.shapes = {
+            name: tuple(self._files[file].get_slice(name).get_shape()) for name, file in self._file_of.items()
+        }
+
+    def check(self, wanted: dict[str, tuple[int, ...]], *, tied: set[str]) -> None:
+        """Every tensor of the model is in the files with its shape, and no other.
+
+        Args:
+            wanted: shapes of the model's parameters.
+            tied: names that may be in the files though the model shares them with another.
+
+        Raises:
+            InputError: lists what is missing, extra or of another shape.
+
+        """
+        missing = sorted(wanted.keys() - self.shapes.keys())
+        extra = sorted(name for name in self.shapes.keys() - wanted.keys() - tied if "inv_freq" not in name)
+        shapes = sorted(
+            name for name in wanted.keys() & self.shapes.keys() if wanted[name] != self.shapes[name]
+        )
+        if missing or extra or shapes:
+            found = [
+                *(f"missing {name}" for name in missing),
+                *(f"unknown {name}" for name in extra),
+                *(f"{name} is {self.shapes[name]}, the config says {wanted[name]}" for name in shapes),
+            ]
+            raise InputError(
+                f"{self._folder}: weights do not fit config.json: {'; '.join(found[:5])}"
+                + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+                + "; take a complete model folder"
+            )
+
+    def read(self, name: str, start: int, stop: int) -> Tensor:
+        """Elements start..stop of the flattened tensor, fp32 (stop - start,)."""
+        if start == stop:  # a small parameter leaves nothing for the last ranks
+            return torch.empty(0)
+        part = self._files[self._file_of[name]].get_slice(name)
+        shape = self.shapes[name]
+        if len(shape) < 2:
+            return part[start:stop].float() if shape else part[...].reshape(1)[start:stop].float()
+        width = int(torch.Size(shape[1:]).numel())
+        first = start // width
+        rows = part[first : -(-stop // width)]
+        return rows.reshape(-1)[start - first * width : stop - first * width].float()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        return [folder / file for file in set(json.loads(index.read_text())["weight_map"].values())]
+    return [folder / "model.safetensors"]

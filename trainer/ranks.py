@@ -1,0 +1,125 @@
+"""The one rank contract, and everything ranks say to each other. The only file with torch.distributed.
+
+A starter sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT; torchrun, srun and Ray Train do.
+"""
+
+import hashlib
+import os
+import random
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from data_pipeline.errors import InputError
+
+CONTRACT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A process among the ranks of a run."""
+
+    index: int
+    world_size: int
+    device: torch.device
+    num_threads: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the rank that writes what is written once."""
+        return self.index == 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What forward and backward compute in: bf16 on a GPU (master weights are fp32), else fp32."""
+        return torch.bfloat16 if self.device.type == "cuda" else torch.float32
+
+    @property
+    def description(self) -> dict[str, object]:
+        """What results depend on, up to float reordering."""
+        return {
+            "world_size": self.world_size,
+            "device": self.device.type,
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "num_threads": self.num_threads,
+        }
+
+    def gather(self, values: Sequence[float]) -> np.ndarray:
+        """Everyone's values, float64 (world_size, len(values)); equal on all ranks. Collective."""
+        mine = torch.tensor(values, dtype=torch.float64, device=self.device)
+        everyone = [torch.empty_like(mine) for _ in range(self.world_size)]
+        dist.all_gather(everyone, mine)
+        return torch.stack(everyone).cpu().numpy()
+
+    def barrier(self) -> None:
+        """Wait until every rank is here. Collective."""
+        self.gather([0.0])
+
+
+@contextmanager
+def joined(*, timeout_s: float) -> Iterator[Rank]:
+    """Meet the other ranks, stay together for the block, part.
+
+    Args:
+        timeout_s: a rank that does not answer a collective for so long is taken for dead.
+
+    Raises:
+        InputError: a variable of the contract is missing.
+
+    """
+    missing = [name for name in CONTRACT if name not in os.environ]
+    if missing:
+        raise InputError(
+            f"{', '.join(missing)} not set: a rank must know its place; start it with: "
+            "torchrun --nproc-per-node N -m trainer RUN_DIR"
+        )
+    device = _device(int(os.environ["LOCAL_RANK"]))
+    ours = not dist.is_initialized()  # Ray Train has made the group already
+    if ours:
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
+    try:
+        me = Rank(dist.get_rank(), dist.get_world_size(), device, num_threads=1)
+        num_threads = _share_of_cores(me)
+        _make_deterministic(device, num_threads)
+        yield Rank(me.index, me.world_size, device, num_threads)
+    finally:
+        if ours:
+            dist.destroy_process_group()
+
+
+def seed_everything(*parts: int) -> None:
+    """Seed torch, numpy and random by a tuple such as (seed, step, rank)."""
+    value = int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "big")
+    torch.manual_seed(value)
+    np.random.seed(value % 2**32)  # for libraries that draw from the global generator
+    random.seed(value)
+
+
+def _device(local_rank: int) -> torch.device:
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    # A starter may show each rank one GPU only (Ray does) or all of them (torchrun does).
+    device = torch.device("cuda", local_rank % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    return device
+
+
+def _share_of_cores(me: Rank) -> int:
+    """Threads for this rank: the host's usable cores over the ranks on it. More made it 4x slower."""
+    host = int.from_bytes(hashlib.sha256(socket.gethostname().encode()).digest()[:6], "big")
+    neighbours = int((me.gather([host])[:, 0] == host).sum())
+    return max(1, len(os.sched_getaffinity(0)) // neighbours)
+
+
+def _make_deterministic(device: torch.device, num_threads: int) -> None:
+    torch.set_num_threads(num_threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  costs time

@@ -1,0 +1,136 @@
+"""Ranks as Ray Train workers. The only file of the package with Ray."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+from ray.train import RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+
+from data_pipeline.artifact import Manifest
+from data_pipeline.config import ModelConfig
+from data_pipeline.errors import EnvironmentFailure, GateError, HunminError
+from trainer.config import TrainConfig
+from trainer.guard import forward_signals
+from trainer.job import Job, begin, finish
+from trainer.metrics import shown
+
+
+def run(
+    *,
+    config: TrainConfig,
+    model: ModelConfig,
+    seed: int,
+    data_dir: Path,
+    out_dir: Path,
+    num_workers: int,
+    gpus_per_worker: int,
+    parents: dict[str, str],
+    config_sha256: str,
+) -> Manifest:
+    """Train on `num_workers` ranks and export. Ray is initialised by the caller.
+
+    Args:
+        config: the `train` section.
+        model: the `model` section.
+        seed: the run's seed.
+        data_dir: a finished data stage.
+        out_dir: the stage's folder; what an interrupted run of the same config left there is continued.
+        num_workers: ranks.
+        gpus_per_worker: 0 or 1.
+        parents: content_sha256 of the stages this one reads.
+        config_sha256: of the content fields this stage depends on.
+
+    Raises:
+        StopRequested: a signal came; the same call continues.
+        GateError: the ranks cannot be placed, or training is refused.
+        EnvironmentFailure: a rank died.
+
+    """
+    start = time.monotonic()
+    job = Job(
+        config=config,
+        model=model,
+        seed=seed,
+        data_dir=data_dir.resolve(),
+        out_dir=out_dir.resolve(),
+        parents=parents,
+        config_sha256=config_sha256,
+    )
+    num_steps = begin(job)
+    scaling = ScalingConfig(
+        num_workers=num_workers,
+        use_gpu=gpus_per_worker > 0,
+        resources_per_worker=_resources(num_workers, gpus_per_worker),
+    )
+    with (
+        forward_signals(job.stop_file),
+        shown(job.metrics_file, num_steps=num_steps),
+        tempfile.TemporaryDirectory(dir=job.out_dir, prefix=".ray-") as storage,
+    ):
+        trainer = TorchTrainer(
+            _rank,
+            train_loop_config={"job": job},
+            torch_config=TorchConfig(
+                backend="nccl" if gpus_per_worker else "gloo", timeout_s=int(config.collective_timeout_s)
+            ),
+            scaling_config=scaling,
+            run_config=RunConfig(name="train", storage_path=storage),
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            raise _cause(error) from error
+    return finish(job, seconds=time.monotonic() - start)
+
+
+def _rank(config: dict[str, Any]) -> None:
+    from trainer.loop import train  # here, so that the driver does not load DeepSpeed
+
+    train(config["job"])
+
+
+def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
+    """A CPU for each rank, or its share where there are fewer.
+
+    Raises:
+        GateError: Ray has not enough GPUs.
+
+    """
+    have = ray.cluster_resources()
+    gpus = num_workers * gpus_per_worker
+    if gpus > have.get("GPU", 0):
+        raise GateError(
+            f"cluster: {num_workers} ranks need {gpus} GPUs, Ray has {have.get('GPU', 0):g}; lower "
+            "cluster.num_workers, or set cluster.gpus_per_worker: 0"
+        )
+    cpus = min(1.0, have["CPU"] / num_workers)
+    return {"CPU": cpus, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
+
+
+def _cause(error: TrainingFailedError) -> BaseException:
+    """What went wrong first, with its class: ranks that only lost a neighbour say so in other words."""
+    if not isinstance(error, WorkerGroupError):
+        return error
+    causes = {rank: _unwrap(failure) for rank, failure in sorted(error.worker_failures.items())}
+    for kind in (HunminError, OSError):
+        for cause in causes.values():
+            if isinstance(cause, kind):
+                return cause
+    dead = [rank for rank, cause in causes.items() if isinstance(cause, RayError)]
+    if dead:
+        return EnvironmentFailure(
+            f"train: rank {', '.join(map(str, dead))} died ({type(causes[dead[0]]).__name__}: killed, out "
+            "of memory, or its node is lost); the same command continues from the last checkpoint"
+        )
+    return error
+
+
+def _unwrap(failure: BaseException) -> BaseException:
+    """What the rank raised. Ray Train wraps it and offers only a text; the attribute is private."""
+    inner = getattr(failure, "_base_exc", None)
+    return inner if isinstance(inner, BaseException) else failure
