@@ -317,9 +317,8 @@ def _execute(dataset: ray.data.Dataset, label: str, total: int | None = None) ->
 
 def _collect(dataset: ray.data.Dataset, columns: list[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for batch in dataset.select_columns(columns).iter_batches(batch_size=None, batch_format="pyarrow"):
-        assert isinstance(batch, pa.Table)
-        rows += batch.to_pylist()
+    for table in ray.get(dataset.select_columns(columns).to_arrow_refs()):
+        rows += table.to_pylist()
     return rows
 
 
@@ -364,4 +363,4 @@ def _quiet_ray() -> None:
     context = ray.data.DataContext.get_current()
     context.print_on_execution_start = False
     context.shuffle_strategy = ShuffleStrategy.SORT_SHUFFLE_PULL_BASED
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # our own words, not its tracebacks

@@ -15,10 +15,10 @@ class EvalConfig(Section):
     add up a sum, move logits in their last bits.
     """
 
-    max_new_tokens: int = Field(256, ge=1)
-    temperature: float = Field(0.0, ge=0, description="0: greedy; above: seeded sampling, one answer")
-    batch_size: int = Field(16, ge=1, description="samples that are answered together")
-    num_threads: int = Field(1, ge=1, description="CPU threads of each actor")
-    max_samples_per_task: int | None = Field(None, ge=1, description="a seeded draw of each task's samples")
-    bootstrap_samples: int = Field(1000, ge=1)
+    max_new_tokens: int = Field(default=256, ge=1)
+    temperature: float = Field(default=0.0, ge=0, description="0: greedy; above: seeded sampling, one answer")
+    batch_size: int = Field(default=16, ge=1, description="samples that are answered together")
+    num_threads: int = Field(default=1, ge=1, description="CPU threads of each actor")
+    max_samples_per_task: int | None = Field(default=None, ge=1, description="drawn with the seed")
+    bootstrap_samples: int = Field(default=1000, ge=1)
     num_actors: int = execution(2, ge=1)

@@ -134,10 +134,8 @@ def newest_valid(checkpoints: Path) -> int | None:
     Says which checkpoint it passes over, and why.
     """
     steps = _steps(checkpoints)
-    pointer = checkpoints / POINTER
-    if pointer.exists():
-        pointed = json.loads(pointer.read_text())["last"]
-        steps.sort(key=lambda step: (folder_of(checkpoints, step).name != pointed, -step))
+    pointed = _pointed(checkpoints)
+    steps.sort(key=lambda step: (folder_of(checkpoints, step).name != pointed, -step))
     for step in steps:
         try:
             Checkpoint(folder_of(checkpoints, step)).verify()
@@ -145,6 +143,17 @@ def newest_valid(checkpoints: Path) -> int | None:
         except ArtifactError as error:
             say(f"train: {error}; taking an older checkpoint")
     return None
+
+
+def _pointed(checkpoints: Path) -> str | None:
+    pointer = checkpoints / POINTER
+    if not pointer.exists():
+        return None
+    try:
+        return json.loads(pointer.read_text())["last"]
+    except (ValueError, KeyError, TypeError) as error:
+        say(f"train: {pointer}: not a pointer ({error}); taking the newest checkpoint")
+        return None
 
 
 def discard_after(checkpoints: Path, step: int) -> None:

@@ -74,11 +74,14 @@ class Zero3:
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
         settings = _settings(config, accum_steps=accum_steps, me=me)
-        with prevent_arange_dtype_change(), deepspeed.zero.Init(config_dict_or_path=settings, dtype=me.dtype):
+        # The precision comes from the settings: Init's own dtype argument means bf16 on a CPU whatever it says.
+        with prevent_arange_dtype_change(), deepspeed.zero.Init(config_dict_or_path=settings):
             module = make_model()
         self._me = me
         self.parameters: dict[str, Any] = _named(module, shared=False)
         self.tied = _named(module, shared=True).keys() - self.parameters.keys()
+        dtypes = {parameter.ds_tensor.dtype for parameter in self.parameters.values()}
+        assert dtypes == {me.dtype}, f"parameters are {dtypes}, not {me.dtype}"
         self._load(weights(self.shapes, self.tied))
         self._engine: Any = deepspeed.initialize(
             model=module, optimizer=_adamw(module, config), config=settings, dist_init_required=False

@@ -12,14 +12,15 @@ _SPACE = re.compile(r"\s+")
 def language_of(text: str) -> str:
     """`ko`, `en` (Latin script), `other`, or `und` where the text has no letter.
 
-    Korean writing holds many Latin words (names, terms, code), so a third of Hangul makes it Korean.
+    Korean writing holds many Latin words (names, terms, code), and a syllable weighs two or three Latin
+    letters, so a quarter of Hangul makes it Korean.
     """
     hangul = len(_HANGUL.findall(text))
     latin = len(_LATIN.findall(text))
     letters = len(_LETTER.findall(text))
     if letters == 0:
         return "und"
-    if 3 * hangul >= letters:
+    if 4 * hangul >= letters:
         return "ko"
     return "en" if 2 * latin >= letters else "other"
 

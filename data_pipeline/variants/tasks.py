@@ -56,8 +56,11 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
     for path in [*sorted(SHIPPED.glob("*.yaml")), *(sorted(folder.glob("*.yaml")) if folder else [])]:
         try:
             task = Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (ValidationError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: not a task file: {error}") from error
+        except ValidationError as error:
+            wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise ConfigError(f"{path}: not a task file: {'; '.join(wrong)}") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path}: not YAML: {error}") from error
         ids = [wording.id for wording in task.wordings]
         if len(ids) != len(set(ids)):
             raise ConfigError(f"{path}: two wordings have the same id; ids must be unique in a task")

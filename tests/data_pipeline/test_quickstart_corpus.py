@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from data_pipeline.config import DataConfig, resolve_path
+
 REPO = Path(__file__).resolve().parents[2]
 CORPUS = REPO / "examples" / "quickstart"
 TASK_FILES = sorted((REPO / "configs" / "tasks").glob("*.yaml"))
@@ -352,3 +354,25 @@ def test_translation_wordings_name_the_language_they_pair_with():
         other = "en" if language == "ko" else "ko"
         assert any(name in wording["text"] for name in named[language]), wording["id"]
         assert not any(name in wording["text"] for name in named[other]), wording["id"]
+
+
+def test_the_quickstart_config_reads_every_file_of_the_corpus():
+    config = REPO / "configs" / "quickstart.yaml"
+    data = DataConfig.model_validate(load(config)["data"])
+    paths = [
+        path
+        for source in data.sources
+        for path in ([source.path] if isinstance(source.path, str) else source.path)
+    ]
+    named = {resolve_path(path, config.parent).resolve() for path in paths}
+    assert named == {path for path in CORPUS.iterdir() if path.suffix != ".md"}
+    assert {source.task for source in data.sources} == set(TASKS)
+    assert all(source.licence == "Apache-2.0" for source in data.sources)
+
+
+def test_the_readme_counts_the_rows():
+    readme = (CORPUS / "README.md").read_text(encoding="utf-8")
+    counts = {task: len(texts) for task, texts in texts_by_task().items()}
+    assert f"{sum(counts.values())} small rows" in readme
+    for task, count in counts.items():
+        assert re.search(rf"\| {task} \| {count}( pairs)? \|", readme), (task, count)

@@ -115,15 +115,15 @@ def test_one_and_two_actors_say_what_the_engine_says(
 def test_a_killed_actor_changes_no_answer(
     ray_local: None, model_folder: Path, prompts: list[list[int]], tmp_path: Path
 ) -> None:
-    groups, settings = groups_of(model_folder, tmp_path, prompts * 2, max_new_tokens=200)
+    groups, settings = groups_of(model_folder, tmp_path, prompts, max_new_tokens=150)
     killed: list[int] = []
     done = threading.Event()
 
     def killer() -> None:
-        while not done.wait(0.05) and len(killed) < 2:
+        while not done.wait(0.05) and not killed:
             answered = list(tmp_path.rglob("*.parquet"))
-            victims = actor_pids() - set(killed)
-            if len(answered) > 3 * len(killed) and victims:  # in the middle of the work
+            victims = actor_pids()
+            if len(answered) > 1 and victims:  # in the middle of the work
                 killed.append(min(victims))
                 os.kill(killed[-1], signal.SIGKILL)
 
@@ -132,7 +132,7 @@ def test_a_killed_actor_changes_no_answer(
     found = run(groups, settings)
     done.set()
     thread.join()
-    assert len(killed) == 2
+    assert len(killed) == 1
     assert found == alone(groups, settings)
 
 
@@ -145,7 +145,7 @@ from test_eval_pool import groups_of, run
 
 folder, parts, prompts = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
 with local_ray(num_cpus=2):
-    run(*groups_of(folder, parts, prompts, max_new_tokens=300))
+    run(*groups_of(folder, parts, prompts, max_new_tokens=150))
 """
 
 
@@ -164,7 +164,7 @@ def test_a_killed_driver_loses_and_doubles_nothing(
     driver.kill()
     driver.wait()
     kept = {path: path.stat().st_mtime_ns for path in parts.rglob("*.parquet") if path.name[0] != "."}
-    groups, settings = groups_of(model_folder, parts, prompts, max_new_tokens=300)
+    groups, settings = groups_of(model_folder, parts, prompts, max_new_tokens=150)
     assert 2 <= len(kept) < len(groups)
     assert run(groups, settings) == alone(groups, settings)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept

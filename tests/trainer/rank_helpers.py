@@ -80,14 +80,14 @@ def _rank(fn: Callable[..., Any], args: Sequence[Any], rank: int, world_size: in
     os._exit(0 if text is None else 1)
 
 
-def make_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """256 bytes and a few special tokens: VOCAB_SIZE ids."""
+def make_tokenizer(folder: Path, *, vocab_size: int = VOCAB_SIZE) -> PreTrainedTokenizerFast:
+    """256 bytes and special tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocab = {token: index for index, token in enumerate(alphabet)}
     tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    spare = [f"<x{i}>" for i in range(VOCAB_SIZE - 256 - 4)]
+    spare = [f"<x{i}>" for i in range(vocab_size - 256 - 4)]
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>")
     fast.add_special_tokens({"additional_special_tokens": ["<u>", "<a>", *spare]})
     fast.chat_template = CHAT_TEMPLATE

@@ -20,9 +20,7 @@ from trainer.schedule import learning_rate
 SEED = 7
 NUM_STEPS = 20
 CONFIG = TrainConfig(global_batch_size=4, num_steps=NUM_STEPS, learning_rate=2e-3, tensorboard=False)
-MODEL = ModelConfig(
-    from_scratch=FromScratchConfig(hidden_size=48, num_layers=3, num_heads=4, vocab_size=512)
-)
+MODEL = ModelConfig(from_scratch=FromScratchConfig(hidden_size=48, num_layers=3, num_heads=4, vocab_size=512))
 
 
 def job_in(root: Path, **changes) -> Job:
@@ -78,7 +76,7 @@ def plain_loss(model: torch.nn.Module, rows: list[tuple[np.ndarray, np.ndarray]]
         target = torch.tensor(labels, dtype=torch.long)
         loss = torch.nn.functional.cross_entropy(logits_TV[:-1], target[1:], reduction="sum") / num_targets
         loss.backward()
-        total += float(loss)
+        total += loss.item()
     return total
 
 

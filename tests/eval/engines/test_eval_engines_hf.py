@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ def stop_ids(tokenizer: PreTrainedTokenizerFast) -> tuple[int, ...]:
 
 def generate_alone(folder: Path, prompts: list[list[int]], stop_ids: tuple[int, ...]) -> list[Generation]:
     """transformers' own greedy answer to each prompt, unpadded."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     answers = []
     for prompt in prompts:
         ids = model.generate(

@@ -1,0 +1,217 @@
+"""The data stage as a user starts it: real Ray, real files with dirt, from the command line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from data_pipeline.packing.shards import read_shards, shard_metadata
+from data_pipeline.packing.template import load_tokenizer
+from data_pipeline.schema import IGNORE_INDEX
+
+NUM_REVIEWS = 90
+
+
+def write_corpus(folder: Path) -> Path:
+    """Three formats, five bad records, a duplicate; returns the config."""
+    subjects = ["영화", "식당", "숙소", "강의", "앱", "공연", "책", "가방", "커피"]
+    lines = ["id\ttext\tlabel"]
+    for i in range(NUM_REVIEWS):
+        good = i % 2
+        text = f"{i}번째로 가 본 {subjects[i % 9]}, 정말 {'마음에 들었다' if good else '실망스러웠다'}."
+        lines.append(f"{i}\t{text}\t{good}")
+    lines.append("90\t라벨이 이상한 줄\t7")
+    lines.append(lines[1].replace("0\t", "91\t", 1))  # says what the first row says
+    (folder / "reviews.tsv").write_bytes(("\r\n".join(lines)).encode("utf-8-sig"))
+    alpaca = [
+        {"instruction": f"{i}에 1을 더하면?", "input": "", "output": f"{i} + 1은 {i + 1}입니다. 🙂"}
+        for i in range(30)
+    ]
+    texts = [json.dumps(row, ensure_ascii=False) for row in alpaca]
+    texts[7] = '{"instruction": "따옴표가 닫히지 않은 줄'
+    texts.append(json.dumps({"instruction": "답이 없는 줄", "input": "", "output": " "}, ensure_ascii=False))
+    texts.append(
+        json.dumps({"instruction": "긴 줄", "input": "", "output": "가나다 " * 400}, ensure_ascii=False)
+    )
+    texts.append(
+        json.dumps({"instruction": "기호", "input": "", "output": "막대 \u2581 기호"}, ensure_ascii=False)
+    )
+    (folder / "alpaca.jsonl").write_text("\n".join(texts))
+    turns = ["안녕!", "안녕하세요.", "What is 2+2?", "def f():\n    return 4"]
+    chats = [
+        {
+            "id": str(i),
+            "conversations": [
+                {"from": ("human", "gpt")[t % 2], "value": f"{text} ({i})"} for t, text in enumerate(turns)
+            ],
+        }
+        for i in range(20)
+    ]
+    (folder / "chat.json").write_text(json.dumps(chats, ensure_ascii=False))
+    config = {
+        "name": "small",
+        "model": {"from_scratch": {"hidden_size": 32, "num_layers": 1, "vocab_size": 700}},
+        "data": {
+            "sources": [
+                {
+                    "name": "reviews",
+                    "format": "table",
+                    "path": "reviews.tsv",
+                    "task": "sentiment",
+                    "columns": {"input": "text", "label": "label"},
+                    "labels": {"1": "긍정", "0": "부정"},
+                },
+                {"name": "sums", "format": "alpaca", "path": "alpaca.jsonl"},
+                {"name": "chat", "format": "sharegpt", "path": "chat.json"},
+            ],
+            "seq_len": 192,
+            "epochs": 2,
+            "split": {"val": 0.1, "heldout": 0.2},
+        },
+    }
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(config, allow_unicode=True))
+    return path
+
+
+def hunmin(*args: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "launcher", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    done = hunmin("data", write_corpus(folder), "--run", folder / "run", "cluster.num_cpus=2")
+    assert done.returncode == 0, done.stderr
+    return folder / "run" / "data"
+
+
+def test_one_cpu_in_another_folder_gives_the_same_content(built: Path, tmp_path: Path) -> None:
+    done = hunmin(
+        "data", write_corpus(tmp_path), "--run", tmp_path / "r", "cluster.num_cpus=1", "data.batch_rows=7"
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = (
+        json.loads((folder / "manifest.json").read_text())["content_sha256"]
+        for folder in (built, tmp_path / "r" / "data")
+    )
+    assert one == two
+
+
+def test_every_record_is_kept_or_rejected_with_its_place(built: Path) -> None:
+    stats = json.loads((built / "stats.json").read_text())
+    records = {name: source["records"] for name, source in stats["sources"].items()}
+    assert records == {"reviews": NUM_REVIEWS + 2, "sums": 33, "chat": 20}
+    for source in stats["sources"].values():
+        assert source["records"] == source["kept"] + sum(source["rejected"].values())
+    rejected = {
+        (line["file"], line["record"]): line["reason"]
+        for line in pq.read_table(built / "rejected.parquet").to_pylist()
+    }
+    assert rejected == {
+        ("reviews.tsv", 90): "label_not_mapped",
+        ("reviews.tsv", 91): "duplicate",
+        ("alpaca.jsonl", 7): "broken_json",
+        ("alpaca.jsonl", 30): "no_answer",
+        ("alpaca.jsonl", 31): "too_long",
+        ("alpaca.jsonl", 32): "undecodable_text",
+    }
+
+
+def test_ledger_and_packs_agree_on_every_row(built: Path) -> None:
+    ledger = pq.read_table(built / "rows.parquet").to_pylist()
+    assert [line["row"] for line in ledger] == list(range(len(ledger)))
+    seen: dict[int, tuple] = {}
+    for split in ("train", "val"):
+        first_pack: dict[int, int] = {}
+        for shard in read_shards(built / split):
+            metadata = shard_metadata(shard)
+            for pack in shard.to_pylist():
+                number = first_pack.get(metadata["epoch"], 0)
+                first_pack[metadata["epoch"]] = number + 1
+                start = 0
+                for row, length, task in zip(pack["rows"], pack["seq_lengths"], pack["tasks"], strict=True):
+                    labels = pack["labels"][start : start + length]
+                    trained = sum(label != IGNORE_INDEX for label in labels)
+                    start += length
+                    assert row not in seen
+                    seen[row] = (split, metadata["epoch"], number, length, trained, metadata["tasks"][task])
+    names = ("split", "epoch", "pack", "num_tokens", "num_trained_tokens", "task")
+    assert seen == {line["row"]: tuple(line[name] for name in names) for line in ledger}
+
+
+def test_trained_ids_of_every_row_decode_to_its_answers(built: Path) -> None:
+    tokenizer = load_tokenizer(built / "tokenizer")
+    ledger = pq.read_table(built / "rows.parquet").to_pylist()
+    alpaca = {i: f"{i} + 1은 {i + 1}입니다. 🙂<|im_end|>" for i in range(30)}
+    checked = 0
+    for shard in (*read_shards(built / "train"), *read_shards(built / "val")):
+        for pack in shard.to_pylist():
+            start = 0
+            for row, length in zip(pack["rows"], pack["seq_lengths"], strict=True):
+                labels = [i for i in pack["labels"][start : start + length] if i != IGNORE_INDEX]
+                start += length
+                text = tokenizer.decode(labels)
+                line = ledger[row]
+                if line["source"] == "sums":
+                    assert text == alpaca[line["record"]]
+                elif line["source"] == "reviews":
+                    assert text == ("긍정", "부정")[line["record"] % 2 == 0] + "<|im_end|>"
+                else:
+                    n = line["record"]
+                    assert text == f"안녕하세요. ({n})<|im_end|>def f():\n    return 4 ({n})<|im_end|>"
+                checked += 1
+    assert checked == len(ledger) > 150
+
+
+def test_splits_share_no_family_and_wordings_change_with_the_epoch(built: Path) -> None:
+    ledger = pq.read_table(built / "rows.parquet").to_pylist()
+    heldout = pq.read_table(built / "heldout.parquet")
+    families = {split: {r["family_id"] for r in ledger if r["split"] == split} for split in ("train", "val")}
+    families["heldout"] = set(heldout.column("family_id").to_pylist())
+    assert all(families.values())
+    assert not families["train"] & families["val"]
+    assert not families["heldout"] & (families["train"] | families["val"])
+    wordings = [
+        {
+            line["row_id"]: line["wording_id"]
+            for line in ledger
+            if line["epoch"] == e and line["source"] == "reviews"
+        }
+        for e in range(2)
+    ]
+    moved = [row for row in wordings[1] if wordings[0][row] != wordings[1][row]]
+    assert len(moved) > len(wordings[1]) / 2
+    assert set(json.loads(heldout.schema.metadata[b"hunmin"])["tasks"]) <= {
+        "sentiment",
+        "instruction",
+        "conversation",
+    }
+
+
+def test_a_second_start_does_nothing_and_says_why(built: Path) -> None:
+    before = (built / "manifest.json").stat().st_mtime_ns
+    done = hunmin("data", built.parent.parent / "small.yaml", "--run", built.parent)
+    assert done.returncode == 0, done.stderr
+    assert "done already" in done.stdout
+    assert "unchanged" in done.stdout
+    assert (built / "manifest.json").stat().st_mtime_ns == before
+
+
+def test_a_corpus_with_nothing_to_train_on_stops_with_3(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"instruction": "질문", "input": "", "output": " "}\n' * 3)
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "name: empty\nmodel: {from_scratch: {hidden_size: 32, num_layers: 1, vocab_size: 600}}\n"
+        "data: {sources: [{name: a, format: alpaca, path: a.jsonl}]}\n"
+    )
+    done = hunmin("data", config, "--run", tmp_path / "run")
+    assert done.returncode == 3, done.stderr
+    assert "no trainable token" in done.stderr or "no text to train" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "data" / "manifest.json").exists()

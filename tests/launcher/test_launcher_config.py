@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from data_pipeline.errors import ConfigError
+from launcher.config import difference, load, resolved
+
+GOOD = """\
+name: t
+seed: 3
+model:
+  from_scratch: {hidden_size: 32}
+data:
+  seq_len: 128
+  sources:
+    - name: a
+      format: alpaca
+      path: a.jsonl
+train:
+  num_steps: 5
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "c.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_overrides_win_and_lists_have_indices(tmp_path: Path) -> None:
+    config, base = load(
+        write(tmp_path, GOOD),
+        ["train.num_steps=9", "train.learning_rate=2e-3", "data.sources.0.path=b.jsonl"],
+    )
+    assert (config.train.num_steps, config.train.learning_rate) == (9, 2e-3)
+    assert config.data.sources[0].path == "b.jsonl"
+    assert base == tmp_path.resolve()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "num_steps",
+            "num_stpes",
+            "train.num_stpes is unknown; did you mean train.num_steps? (",
+        ),
+        ("  seq_len", "  seq_lenght", "data.seq_lenght is unknown; did you mean data.seq_len? ("),
+        ("      path: a.jsonl", "      paht: a.jsonl", "data.sources.0.path is missing"),
+        ("      path: a.jsonl", "      paht: a.jsonl", "did you mean data.sources.0.path? ("),
+        ("name: t\n", "", "name is missing"),
+        ("num_steps: 5", "num_steps: lots", "train.num_steps: Input should be a valid integer"),
+        ("seq_len: 128", "seq_len: 4", "greater than or equal to 16, found 4"),
+        ("format: alpaca", "format: alpacca", "data.sources.0.format"),
+        ("{hidden_size: 32}", "{hidden_size: 33}", "must be an even multiple of num_heads"),
+        ("  from_scratch: {hidden_size: 32}", "  {}", "exactly one of: path, from_scratch"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    path = write(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        load(path, [])
+    assert message in str(caught.value)
+    line = next((i for i, text in enumerate(GOOD.splitlines(), 1) if old.strip() in text), 1)
+    if old != "name: t\n":
+        assert f"{path}, line " in str(caught.value)
+    if "did you mean" in message:
+        assert f"line {line})" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.num_stpes=3", "did you mean train.num_steps? (on the command line)"),
+        ("nonsense", "key=value"),
+        ("data.sources.7.path=x", "not in a list of 1"),
+        ("name.x=1", "holds 't', not a section"),
+        ("train.num_steps=[", "not YAML"),
+    ],
+)
+def test_a_wrong_override_is_named(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, GOOD), [override])
+    assert message in str(caught.value)
+
+
+def test_files_that_are_no_config(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(ConfigError, match=r"no such config file; did you mean .*c\.yaml"):
+        load(tmp_path / "cc.yaml", [])
+    with pytest.raises(ConfigError, match="line 2: not YAML"):
+        load(write(tmp_path, "name: t\n  seed: : 3\n"), [])
+    with pytest.raises(ConfigError, match="a config is a mapping"):
+        load(write(tmp_path, "- a\n"), [])
+
+
+def test_the_resolved_config_loads_again_from_elsewhere(tmp_path: Path) -> None:
+    config, base = load(write(tmp_path, GOOD), ["train.num_steps=9"])
+    run = tmp_path / "runs" / "t"
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text(resolved(config, base=base, run_dir=run))
+    again, base_again = load(run / "config.yaml", [])
+    assert base_again == base
+    assert difference(config, again) == []
+    assert yaml.safe_load((run / "config.yaml").read_text())["eval"]["max_new_tokens"] == 256
+
+
+def test_the_difference_names_content_and_not_execution(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    config, _ = load(path, [])
+    other, _ = load(path, ["train.num_steps=6", "cluster.num_cpus=1", "data.sources.0.path=b"])
+    assert difference(config, other) == [
+        "data.sources.0.path: 'a.jsonl' -> 'b'",
+        "train.num_steps: 5 -> 6",
+    ]
