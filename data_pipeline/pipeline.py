@@ -317,7 +317,8 @@ def _execute(dataset: ray.data.Dataset, label: str, total: int | None = None) ->
 
 def _collect(dataset: ray.data.Dataset, columns: list[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for table in ray.get(dataset.select_columns(columns).to_arrow_refs()):
+    refs = dataset.select_columns(columns).to_arrow_refs()
+    for table in ray.get(refs):  # type: ignore[call-overload, arg-type]
         rows += table.to_pylist()
     return rows
 

@@ -233,7 +233,7 @@ def _put_aside_if_stale(run: Run, name: str, inputs: dict[str, Any]) -> None:
     note = run.dir / ".stages" / f"{name}.json"
     folder = run.dir / name
     known = json.loads(note.read_text()) if note.exists() else None
-    if folder.exists() and known != inputs:
+    if folder.exists() and known is not None and known != inputs:
         aside = run.dir / "old" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         aside.parent.mkdir(exist_ok=True)
         shutil.move(folder, aside)

@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from data_pipeline.artifact import verify
-from data_pipeline.config import ModelConfig
+from data_pipeline.config import ModelConfig, resolve_path
 from data_pipeline.errors import ConfigError, HunminError, InputError
 from data_pipeline.progress import say
 from trainer.config import TrainConfig, content_sha256
@@ -43,6 +43,12 @@ def load_job(run_dir: Path) -> Job:
     except (ValidationError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     data = verify(run_dir / "data", cure=f"hunmin data {path}")
+    config_sha256 = content_sha256(config, model=model, seed=seed)
+    if (
+        model.path is not None
+        and (local := resolve_path(model.path, run_dir / sections.get("base", "."))).exists()
+    ):
+        model = model.model_copy(update={"path": str(local.resolve())})
     return Job(
         config=config,
         model=model,
@@ -50,7 +56,7 @@ def load_job(run_dir: Path) -> Job:
         data_dir=run_dir / "data",
         out_dir=run_dir / "train",
         parents={"data": data.content_sha256},
-        config_sha256=content_sha256(config, model=model, seed=seed),
+        config_sha256=config_sha256,
     )
 
 

@@ -118,7 +118,9 @@ def prune(checkpoints: Path, *, keep: int, best_step: int | None) -> None:
 
 
 def _remove(folder: Path) -> None:
-    (folder / DESCRIPTION).unlink()  # first: without it the folder is no checkpoint at any moment
+    (folder / DESCRIPTION).unlink(
+        missing_ok=True
+    )  # first: without it the folder is no checkpoint at any moment
     shutil.rmtree(folder)
 
 
@@ -157,11 +159,11 @@ def _pointed(checkpoints: Path) -> str | None:
 
 
 def discard_after(checkpoints: Path, step: int) -> None:
-    """Remove what a run that goes on from `step` will write anew, and leftovers of broken saves."""
-    for later in [found for found in _steps(checkpoints) if found > step]:
-        _remove(folder_of(checkpoints, later))
-    for folder in checkpoints.glob(".*.partial"):
-        shutil.rmtree(folder)
+    """Remove what a run that goes on from `step` will write anew, and leftovers of a kill."""
+    kept = {folder_of(checkpoints, found) for found in _steps(checkpoints) if found <= step}
+    for folder in [*checkpoints.glob("step-*"), *checkpoints.glob(".*.partial")]:
+        if folder not in kept:
+            _remove(folder)
 
 
 class Checkpoint:

@@ -81,6 +81,6 @@ def count_update(state: TrainState, *, applied: bool, max_skipped: int) -> Train
     if skipped > max_skipped:
         raise GateError(
             f"step {step}: {skipped} updates in a row were not finite (train.max_skipped_steps is "
-            f"{max_skipped}); lower train.learning_rate, or look for broken rows with: hunmin show"
+            f"{max_skipped}); lower train.learning_rate"
         )
     return replace(state, step=step, num_skipped_in_a_row=skipped)

@@ -64,5 +64,5 @@ def prepare(
 
 def _answer_text(draft: dict[str, Any]) -> str:
     if draft["messages"]:
-        return " ".join(m["content"] for m in draft["messages"] if m["role"] == "assistant")
+        return draft["messages"][-1]["content"]
     return draft["fields"]["answer"]

@@ -1,8 +1,8 @@
 """A key-value cache that does not copy itself for every token.
 
-transformers' dynamic layer concatenates all keys and values with each new token's. For a small model on a
-CPU, where each copy is also fresh memory to fault in, that was three quarters of the time. This one writes
-into room kept behind them.
+transformers' dynamic layer concatenates all keys and values with each new token's. This one writes into room
+kept behind them. Measured with a 9M Llama on one CPU thread, tokens/s: equal at batch 16, 1.25 times at 32,
+1.4 times at 64.
 """
 
 from typing import Any

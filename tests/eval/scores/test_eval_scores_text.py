@@ -11,7 +11,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from eval.scores.base import Metric, Reference, normalize
-from eval.scores.text import KoreanMorphemes, metrics
+from eval.scores.text import KoreanMorphemes, lcs_fmeasure, metrics
 from eval.stats import value_of
 
 METRICS = {metric.name: metric for metric in metrics()}
@@ -121,6 +121,17 @@ def test_rouge_worked_by_hand() -> None:
     assert score(METRICS["rouge2"], answer, truth) == pytest.approx(2 * 2 / (7 + 6))  # 나-는, 학교-에
     assert score(METRICS["rougeL"], answer, truth) == pytest.approx(2 * 5 / (8 + 7))
     assert score(METRICS["rougeL_char"], ["가나 다"], ["가다"]) == pytest.approx(2 * 2 / (3 + 2))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from("가나다라"), max_size=90), st.lists(st.sampled_from("가나다마"), max_size=90))
+def test_rouge_l_equals_rouge_scores_own(target: list[str], prediction: list[str]) -> None:
+    class Given:
+        def tokenize(self, text: str) -> list[str]:
+            return text.split()
+
+    theirs = RougeScorer(["rougeL"], tokenizer=Given()).score(" ".join(target), " ".join(prediction))
+    assert lcs_fmeasure(target, prediction) == theirs["rougeL"].fmeasure
 
 
 def test_english_rouge_is_rouge_scores_own() -> None:

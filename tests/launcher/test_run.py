@@ -1,0 +1,134 @@
+"""The main job, whole and killed, as a user starts it."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+CONFIG = """\
+name: small
+model: {from_scratch: {hidden_size: 32, num_layers: 2, num_heads: 2, vocab_size: 600}}
+data:
+  seq_len: 96
+  sources:
+    - {name: reviews, format: table, path: reviews.tsv, task: sentiment,
+       columns: {input: text, label: label}, labels: {"1": 긍정, "0": 부정}}
+    - {name: sums, format: alpaca, path: sums.jsonl}
+  split: {val: 0.1, heldout: 0.2}
+train: {num_steps: 14, global_batch_size: 4, learning_rate: 3.0e-3, val_interval: 5, save_interval: 3}
+eval: {max_new_tokens: 8, bootstrap_samples: 50}
+"""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    words = [("마음에 들었다", 1), ("실망스러웠다", 0), ("다시 가고 싶다", 1), ("돈이 아까웠다", 0)]
+    lines = [f"{i}번째 가게, {words[i % 4][0]}\t{words[i % 4][1]}" for i in range(80)]
+    (folder / "reviews.tsv").write_text("\n".join(["text\tlabel", *lines]))
+    rows = [{"instruction": f"{i} 더하기 1은?", "input": "", "output": f"{i + 1}입니다."} for i in range(60)]
+    (folder / "sums.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    path = folder / "small.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+def command(*args: object) -> list[str]:
+    return [sys.executable, "-m", "launcher", *map(str, args)]
+
+
+def run_whole(config: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command("run", config, "--run", folder), capture_output=True, text=True, timeout=400, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(config: Path) -> tuple[Path, str]:
+    folder = config.parent / "finished"
+    done = run_whole(config, folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def content(folder: Path, stage: str) -> str:
+    return json.loads((folder / stage / "manifest.json").read_text())["content_sha256"]
+
+
+@pytest.mark.slow
+def test_it_ends_with_scores_seconds_and_the_report(finished: tuple[Path, str]) -> None:
+    folder, printed = finished
+    assert "sentiment" in printed
+    assert "accuracy" in printed
+    assert "tuned - base [95 %]" in printed
+    assert all(f"{stage} " in printed.split("seconds:")[1] for stage in ("data", "train", "eval", "report"))
+    report = Path(printed.split("report:")[-1].strip())
+    assert report == folder / "report" / "index.html"
+    assert "긍정" in report.read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in (folder / "train" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["kind"] == "train"] == list(range(1, 15))
+    assert [line["step"] for line in lines if line["kind"] == "val"] == [5, 10, 14]
+    systems = set(pq.read_table(folder / "eval" / "samples.parquet").column("system").to_pylist())
+    assert systems == {"base", "tuned", "majority", "copy", "first_sentence"}
+
+
+@pytest.mark.slow
+def test_the_export_loads_with_two_lines(finished: tuple[Path, str]) -> None:
+    export = finished[0] / "train" / "export"
+    model = AutoModelForCausalLM.from_pretrained(export)
+    tokenizer = AutoTokenizer.from_pretrained(export)
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "3 더하기 1은?"}], add_generation_prompt=True, return_tensors="pt"
+    )
+    out = model.generate(**ids, max_new_tokens=4)
+    assert out.shape[0] == 1
+    assert tokenizer.decode(tokenizer("뜻밖의 글 🙂")["input_ids"]) == "뜻밖의 글 🙂"
+
+
+@pytest.mark.slow
+def test_a_second_run_does_nothing_and_says_why(config: Path, finished: tuple[Path, str]) -> None:
+    start = time.monotonic()
+    again = run_whole(config, finished[0])
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("done already") == 4
+    assert again.stdout.splitlines()[-1].startswith("report:")
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.slow
+def test_killed_at_random_steps_it_ends_in_the_same_weights(config: Path, finished: tuple[Path, str]) -> None:
+    """SIGKILL of the driver and all its Ray processes, twice, at steps drawn by a printed seed."""
+    seed = random.SystemRandom().randrange(10**6)
+    draw = random.Random(seed)
+    folder = config.parent / "killed"
+    metrics = folder / "train" / "metrics.jsonl"
+    for number, kill_at in enumerate(sorted(draw.sample(range(1, 13), 2)), 1):
+        driver = subprocess.Popen(
+            command("run", config, "--run", folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 240
+        while not (metrics.exists() and metrics.read_text().count('"kind": "train"') >= kill_at):
+            assert driver.poll() is None, f"ended before step {kill_at}, seed {seed}"
+            assert time.monotonic() < deadline, f"step {kill_at} was never reached, seed {seed}"
+            time.sleep(0.01)
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+        assert not (folder / "train" / "manifest.json").exists(), f"kill {number} came too late, seed {seed}"
+    done = run_whole(config, folder)
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    assert "data: done already" in done.stdout
+    for stage in ("data", "train", "eval"):
+        assert content(folder, stage) == content(finished[0], stage), f"{stage} differs, seed {seed}"
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+    assert [line["step"] for line in lines if line["kind"] == "train"] == list(range(1, 15))
