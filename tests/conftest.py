@@ -8,6 +8,8 @@ import pytest
 
 # Two test processes with two threads each would fight for two cores; results depend on the count too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray reads this once, at import, and test modules import packages that import ray.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 @pytest.fixture(scope="session")

@@ -118,9 +118,8 @@ def prune(checkpoints: Path, *, keep: int, best_step: int | None) -> None:
 
 
 def _remove(folder: Path) -> None:
-    (folder / DESCRIPTION).unlink(
-        missing_ok=True
-    )  # first: without it the folder is no checkpoint at any moment
+    # The description first: without it, the folder is no checkpoint at any moment.
+    (folder / DESCRIPTION).unlink(missing_ok=True)
     shutil.rmtree(folder)
 
 

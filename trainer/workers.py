@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
+
+# Private, and the only way to a rank's own exception; the version is pinned and tests hold it.
+from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 
 from data_pipeline.artifact import Manifest
@@ -116,21 +118,15 @@ def _cause(error: TrainingFailedError) -> BaseException:
     """What went wrong first, with its class: ranks that only lost a neighbour say so in other words."""
     if not isinstance(error, WorkerGroupError):
         return error
-    causes = {rank: _unwrap(failure) for rank, failure in sorted(error.worker_failures.items())}
-    for kind in (HunminError, OSError):
-        for cause in causes.values():
-            if isinstance(cause, kind):
-                return cause
-    dead = [rank for rank, cause in causes.items() if isinstance(cause, RayError)]
+    failures = sorted(error.worker_failures.items())
+    raised = [f._base_exc for _, f in failures if isinstance(f, UserExceptionWithTraceback)]
+    dead = [rank for rank, f in failures if not isinstance(f, UserExceptionWithTraceback)]
+    for cause in raised:
+        if isinstance(cause, HunminError):
+            return cause
     if dead:
         return EnvironmentFailure(
-            f"train: rank {', '.join(map(str, dead))} died ({type(causes[dead[0]]).__name__}: killed, out "
-            "of memory, or its node is lost); the same command continues from the last checkpoint"
+            f"train: rank {', '.join(map(str, dead))} died (killed, out of memory, or its node is lost); "
+            "the same command continues from the last checkpoint"
         )
-    return error
-
-
-def _unwrap(failure: BaseException) -> BaseException:
-    """What the rank raised. Ray Train wraps it and offers only a text; the attribute is private."""
-    inner = getattr(failure, "_base_exc", None)
-    return inner if isinstance(inner, BaseException) else failure
+    return next((cause for cause in raised if isinstance(cause, OSError)), error)

@@ -74,7 +74,7 @@ class Zero3:
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
         settings = _settings(config, accum_steps=accum_steps, me=me)
-        # The precision comes from the settings: Init's own dtype argument means bf16 on a CPU whatever it says.
+        # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
         with prevent_arange_dtype_change(), deepspeed.zero.Init(config_dict_or_path=settings):
             module = make_model()
         self._me = me

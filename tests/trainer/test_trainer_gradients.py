@@ -8,7 +8,7 @@ import torch
 from rank_helpers import make_packs, make_tokenizer, run_ranks, write_split
 from transformers import AutoModelForCausalLM
 
-from data_pipeline.config import FromScratchConfig, ModelConfig
+from data_pipeline.config import ModelConfig
 from data_pipeline.schema import IGNORE_INDEX
 from trainer import batches
 from trainer.config import TrainConfig
@@ -19,7 +19,9 @@ from trainer.schedule import learning_rate
 
 SEED = 7
 NUM_STEPS = 20
-CONFIG = TrainConfig(global_batch_size=4, num_steps=NUM_STEPS, learning_rate=2e-3, tensorboard=False)
+CONFIG = TrainConfig.model_validate(
+    {"global_batch_size": 4, "num_steps": NUM_STEPS, "learning_rate": 2e-3, "tensorboard": False}
+)
 MODEL = ModelConfig(from_scratch=FromScratchConfig(hidden_size=48, num_layers=3, num_heads=4, vocab_size=512))
 
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from trainer.config import TrainConfig
@@ -18,7 +20,7 @@ def test_warm_up_is_linear_and_reaches_the_peak() -> None:
 def test_decay_falls_and_never_wastes_the_last_step(schedule: str) -> None:
     values = rates(10, warmup_ratio=0.1, schedule=schedule)
     assert values[0] == 1.0
-    assert all(a > b for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b for a, b in pairwise(values))
     assert values[-1] > 0
 
 

@@ -11,16 +11,16 @@ from rank_helpers import make_data, run_ranks
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from data_pipeline.artifact import verify
-from data_pipeline.config import FromScratchConfig, ModelConfig
+from data_pipeline.config import ModelConfig
 from trainer import checkpoint, metrics
 from trainer.checkpoint import Checkpoint
 from trainer.config import TrainConfig
 from trainer.job import Job, begin, finish
 from trainer.packs import PackFolder, join
 
-MODEL = ModelConfig(
+MODEL = ModelConfig.model_validate(
     # hidden_size 34: parameters that do not divide by the number of ranks
-    from_scratch=FromScratchConfig(hidden_size=34, num_layers=2, num_heads=1, vocab_size=512)
+    {"from_scratch": {"hidden_size": 34, "num_layers": 2, "num_heads": 1, "vocab_size": 512}}
 )
 
 
