@@ -1,6 +1,7 @@
 """What stops or spares a run: signals that all ranks agree on, updates that are not finite."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,7 +35,7 @@ class StopFlag:
 def stop_on_signal(file: Path) -> Iterator[StopFlag]:
     """SIGTERM and SIGUSR1 set a flag instead of killing the process."""
     flag = StopFlag(file)
-    with _handling(lambda: flag.ask()):
+    with _handling(flag.ask):
         yield flag
 
 
@@ -43,7 +44,7 @@ def forward_signals(file: Path) -> Iterator[None]:
     """SIGTERM and SIGUSR1 make `file`, by which ranks elsewhere learn of them."""
     file.unlink(missing_ok=True)
     try:
-        with _handling(lambda: file.touch()):
+        with _handling(file.touch):
             yield
     finally:
         file.unlink(missing_ok=True)
@@ -54,11 +55,10 @@ def _handling(act) -> Iterator[None]:
     def handler(signum: int, frame: FrameType | None) -> None:
         act()
 
-    try:
-        before = {number: signal.signal(number, handler) for number in SIGNALS}
-    except ValueError:  # not the main thread (a Ray Train worker's): its starter forwards by file
-        yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a Ray Train worker, where Python allows no handler: its starter forwards by file
         return
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield
     finally:

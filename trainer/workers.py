@@ -9,8 +9,8 @@ import ray
 from ray.train import RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-# Private, and the only way to a rank's own exception; the version is pinned and tests hold it.
-from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+# Private: base of what Ray says of a worker that it lost. The version is pinned, a test holds it.
+from ray.train.v2._internal.exceptions import RayTrainError
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 
 from data_pipeline.artifact import Manifest
@@ -118,10 +118,9 @@ def _cause(error: TrainingFailedError) -> BaseException:
     """What went wrong first, with its class: ranks that only lost a neighbour say so in other words."""
     if not isinstance(error, WorkerGroupError):
         return error
-    failures = sorted(error.worker_failures.items())
-    raised = [f._base_exc for _, f in failures if isinstance(f, UserExceptionWithTraceback)]
-    dead = [rank for rank, f in failures if not isinstance(f, UserExceptionWithTraceback)]
-    for cause in raised:
+    causes = dict(sorted(error.worker_failures.items()))  # by rank: what it raised, or Ray's word for a loss
+    dead = [rank for rank, cause in causes.items() if isinstance(cause, RayTrainError)]
+    for cause in causes.values():
         if isinstance(cause, HunminError):
             return cause
     if dead:
@@ -129,4 +128,4 @@ def _cause(error: TrainingFailedError) -> BaseException:
             f"train: rank {', '.join(map(str, dead))} died (killed, out of memory, or its node is lost); "
             "the same command continues from the last checkpoint"
         )
-    return next((cause for cause in raised if isinstance(cause, OSError)), error)
+    return next((cause for cause in causes.values() if isinstance(cause, OSError)), error)

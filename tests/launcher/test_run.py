@@ -88,7 +88,7 @@ def test_the_export_loads_with_two_lines(finished: tuple[Path, str]) -> None:
     ids = tokenizer.apply_chat_template(
         [{"role": "user", "content": "3 더하기 1은?"}], add_generation_prompt=True, return_tensors="pt"
     )
-    out = model.generate(**ids, max_new_tokens=4)
+    out = model.generate(**ids, max_new_tokens=4)  # type: ignore[attr-defined]
     assert out.shape[0] == 1
     assert tokenizer.decode(tokenizer("뜻밖의 글 🙂")["input_ids"]) == "뜻밖의 글 🙂"
 

@@ -22,7 +22,9 @@ NUM_STEPS = 20
 CONFIG = TrainConfig.model_validate(
     {"global_batch_size": 4, "num_steps": NUM_STEPS, "learning_rate": 2e-3, "tensorboard": False}
 )
-MODEL = ModelConfig(from_scratch=FromScratchConfig(hidden_size=48, num_layers=3, num_heads=4, vocab_size=512))
+MODEL = ModelConfig.model_validate(
+    {"from_scratch": {"hidden_size": 48, "num_layers": 3, "num_heads": 4, "vocab_size": 512}}
+)
 
 
 def job_in(root: Path, **changes) -> Job:
