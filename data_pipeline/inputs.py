@@ -4,6 +4,7 @@ from pathlib import Path
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, resolve_path
+from data_pipeline.model_folder import local_model
 from data_pipeline.packing.builtin import BUILT_IN
 from data_pipeline.sources import expand
 from data_pipeline.variants.tasks import SHIPPED
@@ -25,8 +26,8 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
     template = resolve_path(config.template, base)
     if config.template not in BUILT_IN and template.is_file():
         files["template"] = sha256_file(template)
-    if model.path is not None and resolve_path(model.path, base).is_dir():
-        folder = resolve_path(model.path, base)
+    folder = None if model.path is None else local_model(model.path, base)
+    if folder is not None:
         names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
         files |= {f"model:{name}": sha256_file(folder / name) for name in names if (folder / name).is_file()}
     return sha256_json(files)

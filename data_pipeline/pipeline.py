@@ -28,6 +28,7 @@ from ray.data.context import ShuffleStrategy
 from data_pipeline import artifact, ledger, sources, stats
 from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, resolve_path
 from data_pipeline.ledger import Placement, Shard
+from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.encode import encode
 from data_pipeline.packing.shards import read_shard, write_shard
 from data_pipeline.packing.template import Renderer, load_tokenizer, template_text
@@ -213,8 +214,7 @@ def _make_tokenizer(
     """Write `tokenizer/` with the chosen template; sha256 of the tokenizer and of the template."""
     if model.from_scratch is None:
         assert model.path is not None
-        local = resolve_path(model.path, build.base)
-        tokenizer = load_tokenizer(local if local.exists() else model.path)
+        tokenizer = load_tokenizer(locate_model(model.path, base=build.base, weights=False))
     else:
         say("data: training a SentencePiece tokenizer on the train split")
         tokenizer = train_tokenizer(
@@ -350,7 +350,7 @@ def _light(schema: pa.Schema) -> list[str]:
 @lru_cache(maxsize=1)
 def _renderer(folder: str) -> Renderer:
     """A worker's renderer; loading a tokenizer takes as long as a thousand rows."""
-    return Renderer(load_tokenizer(folder))
+    return Renderer(load_tokenizer(Path(folder)))
 
 
 @lru_cache(maxsize=4)

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from data_pipeline.artifact import Manifest, sha256_file, sha256_json
-from data_pipeline.errors import ArtifactError, EnvironmentFailure, InputError
+from data_pipeline.errors import ArtifactError
+from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.template import load_tokenizer
 from eval.pool import ModelRef
 
@@ -28,7 +27,7 @@ def model_refs(*, base: str, train_dir: Path, train: Manifest) -> list[ModelRef]
         EnvironmentFailure: the hub could not be reached.
 
     """
-    paths = {"base": _local_folder(base), "tuned": (train_dir / "export").resolve()}
+    paths = {"base": locate_model(base, base=Path.cwd()).resolve(), "tuned": (train_dir / "export").resolve()}
     return [
         ModelRef(system, str(folder), _model_sha256(folder, train_dir=train_dir.resolve(), train=train))
         for system, folder in paths.items()
@@ -47,20 +46,6 @@ def _model_sha256(folder: Path, *, train_dir: Path, train: Manifest) -> str:
     if not any(name.endswith((".safetensors", ".bin")) for name in hashes):
         raise ArtifactError(f"{folder}: no weights (*.safetensors) in it; run again: hunmin train CONFIG")
     return sha256_json(hashes)
-
-
-def _local_folder(path: str) -> Path:
-    """The folder of a path or hub id; a hub id is downloaded unless it is in the cache."""
-    if Path(path).is_dir():
-        return Path(path).resolve()
-    try:
-        return Path(snapshot_download(path, allow_patterns=list(_WEIGHTS_AND_SETTINGS))).resolve()
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise InputError(f"model.path {path}: neither a folder nor a model of the hub") from error
-    except OSError as error:  # of the network, of the hub, of the disk
-        raise EnvironmentFailure(
-            f"model.path {path}: could not be fetched from the hub ({error}); try again, or give a folder"
-        ) from error
 
 
 def context_length(path: str) -> int:

@@ -26,7 +26,7 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         os.environ.update(
             RAY_AUTH_MODE="token",
             RAY_AUTH_TOKEN_PATH=str(token),
-            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU of its own sees none
             RAY_USAGE_STATS_ENABLED="0",
             RAY_TRAIN_V2_ENABLED="1",
         )

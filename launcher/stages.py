@@ -14,8 +14,9 @@ import yaml
 from data_pipeline import artifact
 from data_pipeline import config as data_config
 from data_pipeline.artifact import Manifest, sha256_json
-from data_pipeline.config import content_of, resolve_path
+from data_pipeline.config import content_of
 from data_pipeline.errors import ConfigError, InputError
+from data_pipeline.model_folder import local_model
 from data_pipeline.progress import say
 from eval import config as eval_config
 from launcher.config import RunConfig, difference, load, resolved
@@ -37,8 +38,8 @@ class Run:
         path = self.config.model.path
         if path is None:
             return None
-        local = resolve_path(path, self.base)
-        return str(local) if local.exists() else path
+        local = local_model(path, self.base)
+        return str(local) if local else path
 
 
 @dataclass(frozen=True)

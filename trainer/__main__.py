@@ -16,8 +16,9 @@ import yaml
 from pydantic import ValidationError
 
 from data_pipeline.artifact import verify
-from data_pipeline.config import ModelConfig, resolve_path
+from data_pipeline.config import ModelConfig
 from data_pipeline.errors import ConfigError, HunminError, InputError
+from data_pipeline.model_folder import local_model
 from data_pipeline.progress import say
 from trainer.config import TrainConfig, content_sha256
 from trainer.job import Job, begin, finish
@@ -44,10 +45,8 @@ def load_job(run_dir: Path) -> Job:
         raise ConfigError(f"{path}: {error}") from error
     data = verify(run_dir / "data", cure=f"hunmin data {path}")
     config_sha256 = content_sha256(config, model=model, seed=seed)
-    if (
-        model.path is not None
-        and (local := resolve_path(model.path, run_dir / sections.get("base", "."))).exists()
-    ):
+    local = local_model(model.path, run_dir / sections.get("base", ".")) if model.path else None
+    if local is not None:
         model = model.model_copy(update={"path": str(local.resolve())})
     return Job(
         config=config,

@@ -12,6 +12,7 @@ from transformers.initialization import no_init_weights
 
 from data_pipeline.config import FromScratchConfig
 from data_pipeline.errors import ConfigError, InputError
+from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.template import load_tokenizer
 from trainer.attention import implementation
 from trainer.loss import masked_loss, next_token_targets
@@ -124,30 +125,13 @@ def locate_base(path: str) -> Path:
         InputError: no such folder or hub model, or no safetensors in it.
 
     """
-    folder = Path(path).expanduser()
-    if (folder / "train" / "export" / "config.json").exists():
-        folder = folder / "train" / "export"
-    if not folder.is_dir():
-        folder = _download(path)
+    folder = locate_model(path, base=Path.cwd())
     if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
         raise InputError(
             f"{folder}: needs config.json and *.safetensors; convert the model once with "
             "AutoModelForCausalLM.from_pretrained(...).save_pretrained(...)"
         )
     return folder
-
-
-def _download(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=["*.json", "*.safetensors", "*.jinja"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise InputError(
-            f"model.path {hub_id}: no such folder here, and the hub does not give it ({error}); "
-            "correct the path, or fetch the model while there is a network"
-        ) from error
 
 
 def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:

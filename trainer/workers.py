@@ -1,5 +1,6 @@
 """Ranks as Ray Train workers. The only file of the package with Ray."""
 
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -110,7 +111,7 @@ def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
             f"cluster: {num_workers} ranks need {gpus} GPUs, Ray has {have.get('GPU', 0):g}; lower "
             "cluster.num_workers, or set cluster.gpus_per_worker: 0"
         )
-    cpus = min(1.0, have["CPU"] / num_workers)
+    cpus = min(1.0, math.floor(have["CPU"] / num_workers * 1000) / 1000)  # rounded up, they would not fit
     return {"CPU": cpus, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
 
 

@@ -43,8 +43,8 @@ class Rendered:
         return sum(label != IGNORE_INDEX for label in self.labels)
 
 
-def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
-    """The fast tokenizer of a folder or hub id. Code from the folder is never run.
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The fast tokenizer of a folder. Code from the folder is never run.
 
     Raises:
         InputError: it cannot be loaded, or has no fast version.
@@ -53,8 +53,8 @@ def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"model.path {folder}: no tokenizer could be loaded ({str(error).splitlines()[0]}); "
-            "name a folder with tokenizer.json, or a hub id that this machine can reach"
+            f"{folder}: no tokenizer could be loaded ({str(error).splitlines()[0]}); "
+            "a model's folder needs tokenizer.json and tokenizer_config.json"
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(f"{folder}: {type(tokenizer).__name__} has no fast tokenizer (tokenizer.json)")

@@ -47,7 +47,7 @@ def hunmin(*args: object, env: dict[str, str] | None = None) -> subprocess.Compl
         (["data.sources.0.format=table"], "add answer: COLUMN"),
         (["data.template=chatmll"], "neither chat, nor a built-in"),
         (["data.tasks=nowhere"], "no such folder"),
-        (["model.from_scratch=null", "model.path=./nothing"], "no tokenizer could be loaded"),
+        (["model.from_scratch=null", "model.path=./nothing"], "neither a folder"),
         (["data.split.val=0.6", "data.split.heldout=0.5"], "leave nothing to train on"),
     ],
 )

@@ -56,7 +56,7 @@ def test_every_trained_answer_decodes(finished: Path) -> None:
             for row, length in zip(pack["rows"], pack["seq_lengths"], strict=True):
                 ids = [i for i in pack["labels"][start : start + length] if i != IGNORE_INDEX]
                 start += length
-                text = tokenizer.decode(ids)
+                text = str(tokenizer.decode(ids))
                 assert text.endswith("<|im_end|>")
                 if ledger[row]["source"] == "nsmc":
                     reviews.add(text)

@@ -1,0 +1,49 @@
+"""Where `model.path` leads: a local folder, another run's export, or a snapshot of the hub."""
+
+from pathlib import Path
+
+from data_pipeline.config import resolve_path
+from data_pipeline.errors import EnvironmentFailure, InputError
+
+TOKENIZER_FILES = ("*.json", "*.jinja", "*.model")
+MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
+
+
+def local_model(path: str, base: Path) -> Path | None:
+    """The local folder that `path` means, seen from `base` (a run's: its export), or None."""
+    folder = resolve_path(path, base)
+    export = folder / "train" / "export"
+    if (export / "config.json").exists():
+        return export
+    return folder if folder.is_dir() else None
+
+
+def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
+    """The folder of a model, fetched from the hub where it is a hub id.
+
+    Args:
+        path: `model.path`.
+        base: the folder that relative paths start from.
+        weights: false fetches configuration and tokenizer only.
+
+    Raises:
+        InputError: neither a folder nor a model of the hub.
+        EnvironmentFailure: the hub cannot be reached.
+    """
+    folder = local_model(path, base)
+    if folder is not None:
+        return folder
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(path, allow_patterns=list(MODEL_FILES if weights else TOKENIZER_FILES)))
+    except (HFValidationError, RepositoryNotFoundError) as error:
+        raise InputError(
+            f"model.path {path}: neither a folder ({resolve_path(path, base)}) nor a model of the hub"
+        ) from error
+    except OSError as error:  # of the network, the hub, the disk
+        raise EnvironmentFailure(
+            f"model.path {path}: no folder here, and the hub does not give it "
+            f"({str(error).splitlines()[0]}); try again, or name a local folder"
+        ) from error
