@@ -85,6 +85,12 @@ def test_another_config_is_refused_with_the_difference_and_force_keeps_the_old(c
     assert "another config" in forced.stdout
     (old,) = (run / "old").iterdir()
     assert json.loads((old / "manifest.json").read_text())["content_sha256"] == content
+    source = config.parent / "a.jsonl"
+    source.write_text(source.read_text().replace("0번째 답", "영번째 답"))
+    changed = hunmin("data", config, "data.seq_len=96", "--run", run)
+    assert changed.returncode == 0, changed.stderr
+    assert "runs again, because of other sources" in changed.stdout
+    assert len(list((run / "old").iterdir())) == 2
     damaged = run / "data" / "rows.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     broken = hunmin("data", config, "data.seq_len=96", "--run", run)

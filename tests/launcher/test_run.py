@@ -94,6 +94,28 @@ def test_the_export_loads_with_two_lines(finished: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_starts_from_another_runs_export(config: Path, finished: tuple[Path, str]) -> None:
+    """The second run's base is the first one's tuned model: equal answers, and nothing made from scratch."""
+    folder = config.parent / "chained"
+    model = ["model.from_scratch=null", f"model.path={finished[0]}", "train.num_steps=2"]
+    done = subprocess.run(
+        command("run", config, *model, "--run", folder),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (folder / "train" / "base").exists()
+
+    def answers(run: Path, system: str) -> dict[str, str]:
+        rows = pq.read_table(run / "eval" / "samples.parquet").to_pylist()
+        return {row["sample_id"]: row["answer"] for row in rows if row["system"] == system}
+
+    assert answers(folder, "base") == answers(finished[0], "tuned")
+
+
+@pytest.mark.slow
 def test_a_second_run_does_nothing_and_says_why(config: Path, finished: tuple[Path, str]) -> None:
     start = time.monotonic()
     again = run_whole(config, finished[0])
