@@ -9,7 +9,9 @@ import json
 import os
 import platform
 import shutil
+import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -168,11 +170,13 @@ def load_manifest(stage_dir: Path) -> Manifest | None:
         raw["files"] = [FileEntry(**entry) for entry in raw["files"]]
         manifest = Manifest(**raw)
     except (ValueError, TypeError, KeyError) as error:
-        raise ArtifactError(f"{path}: not a manifest ({error}); delete it to run the stage again") from error
+        raise ArtifactError(
+            f"{path}: not a manifest ({error}); delete {stage_dir} to run the stage again"
+        ) from error
     if manifest.schema_version != SCHEMA_VERSION:
         raise ArtifactError(
             f"{path}: schema_version {manifest.schema_version}, this hunmin reads {SCHEMA_VERSION}; "
-            "run the stage again with --force"
+            f"delete {stage_dir} to run the stage again"
         )
     return manifest
 
@@ -302,7 +306,10 @@ def run_lock(run_dir: Path) -> Iterator[None]:
         InputError: a living process holds the run.
 
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"{run_dir}: not a folder; name the run's folder with --run") from error
     path = run_dir / ".lock"
     owner = {
         "host": socket.gethostname(),
@@ -315,6 +322,10 @@ def run_lock(run_dir: Path) -> Iterator[None]:
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT_S):
+            if not _is_ours(path, owner):
+                print(f"hunmin: {path} was taken over by another process; stopping", file=sys.stderr)
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             os.utime(path)
 
     thread = threading.Thread(target=beat, daemon=True)
@@ -324,7 +335,15 @@ def run_lock(run_dir: Path) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        path.unlink(missing_ok=True)
+        if _is_ours(path, owner):
+            path.unlink()
+
+
+def _is_ours(path: Path, owner: dict[str, Any]) -> bool:
+    try:
+        return json.loads(path.read_text()) == owner
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def _acquire(path: Path, owner: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, resolve_path
-from data_pipeline.model_folder import local_model
+from data_pipeline.model_folder import TOKENIZER_FILES, local_model
 from data_pipeline.packing.builtin import BUILT_IN
 from data_pipeline.sources import expand
 from data_pipeline.variants.tasks import SHIPPED
@@ -28,6 +28,6 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
         files["template"] = sha256_file(template)
     folder = None if model.path is None else local_model(model.path, base)
     if folder is not None:
-        names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-        files |= {f"model:{name}": sha256_file(folder / name) for name in names if (folder / name).is_file()}
+        found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
+        files |= {f"model:{path.name}": sha256_file(path) for path in sorted(found)}
     return sha256_json(files)

@@ -70,6 +70,14 @@ def mark_duplicates(rows: list[Row]) -> None:
             row["reason"], row["detail"] = "duplicate", f"of {winner}"
 
 
+def mark_heldout_families(rows: list[Row], heldout_tasks: tuple[str, ...]) -> None:
+    """Refuse rows of other tasks that share their family with a held-out task's: they would leak it."""
+    held = {row["family_id"] for row in rows if row["reason"] is None and row["task"] in heldout_tasks}
+    for row in rows:
+        if row["reason"] is None and row["family_id"] in held and row["task"] not in heldout_tasks:
+            row["reason"], row["detail"] = "heldout_family", f"family {row['family_id']}"
+
+
 def mark_unrendered(rows: list[Row], renders: list[Row]) -> None:
     """Refuse every row that could not be rendered in any epoch, with the first epoch's reason."""
     rendered = {render["row_id"] for render in renders if render["reason"] is None}

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import resolve_path
 from data_pipeline.errors import EnvironmentFailure, InputError
 
-TOKENIZER_FILES = ("*.json", "*.jinja", "*.model")
+TOKENIZER_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
 
 
@@ -47,3 +48,12 @@ def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
             f"model.path {path}: no folder here, and the hub does not give it "
             f"({str(error).splitlines()[0]}); try again, or name a local folder"
         ) from error
+
+
+def model_sha256(path: str, *, base: Path) -> str:
+    """What the initial weights are: a hash of a folder's configuration and weights, or the hub id."""
+    folder = local_model(path, base)
+    if folder is None:
+        return f"hub:{path}"
+    files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
+    return sha256_json({file.name: sha256_file(file) for file in files if file.is_file()})

@@ -37,7 +37,14 @@ from data_pipeline.progress import progress, say
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.rows.split import stable_hash
 from data_pipeline.schema import LEDGER, MESSAGE, ROW, SCHEMA_VERSION, PackMetadata
-from data_pipeline.variants.tasks import Task, load_tasks, require_bank, task_of, to_messages
+from data_pipeline.variants.tasks import (
+    Task,
+    check_task_names,
+    load_tasks,
+    require_bank,
+    task_of,
+    to_messages,
+)
 
 # Rows between reading and rendering: kept ones, and refused ones with a reason.
 PREPARED = pa.schema(
@@ -110,6 +117,7 @@ def run(
     prepared, dialects = _prepare_rows(build)
     origins = ledger.in_order(_collect(prepared, _light(PREPARED)), config)
     ledger.mark_duplicates(origins)
+    ledger.mark_heldout_families(origins, config.split.heldout_tasks)
     kept = {row["row_id"] for row in origins if row["reason"] is None}
 
     tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, prepared, kept)
@@ -184,6 +192,7 @@ def run(
 def _prepare_rows(build: Build) -> tuple[ray.data.Dataset, dict[str, list[str]]]:
     """Every record of every source as a line of PREPARED; and each source's dialects, in words."""
     config, tasks = build.config, build.tasks
+    check_task_names(config, tasks)
     units = []
     dialects: dict[str, list[str]] = {}
     for index, source in enumerate(config.sources):
@@ -222,7 +231,12 @@ def _make_tokenizer(
         )
     template = template_text(build.config.template, tokenizer, build.base)
     tokenizer.chat_template = template
-    Renderer(tokenizer)  # refuses a template that cannot be trained on, before any work is done
+    renderer = Renderer(tokenizer)  # refuses a template that cannot be trained on
+    if not renderer.same_generation_prompt:
+        say(
+            "data: the template's add_generation_prompt writes another text than stands before an answer in "
+            "training; hunmin generates with the trained one, other programs may not"
+        )
     tokenizer.save_pretrained(str(build.out_dir / "tokenizer"))
     logical = tokenizer.backend_tokenizer.to_str()
     return artifact.sha256_bytes(logical.encode()), artifact.sha256_bytes(template.encode())

@@ -175,6 +175,7 @@ class Stats(TypedDict):
     schema_version: int
     sources: dict[str, SourceStats]
     rejected: dict[str, int]
+    unrendered: dict[str, int]  # renderings refused in some epoch of rows that were kept, by reason
     tasks: dict[str, TaskStats]
     splits: dict[str, SplitStats]
     row_tokens: Histogram

@@ -37,6 +37,7 @@ def summarize(
             source.name: _source(source.name, source.licence, origins, dialects) for source in config.sources
         },
         rejected=dict(Counter(row["reason"] for row in refused).most_common()),
+        unrendered=_unrendered(kept, renders),
         tasks={task: _task(task, kept, rows) for task in sorted({row["task"] for row in kept})},
         splits={
             split: _split(split, kept, renders, rows, config.seq_len) for split in ("train", "val", "heldout")
@@ -48,6 +49,12 @@ def summarize(
         seq_len=config.seq_len,
         epochs=config.epochs,
     )
+
+
+def _unrendered(kept: list[Row], renders: list[Row]) -> dict[str, int]:
+    ids = {row["row_id"] for row in kept}
+    refused = (r["reason"] for r in renders if r["reason"] is not None and r["row_id"] in ids)
+    return dict(Counter(refused).most_common())
 
 
 def _source(name: str, licence: str, origins: list[Row], dialects: dict[str, list[str]]) -> SourceStats:

@@ -29,6 +29,11 @@ class Resamples:
         self._num_resamples = num_resamples
         self._seed = seed
 
+    @property
+    def can_spread(self) -> bool:
+        """Whether resamples can differ: a single sample is drawn the same way each time."""
+        return self._num_samples > 1
+
     def sums(self, statistics_NK: Array) -> Array:
         """Sums of the statistics over each resample, (num_resamples, K)."""
         return np.concatenate([weights_BN @ statistics_NK for weights_BN in self._weights()])
@@ -50,13 +55,18 @@ def value_of(statistics_NK: Array, aggregate: Aggregate) -> float:
 
 
 def interval(statistics_NK: Array, aggregate: Aggregate, resamples: Resamples) -> Interval:
-    """The metric with its percentile interval."""
-    return _interval(value_of(statistics_NK, aggregate), aggregate(resamples.sums(statistics_NK)))
+    """The metric with its percentile interval; a single sample has none."""
+    value = value_of(statistics_NK, aggregate)
+    if not resamples.can_spread:
+        return Interval(value=value, low=None, high=None)
+    return _interval(value, aggregate(resamples.sums(statistics_NK)))
 
 
 def paired_delta(tuned_NK: Array, base_NK: Array, aggregate: Aggregate, resamples: Resamples) -> Interval:
-    """Tuned minus base, both over the same samples, with the interval of the difference."""
+    """Tuned minus base, both over the same samples, with the interval of the difference as in `interval`."""
     value = value_of(tuned_NK, aggregate) - value_of(base_NK, aggregate)
+    if not resamples.can_spread:
+        return Interval(value=value, low=None, high=None)
     return _interval(value, aggregate(resamples.sums(tuned_NK)) - aggregate(resamples.sums(base_NK)))
 
 

@@ -88,7 +88,7 @@ def _stages(
     from launcher.stages import default_run_dir, open_run, run_stages
     from launcher.summary import as_dict, as_text
 
-    folder = (run_dir or default_run_dir(config, os.environ.get("HUNMIN_RUNS"))).resolve()
+    folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
     with _errors(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
         from launcher.config import load
 
@@ -161,13 +161,28 @@ def _known(error: BaseException) -> HunminError | None:
         if isinstance(one, HunminError):
             cause = getattr(one, "cause", None)  # Ray's class that is both: its text is a traceback
             return cause if isinstance(cause, HunminError) else one
-        if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-            return EnvironmentFailure(
-                f"{one.filename or 'the disk'}: {os.strerror(one.errno)}; nothing half-written is taken for "
-                "whole: make room (or name another folder with --run) and run the same command again"
-            )
-        inner = [getattr(one, "cause", None), one.__cause__, one.__context__]
+        if (failure := _environment(one)) is not None:
+            return failure
+        inner = [getattr(one, "cause", None), one.__cause__]
         queue += [item for item in inner if isinstance(item, BaseException)]
+    return None
+
+
+def _environment(error: BaseException) -> EnvironmentFailure | None:
+    """A failure of the disk or of a process, by errno, by name, or (tokenizers, safetensors) by text."""
+    number = error.errno if isinstance(error, OSError) else None
+    for disk in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if number == disk or (number is None and f"(os error {disk})" in str(error)):
+            where = getattr(error, "filename", None) or "the disk"
+            return EnvironmentFailure(
+                f"{where}: {os.strerror(disk)}; nothing half-written is taken for whole: make room (or name "
+                "another folder with --run) and run the same command again"
+            )
+    if type(error).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "ActorDiedError", "NodeDiedError"):
+        first = str(error).strip().splitlines()[0]
+        return EnvironmentFailure(
+            f"a worker process was lost ({first}); run the same command again to continue"
+        )
     return None
 
 

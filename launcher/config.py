@@ -27,7 +27,7 @@ class ClusterConfig(Section):
 class RunConfig(Section):
     """A config file."""
 
-    name: str = Field(pattern=r"^[\w.-]+$")
+    name: str = Field(pattern=r"^\w[\w.-]*$")
     seed: int = Field(0, ge=0)
     base: str = execution(".", description="the folder relative paths start from, seen from this file")
     model: ModelConfig
@@ -54,6 +54,8 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     try:
         raw = yaml.safe_load(text)
         lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), ())
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -65,7 +67,9 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     try:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(item, path, lines, given) for item in error.errors())) from error
+        found = error.errors()
+        deepest = [e for e in found if not any(_inside(other["loc"], e["loc"]) for other in found)]
+        raise ConfigError("\n".join(_explain(item, path, lines, given) for item in deepest)) from error
     return config, (path.parent / config.base).resolve()
 
 
@@ -82,6 +86,11 @@ def difference(old: RunConfig, new: RunConfig) -> list[str]:
     return [f"{key}: {before.get(key, 'absent')!r} -> {after.get(key, 'absent')!r}" for key in keys]
 
 
+def _inside(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    """Whether one error lies inside the other, which then only follows from it."""
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
 def _folder(path: Path) -> list[Path]:
     return list(path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
 
@@ -92,7 +101,10 @@ def _lines(node: yaml.Node | None, at: tuple[str | int, ...]) -> dict[tuple[str 
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*at, str(key.value))
-            out[here] = key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            if here in out:
+                raise ConfigError(f"{'.'.join(map(str, here))} stands twice, in lines {out[here]} and {line}")
+            out[here] = line
             out |= _lines(value, here)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
@@ -106,24 +118,32 @@ def _override(raw: dict[str, Any], item: str) -> tuple[str | int, ...]:
     key, equals, value = item.partition("=")
     if not equals or not key:
         raise ConfigError(f"{item}: an override is key=value with a dotted key, such as train.num_steps=20")
-    path = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    path: list[str | int] = []
     target: Any = raw
-    last: Any = path[-1]
-    for part in path[:-1]:
+    *parents, last = key.split(".")
+    for part in parents:
         try:
-            here: Any = part
-            target = target[here] if isinstance(target, list) else target.setdefault(part, {})
+            here: Any = _index(part, target)
+            path.append(here)
+            target = target[here] if isinstance(target, list) else target.setdefault(here, {})
         except (IndexError, TypeError):
             raise ConfigError(f"{item}: {part} is not in a list of {len(target)}") from None
         if not isinstance(target, (dict, list)):
             raise ConfigError(f"{item}: {part} holds {target!r:.40}, not a section")
     try:
-        target[last] = yaml.safe_load(value)
+        here = _index(last, target)
+        path.append(here)
+        target[here] = yaml.safe_load(value)
     except (IndexError, TypeError):
-        raise ConfigError(f"{item}: {path[-1]} is not an index of this list of {len(target)}") from None
+        raise ConfigError(f"{item}: {last} is not an index of this list of {len(target)}") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"{item}: the value is not YAML ({error})") from error
-    return path
+    return tuple(path)
+
+
+def _index(part: str, target: Any) -> str | int:
+    """A part of a dotted key: digits are an index under a list, and text everywhere else."""
+    return int(part) if isinstance(target, list) and part.isascii() and part.isdigit() else part
 
 
 def _explain(
@@ -143,6 +163,8 @@ def _explain(
         right = ".".join(str(part) for part in (*at[:-1], near[0])) if near else None
         hint = f"did you mean {right}?" if right else f"known here: {', '.join(names)}"
         return f"{key} is unknown; {hint} ({where})"
+    if at and at[-1] == "[key]":
+        return f'{".".join(map(str, at[:-1]))}: a key must be text; quote it: "{at[-2]}" ({where})'
     if item["type"] == "missing":
         return f"{key} is missing ({where})"
     message = item["msg"].removeprefix("Value error, ")

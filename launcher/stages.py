@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from data_pipeline import artifact
 from data_pipeline import config as data_config
 from data_pipeline.artifact import Manifest, sha256_json
-from data_pipeline.config import content_of
+from data_pipeline.config import content_of, resolve_path
 from data_pipeline.errors import ConfigError, InputError
-from data_pipeline.model_folder import local_model
+from data_pipeline.model_folder import local_model, model_sha256
 from data_pipeline.progress import say
 from eval import config as eval_config
 from launcher.config import RunConfig, difference, load, resolved
@@ -128,6 +126,7 @@ def open_run(config_path: Path, overrides: list[str], run_dir: Path, *, force: b
     config, base = load(config_path, overrides)
     run = Run(config, base, run_dir)
     written = run_dir / "config.yaml"
+    _refuse_foreign(run)
     if written.exists():
         try:
             old, _ = load(written, [])
@@ -136,7 +135,7 @@ def open_run(config_path: Path, overrides: list[str], run_dir: Path, *, force: b
                 f"{error}\nThe run folder's own config cannot be read; name another with --run"
             ) from error
         changed = difference(old, config)
-        if changed and not force:
+        if changed and not force and _holds_work(run_dir):
             listed = "\n  ".join(changed)
             raise InputError(
                 f"{run_dir} holds a run with another config:\n  {listed}\n"
@@ -144,6 +143,40 @@ def open_run(config_path: Path, overrides: list[str], run_dir: Path, *, force: b
             )
     artifact.write_atomic(written, resolved(config, base=base, run_dir=run_dir).encode())
     return run
+
+
+def _holds_work(run_dir: Path) -> bool:
+    """Whether a stage is finished or has checkpoints; what only failed may be started with another config."""
+    finished = any((run_dir / name / artifact.MANIFEST).exists() for name in ORDER)
+    return finished or any((run_dir / "train" / "checkpoints").glob("step-*"))
+
+
+def _refuse_foreign(run: Run) -> None:
+    """Stages empty their folders before they write: never in a folder that hunmin did not make.
+
+    Raises:
+        InputError: names what stands there.
+    """
+    made: dict[str, tuple[Path, ...]] = {
+        name: (run.dir / ".stages" / f"{name}.json", run.dir / name / artifact.MANIFEST) for name in ORDER
+    }
+    made["train"] += (run.dir / "train" / "identity.json",)  # started by torchrun
+    foreign = [
+        f"{name}/" for name in ORDER if (run.dir / name).exists() and not any(p.exists() for p in made[name])
+    ]
+    if foreign:
+        raise InputError(
+            f"{run.dir} holds {', '.join(foreign)} that no run made, and stages empty their folders; "
+            "name a new or empty folder with --run"
+        )
+    for source in run.config.data.sources:
+        for path in [source.path] if isinstance(source.path, str) else source.path:
+            fixed = path.split("*")[0].split("{")[0]
+            if resolve_path(fixed, run.base).resolve().is_relative_to(run.dir):
+                raise InputError(
+                    f"source {source.name}: {path} lies inside the run folder {run.dir}, which stages empty; "
+                    "name another folder with --run"
+                )
 
 
 def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
@@ -186,6 +219,8 @@ def _inputs(run: Run, name: str) -> dict[str, Any]:
         from data_pipeline.inputs import inputs_sha256
 
         parents["sources"] = inputs_sha256(run.config.data, run.config.model, base=run.base)
+    elif name in ("train", "eval") and run.config.model.path is not None:
+        parents["model"] = model_sha256(run.config.model.path, base=run.base)
     for parent in stage.parents:
         manifest = artifact.load_manifest(run.dir / parent)
         parents[parent] = manifest.content_sha256 if manifest else "unfinished"
@@ -243,11 +278,10 @@ def _put_aside_if_stale(run: Run, name: str, inputs: dict[str, Any]) -> None:
     artifact.write_json(note, inputs)
 
 
-def default_run_dir(config_path: Path, root: str | None) -> Path:
-    """`$HUNMIN_RUNS`, else `runs/`, plus the config's name."""
+def default_run_dir(config_path: Path, overrides: list[str], root: str | None) -> Path:
+    """`$HUNMIN_RUNS`, else `runs/`, plus the run's name."""
     try:
-        raw = yaml.safe_load(config_path.read_text(encoding="utf-8"))
-        name = str(raw["name"])
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
-        name = config_path.stem  # load() says what is wrong with it
+        name = load(config_path, overrides)[0].name
+    except ConfigError:
+        name = config_path.stem  # no folder is made: the caller loads again and says what is wrong
     return Path(root or "runs") / name

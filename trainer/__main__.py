@@ -15,10 +15,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from data_pipeline.artifact import verify
+from data_pipeline.artifact import run_lock, verify
 from data_pipeline.config import ModelConfig
 from data_pipeline.errors import ConfigError, HunminError, InputError
-from data_pipeline.model_folder import local_model
+from data_pipeline.model_folder import local_model, model_sha256
 from data_pipeline.progress import say
 from trainer.config import TrainConfig, content_sha256
 from trainer.job import Job, begin, finish
@@ -45,16 +45,19 @@ def load_job(run_dir: Path) -> Job:
         raise ConfigError(f"{path}: {error}") from error
     data = verify(run_dir / "data", cure=f"hunmin data {path}")
     config_sha256 = content_sha256(config, model=model, seed=seed)
-    local = local_model(model.path, run_dir / sections.get("base", ".")) if model.path else None
-    if local is not None:
-        model = model.model_copy(update={"path": str(local.resolve())})
+    parents = {"data": data.content_sha256}
+    if model.path is not None:
+        base = run_dir / sections.get("base", ".")
+        parents["model"] = model_sha256(model.path, base=base)
+        if (local := local_model(model.path, base)) is not None:
+            model = model.model_copy(update={"path": str(local.resolve())})
     return Job(
         config=config,
         model=model,
         seed=seed,
         data_dir=run_dir / "data",
         out_dir=run_dir / "train",
-        parents={"data": data.content_sha256},
+        parents=parents,
         config_sha256=config_sha256,
     )
 
@@ -67,13 +70,15 @@ def main(argv: list[str]) -> int:
     is_first = os.environ.get("RANK", "0") == "0"
     start = time.monotonic()
     try:
-        job = load_job(Path(argv[0]).resolve())
-        num_steps = begin(job) if is_first else 0
-        with shown(job.metrics_file, num_steps=num_steps) if is_first else nullcontext():
-            train(job)
-        if is_first:
-            finish(job, seconds=time.monotonic() - start)
-            say(f"train: done, {job.out_dir / 'export'}")
+        run_dir = Path(argv[0]).resolve()
+        job = load_job(run_dir)
+        with run_lock(run_dir) if is_first else nullcontext():
+            num_steps = begin(job) if is_first else 0
+            with shown(job.metrics_file, num_steps=num_steps) if is_first else nullcontext():
+                train(job)
+            if is_first:
+                finish(job, seconds=time.monotonic() - start)
+                say(f"train: done, {job.out_dir / 'export'}")
     except HunminError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return error.exit_code

@@ -40,12 +40,18 @@ def stop_on_signal(file: Path) -> Iterator[StopFlag]:
 
 
 @contextmanager
-def forward_signals(file: Path) -> Iterator[None]:
-    """SIGTERM and SIGUSR1 make `file`, by which ranks elsewhere learn of them."""
+def forward_signals(file: Path) -> Iterator[StopFlag]:
+    """SIGTERM and SIGUSR1 make `file`, by which ranks elsewhere learn of them; and set the flag given."""
     file.unlink(missing_ok=True)
+    flag = StopFlag(file)
+
+    def act() -> None:
+        flag.ask()
+        file.touch()
+
     try:
-        with _handling(file.touch):
-            yield
+        with _handling(act):
+            yield flag
     finally:
         file.unlink(missing_ok=True)
 

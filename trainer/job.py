@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_pipeline.artifact import Manifest, clear, commit, files_below, write_json
 from data_pipeline.config import ModelConfig
-from data_pipeline.errors import GateError
+from data_pipeline.errors import ArtifactError, GateError
 from data_pipeline.packing.template import Renderer, load_tokenizer
 from data_pipeline.progress import say
 from trainer import batches, checkpoint
@@ -88,6 +88,12 @@ def finish(job: Job, *, seconds: float) -> Manifest:
     assert last_step is not None, "the last step saves"
     last = Checkpoint(checkpoint.folder_of(job.checkpoints, last_step))
     state = last.state
+    num_steps = count_steps(PackFolder(job.data_dir / "train"), job.config)
+    if state.step != num_steps:
+        raise ArtifactError(
+            f"{job.checkpoints}: the newest sound checkpoint is of step {state.step} of {num_steps}; "
+            "run the same command again to go on from it"
+        )
     chosen = last
     if state.best_step is not None and state.best_step != state.step:
         chosen = Checkpoint(checkpoint.folder_of(job.checkpoints, state.best_step))

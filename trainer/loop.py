@@ -202,6 +202,8 @@ def add_by_task(sums: np.ndarray, losses_N: Tensor, batch: Batch) -> None:
 
 def keep_best(state: TrainState, val_loss: float) -> TrainState:
     """The state, which remembers this step if no validation loss before was as low."""
+    if not math.isfinite(val_loss):
+        return state  # a NaN compares as neither lower nor higher, and would stay the best
     if state.best_val_loss is not None and state.best_val_loss <= val_loss:
         return state
     return replace(state, best_step=state.step, best_val_loss=val_loss)

@@ -16,7 +16,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 
 from data_pipeline.artifact import Manifest
 from data_pipeline.config import ModelConfig
-from data_pipeline.errors import EnvironmentFailure, GateError, HunminError
+from data_pipeline.errors import EnvironmentFailure, GateError, HunminError, StopRequested
 from trainer.config import TrainConfig
 from trainer.guard import forward_signals
 from trainer.job import Job, begin, finish
@@ -71,7 +71,7 @@ def run(
         resources_per_worker=_resources(num_workers, gpus_per_worker),
     )
     with (
-        forward_signals(job.stop_file),
+        forward_signals(job.stop_file) as stop_flag,
         shown(job.metrics_file, num_steps=num_steps),
         tempfile.TemporaryDirectory(dir=job.out_dir, prefix=".ray-") as storage,
     ):
@@ -88,7 +88,12 @@ def run(
             trainer.fit()
         except TrainingFailedError as error:
             raise _cause(error) from error
-    return finish(job, seconds=time.monotonic() - start)
+        except SystemExit as error:  # Ray Train's own answer to SIGINT
+            raise StopRequested("interrupted; the same command goes on from the last checkpoint") from error
+    manifest = finish(job, seconds=time.monotonic() - start)
+    if stop_flag.is_set():  # too late for a step to end early; the stages behind must not start
+        raise StopRequested("stopped on request when training was done; the same command continues")
+    return manifest
 
 
 def _rank(config: dict[str, Any]) -> None:

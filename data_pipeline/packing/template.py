@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError as JinjaError
+from jinja2 import TemplateSyntaxError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from data_pipeline.errors import InputError
@@ -90,6 +92,12 @@ def template_text(template: str, tokenizer: PreTrainedTokenizerFast, base: Path)
 class Renderer:
     """Renders messages with the tokenizer's chat template.
 
+    Attributes:
+        end_of_turn_id: the token behind an answer.
+        stop_ids: what ends an answer at generation.
+        same_generation_prompt: whether the template's own `add_generation_prompt` writes the text that
+            stands before an answer in training.
+
     Raises:
         TemplateError: on construction, where the template has no end-of-turn token after an answer.
     """
@@ -101,7 +109,12 @@ class Renderer:
         }
         self._scaffold_ids: dict[str, list[int]] = {}
         probe = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
-        pieces = self._pieces(probe)
+        try:
+            pieces = self._pieces(probe)
+            trained = "".join(scaffold + (content or "") for scaffold, content in pieces[:1]) + pieces[1][0]
+            self.same_generation_prompt = self._apply(probe[:1], generation=True) == trained
+        except RowRefused as refused:
+            raise TemplateError(f"data.template cannot be trained on: {refused.detail}") from refused
         tail = self._encode_scaffold(pieces[-1][0])
         if not tail or tail[0] not in self._specials:
             raise TemplateError(
@@ -203,8 +216,17 @@ class Renderer:
                 return pairs
         raise RowRefused("template_mismatch", "the template changes the text of a message")
 
-    def _apply(self, messages: list[dict[str, str]]) -> str:
-        text = self._tokenizer.apply_chat_template(messages, tokenize=False)
+    def _apply(self, messages: list[dict[str, str]], *, generation: bool = False) -> str:
+        try:
+            text = self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=generation
+            )
+        except TemplateSyntaxError as error:
+            raise TemplateError(
+                f"data.template, line {error.lineno}: not a Jinja template ({error})"
+            ) from error
+        except JinjaError as error:  # a template's own refusal, such as of a system message, too
+            raise RowRefused("template_mismatch", f"the template refuses it: {error}") from error
         assert isinstance(text, str)
         return text
 

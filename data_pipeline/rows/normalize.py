@@ -16,9 +16,10 @@ def normalize_text(text: str, *, answer: bool = False) -> tuple[str, list[str]]:
         answer: keep the indentation of the first line (code); only blank lines before it go.
     """
     steps = (
-        ("nfc", lambda s: unicodedata.normalize("NFC", s)),
         ("line_ends", lambda s: s.replace("\r\n", "\n").replace("\r", "\n")),
         ("control_characters", lambda s: _CONTROL.sub("", s)),
+        # After the control characters, which may stand between a letter and its mark.
+        ("nfc", lambda s: unicodedata.normalize("NFC", s)),
         ("outer_space", (lambda s: re.sub(r"^(?:[^\S\n]*\n)+", "", s).rstrip()) if answer else str.strip),
     )
     changed = []

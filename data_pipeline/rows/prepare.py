@@ -7,10 +7,8 @@ from data_pipeline.rows.normalize import normalize_draft
 from data_pipeline.rows.split import family_id, split_of, text_key
 from data_pipeline.rows.validate import drop_unanswered, validate_fields, validate_messages
 from data_pipeline.text.korean import language_of
-from data_pipeline.variants.tasks import Task, task_of
+from data_pipeline.variants.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, task_of
 
-DEFAULT_TASK = "instruction"
-DEFAULT_CHAT_TASK = "conversation"
 SHORT_ANSWER = 100  # characters; longer answers are not counted for the commonest one
 
 

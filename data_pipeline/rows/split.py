@@ -17,12 +17,16 @@ def stable_hash(*parts: object) -> int:
 def family_id(draft: dict[str, Any]) -> str:
     """Shared by all rows with the same input and answer, or of the same declared key.
 
-    Without an input the instruction takes its place; a conversation is its whole text.
+    Without an input the instruction takes its place. A conversation is its whole text; one question and
+    its answer are the same family whether they come as a row or as a chat.
     """
+    texts = [comparable(m["content"]) for m in draft["messages"] or []]
     if draft["family_key"] is not None:
-        parts = ("key", draft["source"], comparable(draft["family_key"]))
-    elif draft["messages"]:
-        parts = ("chat", *(comparable(m["content"]) for m in draft["messages"]))
+        parts = ("key", comparable(draft["family_key"]))
+    elif [m["role"] for m in draft["messages"] or []] == ["user", "assistant"]:
+        parts = ("row", *texts)
+    elif texts:
+        parts = ("chat", *texts)
     else:
         fields = draft["fields"]
         parts = (
@@ -34,12 +38,18 @@ def family_id(draft: dict[str, Any]) -> str:
 
 
 def text_key(draft: dict[str, Any]) -> str:
-    """Equal for rows that say the same: exact duplicates but for case, width and white space."""
+    """Equal for rows that ask the same, but for case, width and white space, and have the same answers.
+
+    Answers count to the letter: white space is meaning in code.
+    """
     if draft["messages"]:
-        parts = [f"{m['role']}:{comparable(m['content'])}" for m in draft["messages"]]
+        parts = [
+            m["role"] + ":" + (m["content"] if m["role"] == "assistant" else comparable(m["content"]))
+            for m in draft["messages"]
+        ]
     else:
         fields = draft["fields"]
-        parts = [comparable(fields[name] or "") for name in ("instruction", "input", "answer")]
+        parts = [*(comparable(fields[name] or "") for name in ("instruction", "input")), fields["answer"]]
     return f"{stable_hash(draft['task'], *parts):016x}"
 
 

@@ -11,6 +11,7 @@ REASONS = {
     "role_order": "roles do not alternate user, assistant (after at most one system message)",
     "label_unknown": "the label is not one of the task's labels",
     "duplicate": "the same text as another row; the detail names the row kept",
+    "heldout_family": "shares its family with a row of a held-out task",
     "too_long": "more tokens than data.seq_len in every epoch",
     "template_mismatch": "the chat template does not write the messages as they are",
     "undecodable_text": "the tokenizer cannot give the answer back exactly",

@@ -114,4 +114,4 @@ def family_key(record: Mapping[str, Any], source: SourceConfig) -> str | None:
     value = value_text(record, source.family).strip()
     if not value:
         raise Reject(reasons.MISSING_FIELD, f"the family key {source.family} is empty")
-    return value
+    return f"{source.name}:{value}"

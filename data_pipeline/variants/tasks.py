@@ -7,11 +7,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from data_pipeline.config import Section
+from data_pipeline.config import DataConfig, Section
 from data_pipeline.errors import ConfigError
+from data_pipeline.progress import say
 from data_pipeline.rows.split import stable_hash
 from data_pipeline.schema import TaskInfo
 
+DEFAULT_TASK = "instruction"  # of rows whose source names none
+DEFAULT_CHAT_TASK = "conversation"
 SHIPPED = Path(__file__).resolve().parents[2] / "configs" / "tasks"
 Axis = Literal["expression", "tone", "complexity", "language", "domain", "format"]
 
@@ -71,6 +74,26 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
 def task_of(tasks: dict[str, Task], name: str) -> Task:
     """The task of that name; one without a file has no bank and is scored by ROUGE-L and chrF."""
     return tasks.get(name) or Task(name=name)
+
+
+def check_task_names(config: DataConfig, tasks: dict[str, Task]) -> None:
+    """Refuse a held-out task that no source can have; tell of tasks without a file.
+
+    Raises:
+        ConfigError: names the task and what it may have been meant to be.
+    """
+    used = {source.task for source in config.sources if source.task} | {DEFAULT_TASK, DEFAULT_CHAT_TASK}
+    for name in config.split.heldout_tasks:
+        if name not in used:
+            close = difflib.get_close_matches(name, used, n=1)
+            raise ConfigError(
+                f"data.split.heldout_tasks: no source has the task {name!r}"
+                + (f"; did you mean {close[0]}?" if close else f"; they have {', '.join(sorted(used))}")
+            )
+    for name in sorted(used - tasks.keys() - {DEFAULT_TASK}):
+        close = difflib.get_close_matches(name, tasks, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        say(f"data: task {name} has no task file: no wordings, scored by ROUGE-L and chrF{hint}")
 
 
 def require_bank(tasks: dict[str, Task], name: str, *, source: str) -> None:

@@ -27,11 +27,11 @@ from eval.report import corpus, results, text, training
 
 PAGE = "index.html"
 STAGES = {
-    "data": ("stats.json", "rows.parquet", "rejected.parquet"),
+    "data": ("stats.json", "rows.parquet", "heldout.parquet", "rejected.parquet"),
     "train": ("metrics.jsonl",),
     "eval": ("scores.json", "samples.parquet"),
 }
-LEDGER_COLUMNS = ["split", "language", "licence", "synthetic", "wording_id"]
+LEDGER_COLUMNS = ["family_id", "split", "language", "licence", "synthetic", "wording_id"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ class Inputs:
     manifests: dict[str, Manifest]  # by stage, in the order of the stages
     stats: Stats
     ledger: pa.Table  # LEDGER_COLUMNS of rows.parquet
+    heldout: pa.Table  # family_id of heldout.parquet
     rejected: pa.Table
     train_metrics: list[TrainMetrics]  # one a step, ascending
     val_metrics: list[ValMetrics]
@@ -94,14 +95,15 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
     manifests = {stage: _verified(run_dir, stage, parents) for stage in STAGES}
     config_text = _read(run_dir / "config.yaml", Path.read_text)
     metrics = _read(run_dir / "train" / "metrics.jsonl", read_metrics)
-    rejected_path, rows_path = run_dir / "data" / "rejected.parquet", run_dir / "data" / "rows.parquet"
+    data = run_dir / "data"
     return Inputs(
         config=yaml.safe_load(config_text),
         config_text=config_text,
         manifests=manifests,
-        stats=_read(run_dir / "data" / "stats.json", _load_json),
-        ledger=_read(rows_path, lambda path: pq.read_table(path, columns=LEDGER_COLUMNS)),
-        rejected=_read(rejected_path, pq.read_table),
+        stats=_read(data / "stats.json", _load_json),
+        ledger=_read(data / "rows.parquet", lambda path: pq.read_table(path, columns=LEDGER_COLUMNS)),
+        heldout=_read(data / "heldout.parquet", lambda path: pq.read_table(path, columns=["family_id"])),
+        rejected=_read(data / "rejected.parquet", pq.read_table),
         train_metrics=[line for line in metrics if line["kind"] == "train"],
         val_metrics=[line for line in metrics if line["kind"] == "val"],
         scores=_read(run_dir / "eval" / "scores.json", _load_json),
@@ -123,8 +125,10 @@ def render(inputs: Inputs, name: str) -> str:
     return environment.get_template("page.html.j2").render(
         name=name,
         summary=results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
-        corpus=corpus.section(inputs.stats, inputs.ledger, inputs.rejected),
-        training=training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats, inputs.manifests),
+        corpus=corpus.section(
+            inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
+        ),
+        training=training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
         scores=results.scores(inputs.scores),
         answers=results.answers(inputs.samples, inputs.scores),
         provenance=results.provenance(inputs.manifests, inputs.scores),
@@ -148,7 +152,8 @@ def read_metrics(path: Path) -> list[Any]:
             record = json.loads(line)
         except ValueError as error:
             raise ArtifactError(
-                f"{path}, line {number}: not JSON ({error}); run the train stage again with --force"
+                f"{path}, line {number}: not JSON ({error}); delete {path.parent} and run: "
+                f"{_command('train', path.parent.parent)}"
             ) from error
         lines[record["kind"], record["step"]] = record
     return [lines[key] for key in sorted(lines)]
@@ -163,7 +168,7 @@ def read_shown_samples(path: Path) -> pa.Table:
 
 
 def _verified(run_dir: Path, stage: str, parents: dict[str, str]) -> Manifest:
-    cure = f"hunmin {stage} {run_dir / 'config.yaml'} --run {run_dir}"
+    cure = _command(stage, run_dir)
     manifest = artifact.verify(run_dir / stage, cure=cure, only=STAGES[stage])
     wanted = parents.get(stage, manifest.content_sha256)
     if wanted != manifest.content_sha256:
@@ -172,6 +177,10 @@ def _verified(run_dir: Path, stage: str, parents: dict[str, str]) -> Manifest:
             f"report is made from; run: {cure}"
         )
     return manifest
+
+
+def _command(stage: str, run_dir: Path) -> str:
+    return f"hunmin {stage} {run_dir / 'config.yaml'} --run {run_dir}"
 
 
 def _read(path: Path, reader: Callable[[Path], T]) -> T:

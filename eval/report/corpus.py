@@ -14,7 +14,7 @@ SPLITS = {"train": "train", "val": "validation", "heldout": "held-out"}
 Section = dict[str, Any]
 
 
-def section(stats: Stats, ledger: pa.Table, rejected: pa.Table) -> Section:
+def section(stats: Stats, *, ledger: pa.Table, heldout: pa.Table, rejected: pa.Table) -> Section:
     """Sources with their accounts, rejections, splits, tasks, languages, lengths."""
     train = ledger.filter(pc.field("split") == "train")
     tokens = [task["tokens"] for task in stats["tasks"].values()]
@@ -23,6 +23,8 @@ def section(stats: Stats, ledger: pa.Table, rejected: pa.Table) -> Section:
         "sources": stats["sources"],
         "rejections": _rejections(stats, rejected),
         "splits": {SPLITS.get(split, split): found for split, found in stats["splits"].items()},
+        "shared_families": shared_families(ledger, heldout),
+        "unrendered": stats["unrendered"],
         "tasks": [
             {"name": name, "share": task["tokens"] / total, "bar": task["tokens"] / most, **task}
             for name, task in stats["tasks"].items()
@@ -42,6 +44,15 @@ def section(stats: Stats, ledger: pa.Table, rejected: pa.Table) -> Section:
             _length_figure(stats["trained_tokens"], "trained-tokens", "Trained (answer) tokens per row"),
         ],
     }
+
+
+def shared_families(ledger: pa.Table, heldout: pa.Table) -> int:
+    """How many families have rows in more than one split."""
+    asked = heldout.select(["family_id"])
+    asked = asked.append_column("split", pa.repeat(pa.scalar("heldout"), asked.num_rows))
+    placed = pa.concat_tables([ledger.select(["family_id", "split"]), asked])
+    splits = placed.group_by("family_id").aggregate([("split", "count_distinct")])
+    return sum(count > 1 for count in splits["split_count_distinct"].to_pylist())
 
 
 def shares(column: pa.ChunkedArray) -> list[tuple[str, int, float]]:

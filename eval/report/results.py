@@ -20,6 +20,7 @@ SYSTEMS = {
 MODELS = ("base", "tuned")
 SAMPLES_PER_TASK = 8
 HEADLINE_TASKS = 8
+MIN_SAMPLES = 10  # of a verdict: the percentile interval of fewer is too narrow, of equal ones even empty
 
 Section = dict[str, Any]
 
@@ -50,12 +51,13 @@ def summary(
         "best_step": counts.get("best_step"),
         "best_val_loss": counts.get("best_val_loss"),
         "export_step": counts.get("export_step"),
-        "trained_tokens": sum(split["trained_tokens"] for split in stats["splits"].values()),
         "seconds": {stage: manifest.seconds for stage, manifest in manifests.items()},
         "headlines": headlines[:HEADLINE_TASKS],
         "num_headlines": len(headlines),
         "better": sum(row["verdict"] == "better" for row in headlines),
         "worse": sum(row["verdict"] == "worse" for row in headlines),
+        "min_samples": MIN_SAMPLES,
+        "too_few": sum(row["n"] < MIN_SAMPLES for row in headlines),
         "above": sum(row["above"] for row in headlines),
         "with_baselines": sum(row["rival"] is not None for row in headlines),
     }
@@ -94,10 +96,13 @@ def _headline(task: str, found: TaskScores) -> Section:
 
 
 def verdict(metric: MetricScores) -> str:
-    """Whether tuned differs from base: `better` or `worse` where the paired interval leaves out zero."""
+    """Whether tuned differs from base: `better` or `worse` where the paired interval leaves out zero.
+
+    Otherwise `unclear`, as where there is no interval or are fewer than MIN_SAMPLES samples.
+    """
     delta = metric["delta"]
-    if delta is None or delta["low"] is None or delta["high"] is None:
-        return ""
+    if metric["n"] < MIN_SAMPLES or delta is None or delta["low"] is None or delta["high"] is None:
+        return "unclear"
     if delta["low"] <= 0 <= delta["high"]:
         return "unclear"
     return "better" if (delta["low"] > 0) == metric["higher_is_better"] else "worse"

@@ -1,12 +1,11 @@
 """The training section: loss over steps, validation loss per task, what the steps cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import mean, median
 from typing import Any
 
 from markupsafe import Markup
 
-from data_pipeline.artifact import Manifest
 from data_pipeline.schema import Stats, TrainMetrics, ValMetrics
 from eval.report import figures
 
@@ -20,7 +19,6 @@ def section(
     train: Sequence[TrainMetrics],
     val: Sequence[ValMetrics],
     stats: Stats,
-    manifests: Mapping[str, Manifest],
 ) -> Section:
     """Loss, validation loss per task, and what the steps cost."""
     return {
@@ -31,7 +29,6 @@ def section(
         "task_lines": MAX_TASK_LINES,
         "num_val": len(val),
         "facts": _training_facts(train) if train else None,
-        "counts": manifests["train"].counts,
     }
 
 

@@ -9,34 +9,52 @@ from eval.scores.base import MeanMetric, Metric, Reference, normalize
 from eval.stats import Array
 
 _LATIN = "0-9A-Za-zÀ-ɏ"
+_HANGUL = "가-힣"
+# How a particle, the copula, or a suffix behind a Korean label begins; any other syllable makes another word.
+_ENDINGS = (
+    *("이", "가", "은", "는", "을", "를", "의", "에", "도", "만", "과", "와", "로", "으로", "나", "랑"),
+    *("보다", "까지", "부터", "처럼", "라", "란", "며"),
+    *("입니", "인", "임", "일", "였", "예요", "예", "다", "야", "네", "요", "죠"),
+    *("적", "성", "하", "한", "할", "함", "합", "했", "해", "되", "된", "될", "됨", "됩", "됐"),
+)
 
 
 class LabelExtractor:
     """Finds the label that an answer gives.
 
-    A label counts wherever it stands, particles and endings behind it (긍정입니다, 긍정적), but a label in
-    Latin letters or digits only as a word of its own (no `no` in `know`, no 4 in 14 or 4.5). A label inside a
-    longer label's place does not count. Of several labels the first that begins a word is taken.
+    A label counts wherever it stands, particles and endings behind it (긍정입니다, 긍정적), but not as the
+    beginning of another word (부정확), and a label in Latin letters or digits only as a word of its own (no
+    `no` in `know`, no 4 in 14 or 4.5). A label inside a longer label's place does not count, nor one inside a
+    word where another begins a word.
+
+    An answer with several different labels is ambiguous and gives none: it may deny one, or list them. A
+    single label that is denied (긍정이 아닙니다) is not told from one that is given.
     """
 
     def __init__(self, labels: Sequence[str]):
         self._label_of = {normalize(label).casefold(): label for label in labels}
         longest_first = sorted((normalize(label) for label in labels), key=lambda text: (-len(text), text))
-        self._any = re.compile("|".join(map(_pattern, longest_first)), re.IGNORECASE)
+        self._any = re.compile(
+            "|".join(_pattern(label, longest_first) for label in longest_first), re.IGNORECASE
+        )
 
     def __call__(self, answer: str) -> str | None:
-        """The label, as the task spells it; None where the answer gives none."""
+        """The label, as the task spells it; None where the answer gives none, or several."""
         text = normalize(answer)
         found = list(self._any.finditer(text))
-        if not found:
-            return None
-        begins_word = (match for match in found if not text[: match.start()][-1:].isalnum())
-        return self._label_of[next(begins_word, found[0]).group().casefold()]
+        ends = {match.end() for match in found}  # right behind a label (긍정부정) another word begins
+        beginning = [
+            match for match in found if match.start() in ends or not text[: match.start()][-1:].isalnum()
+        ]
+        given = {self._label_of[match.group().casefold()] for match in beginning or found}
+        return given.pop() if len(given) == 1 else None
 
 
-def _pattern(label: str) -> str:
+def _pattern(label: str, labels: Sequence[str]) -> str:
     before = f"(?<![{_LATIN}])" if re.match(f"[{_LATIN}]", label) else ""
     after = f"(?![{_LATIN}])" if re.search(f"[{_LATIN}]$", label) else ""
+    if re.search(f"[{_HANGUL}]$", label):
+        after = f"(?=[^{_HANGUL}]|$|{'|'.join(map(re.escape, (*_ENDINGS, *labels)))})"
     decimal = r"(?<!\d[.,])" if label[:1].isdigit() else ""
     fraction = r"(?![.,]\d)" if label[-1:].isdigit() else ""
     return decimal + before + re.escape(label) + after + fraction
@@ -67,7 +85,7 @@ class Accuracy(MeanMetric):
         self._extract = LabelExtractor(labels)
 
     def value(self, answer: str, reference: Reference) -> float:
-        """1 or 0; an answer without a label is wrong."""
+        """1 or 0; an answer without a label, or with several, is wrong."""
         return float(reference.label is not None and self._extract(answer) == reference.label)
 
     def num_undefined(self, references: Sequence[Reference]) -> int:
@@ -79,7 +97,7 @@ class MacroF1(Metric):
     """Mean over the labels of 2 TP / (2 TP + FP + FN). Statistics: (TP, given, right) per label.
 
     Labels that are neither right nor given anywhere take no part, as in scikit-learn's default. An answer
-    without a label is a miss of the right one and no hit of any.
+    without a label, or with several, is a miss of the right one and no hit of any.
     """
 
     name = "macro_f1"

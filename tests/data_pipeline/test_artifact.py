@@ -124,6 +124,13 @@ def test_a_living_owner_keeps_the_run_and_a_killed_one_loses_it(tmp_path: Path) 
         owner.wait()
 
 
+def test_a_lock_that_another_took_is_not_removed(tmp_path: Path) -> None:
+    other = json.dumps({"host": "elsewhere", "pid": 1, "start": "1", "job_id": None})
+    with artifact.run_lock(tmp_path):
+        (tmp_path / ".lock").write_text(other)
+    assert (tmp_path / ".lock").read_text() == other
+
+
 @pytest.mark.parametrize(("age_s", "dead"), [(0, False), (1000, True)])
 def test_the_lock_of_another_host_lives_by_its_heartbeat(tmp_path: Path, age_s: float, dead: bool) -> None:
     path = tmp_path / ".lock"

@@ -114,6 +114,7 @@ def test_an_unanswered_last_turn_is_dropped_and_noted() -> None:
         ("a\x00b\u200bc\ufeff", "abc", ["control_characters"]),
         ("👩\u200d👧", "👩\u200d👧", []),
         ("\n  a ", "a", ["outer_space"]),
+        ("e\u200b\u0301", "é", ["control_characters", "nfc"]),
     ],
 )
 def test_normalization_names_what_it_changed(text: str, clean: str, steps: list[str]) -> None:
@@ -141,6 +142,19 @@ def test_family_is_shared_by_variants_and_no_others() -> None:
     )
     keyed = [prepared(family_key="p1", fields={"answer": f"답은 {n}번"})["family_id"] for n in range(2)]
     assert keyed[0] == keyed[1]
+
+
+def test_a_question_and_its_answer_are_one_family_as_row_and_as_chat() -> None:
+    row = prepared(fields={"input": None, "instruction": "물은 몇 도에 끓나요?", "answer": "백 도입니다."})
+    chat = prepared(messages=talk(("user", "물은 몇 도에 끓나요?"), ("assistant", "백 도입니다.")))
+    assert row["family_id"] == chat["family_id"]
+
+
+def test_code_that_differs_in_indentation_is_no_duplicate() -> None:
+    one = prepared(fields={"answer": "if a:\n x()\n y()"})
+    two = prepared(fields={"answer": "if a:\n x()\ny()"})
+    assert one["text_key"] != two["text_key"]
+    assert prepared(fields={"input": "본문  "})["text_key"] == prepared()["text_key"]
 
 
 def test_splits_come_in_their_shares_and_stay() -> None:

@@ -1,5 +1,5 @@
 from data_pipeline.config import DataConfig
-from data_pipeline.ledger import mark_duplicates, mark_unrendered, placements, plan
+from data_pipeline.ledger import mark_duplicates, mark_heldout_families, mark_unrendered, placements, plan
 from data_pipeline.packing.shards import SHARD_PACKS
 from data_pipeline.stats import summarize
 
@@ -61,6 +61,12 @@ def test_a_row_is_refused_only_if_no_epoch_rendered_it() -> None:
     assert rows[1]["detail"] == "first epoch"
 
 
+def test_a_row_that_shares_a_held_out_tasks_family_is_refused() -> None:
+    rows = [origin(0, task="qa", split="heldout"), origin(1, family_id="0"), origin(2)]
+    mark_heldout_families(rows, ("qa",))
+    assert [row["reason"] for row in rows] == [None, "heldout_family", None]
+
+
 def test_a_plan_over_more_packs_than_a_shard_holds() -> None:
     count = 2 * SHARD_PACKS + 10  # two rows of half a pack each: SHARD_PACKS + 5 packs
     rows = [origin(i) for i in range(count)]
@@ -77,7 +83,8 @@ def test_a_plan_over_more_packs_than_a_shard_holds() -> None:
 
 def test_counts_worked_by_hand() -> None:
     rows = [origin(0), origin(1), origin(2), origin(3, split="heldout"), origin(4, reason="no_answer")]
-    renders = [render(0), render(1, num_tokens=15), render(2, num_tokens=8), render(3, split="heldout")]
+    late = render(0, epoch=1, num_tokens=None, num_trained_tokens=None, reason="too_long", detail="x")
+    renders = [render(0), late, render(1, num_tokens=15), render(2, num_tokens=8), render(3, split="heldout")]
     ledger, _ = plan(rows, renders, seq_len=32)
     stats = summarize(
         CONFIG, origins=rows, renders=renders, rows=ledger, dialects={"s": ["utf-8"]}, vocab_size=9
@@ -92,6 +99,7 @@ def test_counts_worked_by_hand() -> None:
         "trained_tokens": 12,
         "fill": round(39 / 64, 6),
     }
+    assert stats["unrendered"] == {"too_long": 1}
     assert stats["splits"]["heldout"]["tokens"] == 16
     assert stats["tasks"]["t"]["rows"] == {"train": 3, "heldout": 1}
     assert stats["tasks"]["t"]["majority_answer"] == "긍정"  # rows 1 and 2 of the train split

@@ -158,8 +158,32 @@ def test_u2581_is_refused_and_located(scratch_tokenizer: PreTrainedTokenizerFast
 def test_a_template_that_does_not_hold_the_contents_is_refused(
     scratch_tokenizer: PreTrainedTokenizerFast, template: str, why: str
 ) -> None:
-    with pytest.raises(RowRefused, match=why):
+    with pytest.raises((RowRefused, TemplateError), match=why):
         Renderer(with_template(scratch_tokenizer, template)).row(chat(["question", "answer"]))
+
+
+def test_a_templates_own_refusal_refuses_the_row_and_not_the_run(
+    scratch_tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    picky = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        + BUILT_IN["chatml"]
+    )
+    renderer = Renderer(with_template(scratch_tokenizer, picky))
+    with pytest.raises(RowRefused, match="no system role"):
+        renderer.row([{"role": "system", "content": "x", "train": False}, *chat(["가", "나"])])
+    with pytest.raises(TemplateError, match="line 1: not a Jinja template"):
+        Renderer(with_template(scratch_tokenizer, "{% for m in messages %}"))
+    with pytest.raises(TemplateError, match="cannot be trained on"):
+        Renderer(with_template(scratch_tokenizer, "{{ messages[0]['content'] }}<|im_end|>"))
+
+
+def test_a_generation_prompt_unlike_the_trained_text_is_noticed(
+    scratch_tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    assert Renderer(with_template(scratch_tokenizer, BUILT_IN["chatml"])).same_generation_prompt
+    prompts = THINKS_LAST + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    assert not Renderer(with_template(scratch_tokenizer, prompts)).same_generation_prompt
 
 
 def test_a_template_without_an_end_of_turn_token_is_refused(

@@ -50,6 +50,8 @@ def test_seed_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(7) == pytest.approx(whole)
 
 
-def test_one_sample_has_no_spread() -> None:
-    found = interval(column([0.25]), mean, Resamples(num_samples=1, num_resamples=10, seed=0))
-    assert found == {"value": 0.25, "low": 0.25, "high": 0.25}
+def test_one_sample_has_no_interval() -> None:
+    draws = Resamples(num_samples=1, num_resamples=10, seed=0)
+    assert interval(column([0.25]), mean, draws) == {"value": 0.25, "low": None, "high": None}
+    delta = paired_delta(column([1.0]), column([0.0]), mean, draws)
+    assert delta == {"value": 1.0, "low": None, "high": None}

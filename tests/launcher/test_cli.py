@@ -23,6 +23,7 @@ data:
 def config(tmp_path: Path) -> Path:
     rows = [{"instruction": f"{i}번째 질문?", "input": "", "output": f"{i}번째 답입니다."} for i in range(60)]
     (tmp_path / "a.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    (tmp_path / "broken.jinja").write_text("{% for m in messages %}{{ m['content'] }")
     path = tmp_path / "t.yaml"
     path.write_text(CONFIG)
     return path
@@ -46,7 +47,9 @@ def hunmin(*args: object, env: dict[str, str] | None = None) -> subprocess.Compl
         (["data.sources.0.path=b.jsonl"], "b.jsonl"),
         (["data.sources.0.format=table"], "add answer: COLUMN"),
         (["data.template=chatmll"], "neither chat, nor a built-in"),
+        (["data.template=broken.jinja"], "data.template, line 1: not a Jinja template"),
         (["data.tasks=nowhere"], "no such folder"),
+        (["data.split.heldout_tasks=[instrction]"], "did you mean instruction?"),
         (["model.from_scratch=null", "model.path=./nothing"], "neither a folder"),
         (["data.split.val=0.6", "data.split.heldout=0.5"], "leave nothing to train on"),
     ],
@@ -58,6 +61,32 @@ def test_wrong_input_is_one_message_and_exit_2(config: Path, args: list[str], me
     assert "Traceback" not in done.stderr + done.stdout
     assert not (config.parent / "run" / "data" / "manifest.json").exists()
     assert not (config.parent / "run" / ".lock").exists()
+
+
+def test_a_folder_that_no_run_made_is_left_alone(config: Path) -> None:
+    precious = config.parent / "data" / "precious.txt"
+    precious.parent.mkdir()
+    precious.write_text("mine")
+    done = hunmin("data", config, "--run", config.parent)
+    assert done.returncode == 2
+    assert "holds data/ that no run made" in done.stderr
+    inside = config.parent / "run" / "corpus"
+    inside.mkdir(parents=True)
+    (config.parent / "a.jsonl").rename(inside / "a.jsonl")
+    done = hunmin("data", config, "data.sources.0.path=run/corpus/a.jsonl", "--run", config.parent / "run")
+    assert done.returncode == 2
+    assert "lies inside the run folder" in done.stderr
+    assert precious.read_text() == "mine"
+    assert (inside / "a.jsonl").exists()
+    done = hunmin("data", config, "--run", config)
+    assert (done.returncode, "not a folder" in done.stderr) == (2, True)
+
+
+def test_a_failed_start_does_not_bind_the_folder_to_its_config(config: Path) -> None:
+    run = config.parent / "run"
+    assert hunmin("data", config, "data.template=chatmll", "--run", run).returncode == 2
+    done = hunmin("data", config, "--run", run)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_missing_config_leaves_nothing_behind(tmp_path: Path) -> None:

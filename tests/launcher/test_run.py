@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,41 @@ def test_a_second_run_does_nothing_and_says_why(config: Path, finished: tuple[Pa
     assert again.stdout.count("done already") == 4
     assert again.stdout.splitlines()[-1].startswith("report:")
     assert time.monotonic() - start < 60
+
+
+@pytest.mark.slow
+def test_an_interrupt_in_training_is_75_and_continues_to_the_same_weights(
+    config: Path, finished: tuple[Path, str]
+) -> None:
+    folder = config.parent / "interrupted"
+    metrics = folder / "train" / "metrics.jsonl"
+    driver = subprocess.Popen(
+        command("train", config, "--run", folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    driver.wait()
+    assert driver.returncode == 2, "data is missing yet"
+    shutil.copytree(finished[0] / "data", folder / "data")
+    driver = subprocess.Popen(
+        command("train", config, "--run", folder),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    while not (metrics.exists() and metrics.read_text().count('"kind": "train"') >= 2):
+        assert driver.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    driver.send_signal(signal.SIGINT)
+    _, errors = driver.communicate(timeout=120)
+    assert driver.returncode == 75, errors
+    assert "the same command" in errors
+    done = run_whole(config, folder)
+    assert done.returncode == 0, done.stderr
+    assert content(folder, "train") == content(finished[0], "train")
 
 
 @pytest.mark.slow

@@ -46,7 +46,7 @@ def test_a_row_carries_the_whole_interface(read_files: Any) -> None:
             "language": "ko",
             "licence": "MIT",
             "synthetic": True,
-            "family_key": "7",
+            "family_key": "s:7",
             "fields": {
                 "instruction": "더해 줘",
                 "input": "1, 2",
@@ -163,7 +163,7 @@ def test_filters_and_family(read_files: Any) -> None:
     )
     rows = alpaca(read_files, text, filters=[{"column": "lang", "values": ["ko"]}], family="doc")
     assert [row.get("reason") for row in rows] == [None, "filtered", "missing_field"]
-    assert rows[0]["family_key"] == "1"
+    assert rows[0]["family_key"] == "s:1"
     assert rows[1]["detail"] == 'line 2: lang is "en", kept are ko'
 
 

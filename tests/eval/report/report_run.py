@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline.artifact import FileEntry, Manifest, sha256_file, sha256_json, write_json
-from data_pipeline.schema import LEDGER, REJECTED, SAMPLES
+from data_pipeline.schema import HELDOUT, LEDGER, REJECTED, SAMPLES
 
 CONFIG = """\
 name: 감성과 번역
@@ -36,6 +36,7 @@ class RunSpec:
     samples: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
+    heldout: list[dict[str, Any]]
     rejected: list[dict[str, Any]]
     train_counts: dict[str, Any]
     config: str = CONFIG
@@ -63,6 +64,7 @@ def small_run() -> RunSpec:
         samples=[*_sentiment_samples(), *_translation_samples(), *_chat_samples()],
         metrics=[*(_train_line(step) for step in range(1, 41)), *(_val_line(step) for step in (1, 20, 40))],
         ledger=[_ledger_row(index) for index in range(10)],
+        heldout=[_heldout_row(index) for index in range(10, 14)],
         rejected=[
             _rejected("영화평", "reviews.tsv", 9, "label_unmapped", "5점은 긍정도 부정도 아님"),
             _rejected("영화평", "reviews.tsv", 4, "label_unmapped", "6점은 긍정도 부정도 아님"),
@@ -86,6 +88,7 @@ def write_run(run_dir: Path, spec: RunSpec) -> dict[str, str]:
     (run_dir / "config.yaml").write_text(spec.config)
     write_json(data / "stats.json", spec.stats)
     pq.write_table(pa.Table.from_pylist(spec.ledger, schema=LEDGER), data / "rows.parquet")
+    pq.write_table(pa.Table.from_pylist(spec.heldout, schema=HELDOUT), data / "heldout.parquet")
     pq.write_table(pa.Table.from_pylist(spec.rejected, schema=REJECTED), data / "rejected.parquet")
     lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in spec.metrics)
     (train / "metrics.jsonl").write_text(lines)
@@ -162,6 +165,7 @@ def _stats() -> dict[str, Any]:
         "vocab_size": 3871,
         "seq_len": 256,
         "epochs": 1,
+        "unrendered": {"too_long": 3, "no_trained_tokens": 1},
     }
 
 
@@ -170,7 +174,7 @@ def _interval(value: float, low: float | None, high: float | None) -> dict[str, 
 
 
 def _metric(systems: dict[str, Any], delta: Any, **changes: Any) -> dict[str, Any]:
-    plain = {"unit": "%", "tokenizer": None, "higher_is_better": True, "n": 2, "undefined": 0}
+    plain = {"unit": "%", "tokenizer": None, "higher_is_better": True, "n": 20, "undefined": 0}
     return plain | changes | {"systems": systems, "delta": delta}
 
 
@@ -183,8 +187,8 @@ def _sentiment_scores() -> dict[str, Any]:
     }
     f1 = {"base": _interval(0.09, 0.0, 0.2), "tuned": _interval(0.846, 0.7, 1.0)}
     return {
-        "n": 2,
-        "languages": {"ko": 2},
+        "n": 20,
+        "languages": {"ko": 20},
         "metrics": {
             "accuracy": _metric(accuracy, _interval(75.0, 55.0, 90.0)),
             "macro_f1": _metric(f1, _interval(0.756, 0.6, 0.9), unit="ratio", note="Over 2 labels."),
@@ -202,11 +206,11 @@ def _translation_scores() -> dict[str, Any]:
     }
     wrong = {"base": _interval(98.0, 95.0, 100.0), "tuned": _interval(81.0, 60.0, 97.0)}
     return {
-        "n": 1,
-        "languages": {"ko": 1},
+        "n": 10,
+        "languages": {"ko": 10},
         "metrics": {
-            "bleu": _metric(bleu, _interval(2.8, -0.5, 7.0), tokenizer="ko-mecab", n=1, undefined=1),
-            "ter": _metric(wrong, _interval(-17.0, -30.0, -4.0), higher_is_better=False, n=1),
+            "bleu": _metric(bleu, _interval(2.8, -0.5, 7.0), tokenizer="ko-mecab", n=10, undefined=1),
+            "ter": _metric(wrong, _interval(-17.0, -30.0, -4.0), higher_is_better=False, n=10),
         },
         "stop_rate": {"base": 0.125, "tuned": 0.5},
         "length_ratio": {"base": 3.0, "tuned": 1.25},
@@ -217,9 +221,9 @@ def _chat_scores() -> dict[str, Any]:
     chrf = {"base": _interval(12.0, 11.0, 13.0), "tuned": _interval(9.0, 8.0, 10.0)}
     chrf["first_sentence"] = _interval(15.5, 14.0, 17.0)
     return {
-        "n": 1,
-        "languages": {"en": 1},
-        "metrics": {"chrf": _metric(chrf, _interval(-3.0, -4.0, -2.0), tokenizer="characters", n=1)},
+        "n": 12,
+        "languages": {"en": 12},
+        "metrics": {"chrf": _metric(chrf, _interval(-3.0, -4.0, -2.0), tokenizer="characters", n=12)},
         "stop_rate": {},
         "length_ratio": {},
     }
@@ -313,6 +317,15 @@ def _val_line(step: int) -> dict[str, Any]:
     return {"kind": "val", "step": step, "loss": loss, "num_valid_tokens": 80, "tasks": tasks}
 
 
+def family(index: int) -> str:
+    """The family of the fixture's row of that index."""
+    return f"{index:064x}"
+
+
+def _heldout_row(index: int) -> dict[str, Any]:
+    return {"row_id": f"영화평:reviews.tsv:{index}.0", "family_id": family(index), "task": "감성"}
+
+
 def _ledger_row(index: int) -> dict[str, Any]:
     return {
         "row": index,
@@ -321,7 +334,7 @@ def _ledger_row(index: int) -> dict[str, Any]:
         "file": "reviews.tsv",
         "record": index,
         "sub_record": 0,
-        "family_id": f"{index:064x}",
+        "family_id": family(index),
         "task": "감성",
         "domain": "review",
         "language": "en" if index == 0 else "ko",

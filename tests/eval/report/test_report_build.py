@@ -3,16 +3,17 @@
 import difflib
 import json
 import os
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_run import HOSTILE, LONG_ANSWER, RunSpec, sample, small_run, write_run
+from report_run import HOSTILE, LONG_ANSWER, RunSpec, family, sample, small_run, write_run
 
 from data_pipeline import artifact
 from data_pipeline.errors import ArtifactError
-from eval.report import build
+from eval.report import build, corpus, results, training
 
 GOLDEN = Path(__file__).parent / "golden" / "index.html"
 ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/eval/report"
@@ -192,8 +193,61 @@ def test_caveat_only_for_a_model_from_scratch(build_page: Callable[..., str]) ->
 
 def test_an_undefined_metric_and_its_tokenizer_are_named(build_page: Callable[..., str]) -> None:
     page = build_page()
-    assert "Not defined on some samples (a text too short, or no right label): bleu on 1 of 1." in page
+    assert "Not defined on some samples (a text too short, or no right label): bleu on 1 of 10." in page
     assert "bleu (%)<small>ko-mecab</small>" in page
+
+
+def test_few_answers_give_no_verdict(build_page: Callable[..., str]) -> None:
+    def few(spec: RunSpec) -> None:
+        for task in ("감성", "chat"):
+            for metric in spec.scores["tasks"][task]["metrics"].values():
+                metric["n"] = 3
+        only = spec.scores["tasks"]["chat"]["metrics"]["chrf"]
+        only |= {"n": 1, "delta": {"value": -3.0, "low": None, "high": None}}
+
+    told = "Tuned is better than base on {} and worse on {} of 3 tasks (paired 95 % interval without zero, "
+    assert told.format(1, 1) + "and at least 10 answers); its" in build_page()
+    page = build_page(few, folder="few")
+    outline(page)
+    too_few = "and at least 10 answers); 2 have fewer answers than that, too few to tell; its"
+    assert told.format(0, 0) + too_few in page
+    assert '−3.0<small> <span class="unclear">unclear</span></small>' in page
+
+
+def test_a_family_in_two_splits_is_told(build_page: Callable[..., str]) -> None:
+    def leak(spec: RunSpec) -> None:
+        spec.heldout[0]["family_id"] = family(0)  # a train row's
+
+    assert "; no family is in two splits." in build_page()
+    page = build_page(leak, folder="leak")
+    assert "no family is in two splits" not in page
+    assert "; 1 family is in more than one split." in page
+
+
+def test_renderings_left_out_are_told(build_page: Callable[..., str]) -> None:
+    def whole(spec: RunSpec) -> None:
+        spec.stats["unrendered"] = {}
+
+    told = "Some kept train rows are missing from an epoch"
+    page = build_page()
+    assert told in page
+    assert "was refused: too_long 3 times, no_trained_tokens 1 time." in page
+    assert told not in build_page(whole, folder="whole")
+
+
+def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
+    spec = small_run()
+    inputs = build.read_inputs(tmp_path, write_run(tmp_path, spec))
+    sections = {
+        "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
+        "corpus": corpus.section(
+            inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
+        ),
+        "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
+    }
+    template = (Path(build.__file__).parent / "page.html.j2").read_text()
+    named = {f"{name}.{key}" for name, section in sections.items() for key in section}
+    assert {name for name in named if not re.search(rf"\b{re.escape(name)}\b", template)} == set()
 
 
 def test_versions_that_differ_are_shown_by_stage(build_page: Callable[..., str]) -> None:
@@ -239,8 +293,12 @@ def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run())
     with (tmp_path / "train" / "metrics.jsonl").open("a") as handle:
         handle.write('{"kind": "train", "st')
-    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 44: not JSON"):
+    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 44: not JSON") as caught:
         build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    config = tmp_path / "config.yaml"
+    assert str(caught.value).endswith(
+        f"delete {tmp_path / 'train'} and run: hunmin train {config} --run {tmp_path}"
+    )
 
 
 def test_a_step_written_twice_counts_once(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Numbers and texts as the page writes them, and the sections' own arithmetic."""
 
+from typing import Any
+
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.report import results, text, training
+from eval.report import corpus, results, text, training
 
 
 @pytest.mark.parametrize(
@@ -92,10 +95,27 @@ def test_samples_are_chosen_by_id_alone() -> None:
         ((-3.0, -1.0), False, "better"),
         ((-1.0, 1.0), True, "unclear"),
         ((0.0, 1.0), True, "unclear"),
-        ((None, None), True, ""),
+        ((1.0, 1.0), True, "better"),  # every sample changed alike
+        ((None, None), True, "unclear"),
     ],
 )
 def test_verdict(delta: tuple[float | None, float | None], higher_is_better: bool, expected: str) -> None:
     low, high = delta
-    metric = {"higher_is_better": higher_is_better, "delta": {"value": 0.5, "low": low, "high": high}}
-    assert results.verdict(metric) == expected  # pyright: ignore[reportArgumentType]
+    metric: Any = {
+        "higher_is_better": higher_is_better,
+        "n": 10,
+        "delta": {"value": 0.5, "low": low, "high": high},
+    }
+    assert results.verdict(metric) == expected
+    assert results.verdict(metric | {"n": 9}) == "unclear"  # too few, however narrow the interval
+    assert results.verdict(metric | {"delta": None}) == "unclear"
+
+
+def test_families_in_several_splits_are_counted() -> None:
+    ledger = pa.table(
+        {"family_id": ["a", "a", "b", "c", "c"], "split": ["train", "train", "train", "train", "val"]}
+    )
+    assert corpus.shared_families(ledger, pa.table({"family_id": ["d", "d"]})) == 1  # c; a is in train twice
+    assert corpus.shared_families(ledger, pa.table({"family_id": ["b", "c"]})) == 2
+    nothing = pa.table({"family_id": pa.array([], pa.string())})
+    assert corpus.shared_families(ledger.slice(0, 3), nothing) == 0

@@ -15,7 +15,15 @@ from eval.stats import value_of
         ("이 리뷰는 긍정적인 평가예요", "긍정"),
         ("정답: '부정'", "부정"),
         ("\u1107\u116e\u110c\u1165\u11bc", "부정"),  # NFD
-        ("부정이 아니라 긍정", "부정"),  # the first that begins a word
+        ("부정이 아니라 긍정", None),  # denied, listed: several labels are none
+        ("긍정이 아니라 부정입니다", None),
+        ("긍정 또는 부정: 부정", None),
+        ("긍정부정", None),
+        ("긍정, 긍정!", "긍정"),  # the same one twice
+        ("긍정도 하고 긍정이라고 봅니다", "긍정"),
+        ("부정확한 글입니다", None),  # another word
+        ("부정확하지만 긍정", "긍정"),
+        ("부정부패를 다룬 영화라 긍정적으로 봅니다", "긍정"),
         ("비긍정보다는 부정", "부정"),  # 긍정 stands inside a word, 부정 begins one
         ("매우긍정", "긍정"),  # alone, even inside a word
         ("모르겠습니다", None),
@@ -47,7 +55,8 @@ def test_a_label_within_a_longer_one_gives_way(answer: str, label: str | None) -
         ("I know", None),
         ("yesterday", None),
         ("yes입니다", "yes"),
-        ("no, not yes", "no"),
+        ("no, not yes", None),
+        ("Yes. yes!", "yes"),
     ],
 )
 def test_latin_labels_are_words(answer: str, label: str | None) -> None:
@@ -64,6 +73,15 @@ def test_digit_labels_are_numbers(answer: str, label: str | None) -> None:
 
 def refs(*labels: str | None) -> list[Reference]:
     return [Reference([label or "?"], "ko", label) for label in labels]
+
+
+def test_several_labels_are_wrong_whichever_comes_first() -> None:
+    labels = ["positive", "negative"]
+    right = refs("positive", "negative")
+    given = ["not positive; negative", "not positive; negative"]
+    accuracy, macro_f1 = Accuracy(labels), MacroF1(labels)
+    assert value_of(accuracy.statistics(given, right), accuracy.aggregate) == 0.0
+    assert value_of(macro_f1.statistics(given, right), macro_f1.aggregate) == 0.0
 
 
 def test_macro_f1_and_accuracy_worked_by_hand() -> None:
