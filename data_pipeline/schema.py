@@ -214,7 +214,7 @@ class ValMetrics(TypedDict):
 
 
 class Interval(TypedDict):
-    """A value with its bootstrap interval at 95 %; low and high are null where n is 0."""
+    """A value with its bootstrap interval at 95 %; low and high are null below 2 samples."""
 
     value: float
     low: float | None

@@ -40,7 +40,8 @@ def test_korean_labels(answer: str, label: str | None) -> None:
         ("매우 긍정입니다", "매우 긍정"),
         ("긍정", "긍정"),
         ("매우 부정적", None),
-        ("긍정 아니면 매우 긍정", "긍정"),
+        ("긍정 아니면 매우 긍정", None),  # two labels
+        ("매우 긍정, 참 매우 긍정", "매우 긍정"),
     ],
 )
 def test_a_label_within_a_longer_one_gives_way(answer: str, label: str | None) -> None:
