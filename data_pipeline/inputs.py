@@ -1,13 +1,13 @@
-"""What the data stage reads besides its config: the files whose change makes it run again."""
+"""What the data stage reads besides its config: checked before it starts, hashed to know when it must."""
 
 from pathlib import Path
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, resolve_path
 from data_pipeline.model_folder import TOKENIZER_FILES, local_model
-from data_pipeline.packing.builtin import BUILT_IN
-from data_pipeline.sources import expand
-from data_pipeline.variants.tasks import SHIPPED
+from data_pipeline.packing.builtin import BUILT_IN, named_template
+from data_pipeline.sources import describe, expand
+from data_pipeline.variants.tasks import SHIPPED, check_task_names, load_tasks, require_bank
 
 
 def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
@@ -31,3 +31,19 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
         found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
         files |= {f"model:{path.name}": sha256_file(path) for path in sorted(found)}
     return sha256_json(files)
+
+
+def check(config: DataConfig, *, base: Path) -> None:
+    """Find in a second what would stop the stage later: files, settings, headers, tasks, template.
+
+    Raises:
+        InputError: what is wrong, where, and what to do.
+    """
+    tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
+    check_task_names(config, tasks)
+    named_template(config.template, base)
+    for index, source in enumerate(config.sources):
+        for unit in expand(source, index=index, base=base):
+            describe(unit, source)
+        if source.format in ("table", "parallel") and "instruction" not in source.columns:
+            require_bank(tasks, source.task or "", source=source.name)

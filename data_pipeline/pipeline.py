@@ -39,9 +39,7 @@ from data_pipeline.rows.split import stable_hash
 from data_pipeline.schema import LEDGER, MESSAGE, ROW, SCHEMA_VERSION, PackMetadata
 from data_pipeline.variants.tasks import (
     Task,
-    check_task_names,
     load_tasks,
-    require_bank,
     task_of,
     to_messages,
 )
@@ -192,7 +190,6 @@ def run(
 def _prepare_rows(build: Build) -> tuple[ray.data.Dataset, dict[str, list[str]]]:
     """Every record of every source as a line of PREPARED; and each source's dialects, in words."""
     config, tasks = build.config, build.tasks
-    check_task_names(config, tasks)
     units = []
     dialects: dict[str, list[str]] = {}
     for index, source in enumerate(config.sources):
@@ -202,8 +199,6 @@ def _prepare_rows(build: Build) -> tuple[ray.data.Dataset, dict[str, list[str]]]
         dialects[source.name] = sorted({word for words_of_file in words for word in words_of_file})
         how = "; ".join(dialects[source.name])
         say(f"data: source {source.name}: {len(own)} file(s), {source.format}, {how}")
-        if source.format in ("table", "parallel") and "instruction" not in source.columns:
-            require_bank(tasks, source.task or "", source=source.name)
 
     def read(batch: pa.Table) -> Iterator[pa.Table]:
         for number in batch.column("unit").to_pylist():

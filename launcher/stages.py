@@ -197,6 +197,10 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                     f"{run.dir / name} is not finished, and {names[-1]} needs it; "
                     f"run: hunmin {name} with the same arguments, or hunmin run for all stages"
                 )
+            if name == "data":
+                from data_pipeline.inputs import check
+
+                check(run.config.data, base=run.base)  # before Ray takes its ten seconds
             _put_aside_if_stale(run, name, inputs)
             if stage.needs_ray and not ray_is_up:
                 from launcher.cluster import local_ray

@@ -1,4 +1,13 @@
-"""The built-in chat templates, as Jinja texts that travel with the tokenizer."""
+"""Chat templates by name: the built-in ones and Jinja files, as texts that travel with the tokenizer."""
+
+from pathlib import Path
+
+from data_pipeline.errors import InputError
+
+
+class TemplateError(InputError):
+    """The template cannot be used for training on answers; the message says why and what to do."""
+
 
 _CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
@@ -25,3 +34,23 @@ BUILT_IN = {
     "instruction_en": _titled("### System:\n", "### Instruction:\n", "### Response:\n", "\n\n"),
     "vicuna": _titled("", "USER: ", "ASSISTANT: ", "\n"),
 }
+
+
+def named_template(template: str, base: Path) -> str | None:
+    """The Jinja text that `data.template` names; None for `chat`, the tokenizer's own.
+
+    Raises:
+        TemplateError: there is no such template.
+    """
+    if template == "chat":
+        return None
+    if template in BUILT_IN:
+        return BUILT_IN[template]
+    path = Path(template).expanduser()
+    path = path if path.is_absolute() else base / path
+    if not path.is_file():
+        raise TemplateError(
+            f"data.template {template}: neither chat, nor a built-in ({', '.join(BUILT_IN)}), "
+            f"nor a file ({path})"
+        )
+    return path.read_text(encoding="utf-8")

@@ -15,12 +15,8 @@ from jinja2 import TemplateSyntaxError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from data_pipeline.errors import InputError
-from data_pipeline.packing.builtin import BUILT_IN
+from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
 from data_pipeline.schema import IGNORE_INDEX
-
-
-class TemplateError(InputError):
-    """The template cannot be used for training on answers; the message says why and what to do."""
 
 
 class RowRefused(Exception):
@@ -69,24 +65,15 @@ def template_text(template: str, tokenizer: PreTrainedTokenizerFast, base: Path)
     Raises:
         TemplateError: there is no such template.
     """
-    if template == "chat":
-        own = tokenizer.chat_template
-        if not isinstance(own, str):
-            raise TemplateError(
-                "data.template is chat, but the tokenizer has no chat template of its own; "
-                f"choose one of {', '.join(BUILT_IN)}, or name a Jinja file"
-            )
-        return own
-    if template in BUILT_IN:
-        return BUILT_IN[template]
-    path = Path(template).expanduser()
-    path = path if path.is_absolute() else base / path
-    if not path.is_file():
+    named = named_template(template, base)
+    if named is not None:
+        return named
+    if not isinstance(tokenizer.chat_template, str):
         raise TemplateError(
-            f"data.template {template}: neither chat, nor a built-in ({', '.join(BUILT_IN)}), "
-            f"nor a file ({path})"
+            "data.template is chat, but the tokenizer has no chat template of its own; "
+            f"choose one of {', '.join(BUILT_IN)}, or name a Jinja file"
         )
-    return path.read_text(encoding="utf-8")
+    return tokenizer.chat_template
 
 
 class Renderer:

@@ -85,8 +85,10 @@ def test_a_folder_that_no_run_made_is_left_alone(config: Path) -> None:
 def test_a_failed_start_does_not_bind_the_folder_to_its_config(config: Path) -> None:
     run = config.parent / "run"
     assert hunmin("data", config, "data.template=chatmll", "--run", run).returncode == 2
-    done = hunmin("data", config, "--run", run)
-    assert done.returncode == 0, done.stderr
+    done = hunmin("data", config, "data.seq_len=96", "data.tasks=nowhere", "--run", run)
+    assert done.returncode == 2
+    assert "no such folder" in done.stderr
+    assert "another config" not in done.stderr
 
 
 def test_a_missing_config_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -156,7 +156,9 @@ def test_an_interrupt_in_training_is_75_and_continues_to_the_same_weights(
     _, errors = driver.communicate(timeout=120)
     assert driver.returncode == 75, errors
     assert "the same command" in errors
-    done = run_whole(config, folder)
+    done = subprocess.run(
+        command("train", config, "--run", folder), capture_output=True, text=True, timeout=400, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert content(folder, "train") == content(finished[0], "train")
 

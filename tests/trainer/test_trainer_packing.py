@@ -134,21 +134,31 @@ def stock_difference(plain: PreTrainedModel, **how: Any) -> float:
     return float((packed - alone).abs().max())
 
 
+def block_mask(batch: Batch) -> torch.Tensor:
+    """True where a position may look: earlier ones of its own segment. (1, 1, tokens, tokens)."""
+    segments = torch.searchsorted(batch.cu_seqlens[1:], torch.arange(len(batch.input_ids)), right=True)
+    same = segments[:, None] == segments[None, :]
+    return torch.tril(same)[None, None]
+
+
 @torch.no_grad()
 @pytest.mark.parametrize(
-    "how",
+    ("attention", "how"),
     [
-        {"use_cache": False, "attention_mask": torch.ones(1, len(join([a_pack()]).input_ids))},
-        {"use_cache": True},
+        ("sdpa", {"use_cache": False, "attention_mask": torch.ones(1, len(join([a_pack()]).input_ids))}),
+        ("sdpa", {"use_cache": True}),
+        # Eager adds the mask to the scores: True and False become one and zero, and nothing is hidden.
+        ("eager", {"use_cache": False, "attention_mask": block_mask(join([a_pack()]))}),
     ],
-    ids=["all-ones mask", "default cache"],
+    ids=["all-ones mask", "default cache", "eager with a bool mask"],
 )
-def test_the_known_leaks_are_real_and_ours_has_none(how: dict[str, Any]) -> None:
+def test_the_known_leaks_are_real_and_ours_has_none(attention: str, how: dict[str, Any]) -> None:
     """Why the model is called as it is: each of these quietly lets segments see each other."""
     torch.manual_seed(0)
     plain = AutoModelForCausalLM.from_config(deepcopy(CONFIGS["llama"]), attn_implementation="sdpa").eval()
     for parameter in plain.parameters():
         parameter.data.mul_(3)
+    plain.set_attn_implementation(attention)
     assert stock_difference(plain, **how) > 1e-2
     plain.set_attn_implementation(implementation(torch.device("cpu")))
     batch = join([a_pack()])
