@@ -125,18 +125,7 @@ def run(
     ledger.require_trained_tokens(origins, renders)
 
     rows, shards = ledger.plan(origins, renders, seq_len=config.seq_len)
-    metadata = {
-        shard.path: PackMetadata(
-            schema_version=SCHEMA_VERSION,
-            split=shard.split,
-            epoch=shard.epoch,
-            seq_len=config.seq_len,
-            tasks=sorted({row["task"] for row in rows}),
-            tokenizer_sha256=tokenizer_sha256,
-            template_sha256=template_sha256,
-        )
-        for shard in shards
-    }
+    metadata = _metadata(config, rows, shards, tokenizer_sha256, template_sha256)
     _write_shards(build, encoded, rows, shards, metadata)
 
     heldout = ledger.heldout(
@@ -274,6 +263,25 @@ def _encode_rows(build: Build, prepared: ray.data.Dataset, kept: set[str]) -> ra
 
     dataset = prepared.map_batches(render, batch_format="pyarrow", batch_size=config.batch_rows)
     return _execute(dataset, "data: rows tokenized")
+
+
+def _metadata(
+    config: DataConfig, rows: list[dict[str, Any]], shards: list[Shard], tokenizer: str, template: str
+) -> dict[str, PackMetadata]:
+    """By shard's path: what stands in its schema. All shards share one list of tasks."""
+    tasks = sorted({row["task"] for row in rows})
+    return {
+        shard.path: PackMetadata(
+            schema_version=SCHEMA_VERSION,
+            split=shard.split,
+            epoch=shard.epoch,
+            seq_len=config.seq_len,
+            tasks=tasks,
+            tokenizer_sha256=tokenizer,
+            template_sha256=template,
+        )
+        for shard in shards
+    }
 
 
 def _write_shards(

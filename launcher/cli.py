@@ -84,7 +84,7 @@ def _stages(
     force: bool,
     as_json: bool,
 ) -> None:
-    from data_pipeline.artifact import run_lock
+    from data_pipeline.lock import run_lock
     from launcher.stages import default_run_dir, open_run, run_stages
     from launcher.summary import as_dict, as_text
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from data_pipeline.artifact import run_lock, verify
+from data_pipeline.artifact import verify
 from data_pipeline.config import ModelConfig
 from data_pipeline.errors import ConfigError, HunminError, InputError
+from data_pipeline.lock import run_lock
 from data_pipeline.model_folder import local_model, model_sha256
 from data_pipeline.progress import say
 from trainer.config import TrainConfig, content_sha256
