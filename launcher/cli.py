@@ -49,7 +49,7 @@ def run(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Data, train, eval, report: everything, continuing where it stopped.
+    """All stages: data, train, eval, report; continues where it stopped.
 
     Example: hunmin run configs/quickstart.yaml train.num_steps=20 --run runs/short
     """
@@ -70,10 +70,10 @@ def _stage_command(name: str, text: str) -> Callable[..., None]:
     return app.command(name)(command)
 
 
-_stage_command("data", "Only the data stage: read, validate, split, tokenize, pack.")
-_stage_command("train", "Only the train stage: ZeRO-3 ranks on the packs, then the export.")
-_stage_command("eval", "Only the eval stage: base and tuned model answer the held-out rows; scores.")
-_stage_command("report", "Only the report: one page from what the other stages wrote.")
+_stage_command("data", "Only data: read, validate, split, tokenize, pack.")
+_stage_command("train", "Only train: ZeRO-3 ranks on the packs, then the export.")
+_stage_command("eval", "Only eval: both models answer held-out rows; scores.")
+_stage_command("report", "Only report: one page of what the other stages wrote.")
 
 
 def _stages(
