@@ -1,0 +1,59 @@
+"""What a failure deep inside becomes on the command line."""
+
+import errno
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from ray.exceptions import WorkerCrashedError
+
+from data_pipeline.errors import EnvironmentFailure, GateError
+from launcher.cli import _known
+from launcher.config import load
+from launcher.stages import Run, _inputs
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "x"),
+        PermissionError(errno.EACCES, "Permission denied", "x"),
+        Exception("No space left on device (os error 28)"),  # as tokenizers tells it
+        WorkerCrashedError(),
+    ],
+    ids=["full disk", "no permission", "full disk in Rust", "lost worker"],
+)
+def test_the_environments_failures_are_exit_4_however_deep(error: Exception) -> None:
+    outer = RuntimeError("a task failed")
+    outer.__cause__ = error
+    known = _known(outer)
+    assert isinstance(known, EnvironmentFailure)
+    assert known.exit_code == 4
+
+
+def test_a_bug_after_a_handled_error_stays_a_bug() -> None:
+    bug = KeyError("x")
+    bug.__context__ = GateError("handled before")
+    assert _known(bug) is None
+
+
+def test_train_and_eval_depend_on_the_base_models_weights_and_data_does_not(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    path = tmp_path / "c.yaml"
+    source = "{name: a, format: alpaca, path: a.jsonl}"
+    path.write_text(f"name: t\nmodel: {{path: model}}\ndata: {{sources: [{source}]}}\n")
+    run = Run(*load(path, []), tmp_path / "run")
+
+    def inputs(value: float) -> dict[str, dict]:
+        safetensors.torch.save_file({"w": torch.full((2,), value)}, model / "model.safetensors")
+        return {name: _inputs(run, name) for name in ("data", "train", "eval")}
+
+    before, after = inputs(1.0), inputs(2.0)
+    assert before["data"] == after["data"]
+    assert before["train"] != after["train"]
+    assert before["eval"] != after["eval"]
+    assert after == inputs(2.0)
