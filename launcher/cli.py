@@ -1,12 +1,9 @@
-"""The command line. Read this first: each command is one function, and every error ends here."""
+"""The command line. Read this first: each command is one function."""
 
-import errno
 import json
 import os
 import signal
 import sys
-import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from data_pipeline.errors import EnvironmentFailure, HunminError, StopRequested
+from data_pipeline.errors import StopRequested
+from launcher.failures import reported
 
 app = typer.Typer(
     name="hunmin",
@@ -89,7 +87,7 @@ def _stages(
     from launcher.summary import as_dict, as_text
 
     folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
-    with _errors(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
+    with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
         from launcher.config import load
 
         load(config, overrides or [])  # a wrong config leaves no folder behind
@@ -130,71 +128,6 @@ def _stop_on_signal() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _errors(run_dir: Path) -> Iterator[None]:
-    """Every error as one clear message and the exit code the design promises."""
-    try:
-        yield
-    except Exception as error:
-        known = _known(error)
-        if known is None:
-            log = _write_log(run_dir, error)
-            print(
-                f"hunmin: a bug: {type(error).__name__}: {error}\nThe traceback is in {log}", file=sys.stderr
-            )
-            raise typer.Exit(1) from None
-        print(f"hunmin: {known}", file=sys.stderr)
-        raise typer.Exit(known.exit_code) from None
-
-
-def _known(error: BaseException) -> HunminError | None:
-    """The user's error inside an exception, however deep Ray wrapped it."""
-    seen: set[int] = set()
-    queue: list[BaseException | None] = [error]
-    while queue:
-        one = queue.pop(0)
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, HunminError):
-            cause = getattr(one, "cause", None)  # Ray's class that is both: its text is a traceback
-            return cause if isinstance(cause, HunminError) else one
-        if (failure := _environment(one)) is not None:
-            return failure
-        inner = [getattr(one, "cause", None), one.__cause__]
-        queue += [item for item in inner if isinstance(item, BaseException)]
-    return None
-
-
-def _environment(error: BaseException) -> EnvironmentFailure | None:
-    """A failure of the disk or of a process, by errno, by name, or (tokenizers, safetensors) by text."""
-    number = error.errno if isinstance(error, OSError) else None
-    for disk in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-        if number == disk or (number is None and f"(os error {disk})" in str(error)):
-            where = getattr(error, "filename", None) or "the disk"
-            return EnvironmentFailure(
-                f"{where}: {os.strerror(disk)}; nothing half-written is taken for whole: make room (or name "
-                "another folder with --run) and run the same command again"
-            )
-    if type(error).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "ActorDiedError", "NodeDiedError"):
-        first = str(error).strip().splitlines()[0]
-        return EnvironmentFailure(
-            f"a worker process was lost ({first}); run the same command again to continue"
-        )
-    return None
-
-
-def _write_log(run_dir: Path, error: BaseException) -> Path:
-    text = "".join(traceback.format_exception(error))
-    log = run_dir / "logs" / f"traceback-{time.strftime('%Y%m%d-%H%M%S')}.txt"
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(text)
-    except OSError:
-        sys.stderr.write(text)
-    return log
 
 
 def main() -> None:

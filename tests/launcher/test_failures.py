@@ -9,8 +9,8 @@ import torch
 from ray.exceptions import WorkerCrashedError
 
 from data_pipeline.errors import EnvironmentFailure, GateError
-from launcher.cli import _known
 from launcher.config import load
+from launcher.failures import known_error
 from launcher.stages import Run, _inputs
 
 
@@ -27,7 +27,7 @@ from launcher.stages import Run, _inputs
 def test_the_environments_failures_are_exit_4_however_deep(error: Exception) -> None:
     outer = RuntimeError("a task failed")
     outer.__cause__ = error
-    known = _known(outer)
+    known = known_error(outer)
     assert isinstance(known, EnvironmentFailure)
     assert known.exit_code == 4
 
@@ -35,7 +35,7 @@ def test_the_environments_failures_are_exit_4_however_deep(error: Exception) -> 
 def test_a_bug_after_a_handled_error_stays_a_bug() -> None:
     bug = KeyError("x")
     bug.__context__ = GateError("handled before")
-    assert _known(bug) is None
+    assert known_error(bug) is None
 
 
 def test_train_and_eval_depend_on_the_base_models_weights_and_data_does_not(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Every error of a command as one clear message and an exit code."""
+
+import errno
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from data_pipeline.errors import EnvironmentFailure, HunminError
+
+
+@contextmanager
+def reported(run_dir: Path) -> Iterator[None]:
+    """Print an error of the block and exit with its code; a bug leaves its traceback in the run's logs."""
+    try:
+        yield
+    except Exception as error:
+        known = known_error(error)
+        if known is None:
+            log = _write_log(run_dir, error)
+            print(
+                f"hunmin: a bug: {type(error).__name__}: {error}\nThe traceback is in {log}", file=sys.stderr
+            )
+            raise typer.Exit(1) from None
+        print(f"hunmin: {known}", file=sys.stderr)
+        raise typer.Exit(known.exit_code) from None
+
+
+def known_error(error: BaseException) -> HunminError | None:
+    """The user's error inside an exception, however deep Ray wrapped it."""
+    seen: set[int] = set()
+    queue: list[BaseException | None] = [error]
+    while queue:
+        one = queue.pop(0)
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, HunminError):
+            cause = getattr(one, "cause", None)  # Ray's class that is both: its text is a traceback
+            return cause if isinstance(cause, HunminError) else one
+        if (failure := _environment(one)) is not None:
+            return failure
+        inner = [getattr(one, "cause", None), one.__cause__]
+        queue += [item for item in inner if isinstance(item, BaseException)]
+    return None
+
+
+def _environment(error: BaseException) -> EnvironmentFailure | None:
+    """A failure of the disk or of a process, by errno, by name, or (tokenizers, safetensors) by text."""
+    number = error.errno if isinstance(error, OSError) else None
+    for disk in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if number == disk or (number is None and f"(os error {disk})" in str(error)):
+            where = getattr(error, "filename", None) or "the disk"
+            return EnvironmentFailure(
+                f"{where}: {os.strerror(disk)}; nothing half-written is taken for whole: make room (or name "
+                "another folder with --run) and run the same command again"
+            )
+    if type(error).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "ActorDiedError", "NodeDiedError"):
+        first = str(error).strip().splitlines()[0]
+        return EnvironmentFailure(
+            f"a worker process was lost ({first}); run the same command again to continue"
+        )
+    return None
+
+
+def _write_log(run_dir: Path, error: BaseException) -> Path:
+    text = "".join(traceback.format_exception(error))
+    log = run_dir / "logs" / f"traceback-{time.strftime('%Y%m%d-%H%M%S')}.txt"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(text)
+    except OSError:
+        sys.stderr.write(text)
+    return log
