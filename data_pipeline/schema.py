@@ -231,6 +231,7 @@ class MetricScores(TypedDict):
     undefined: int  # samples the metric is not defined on (too short), scored as the library does
     systems: dict[str, Interval]
     delta: Interval | None  # tuned minus base, paired bootstrap
+    over: NotRequired[dict[str, Interval]]  # tuned minus each baseline, likewise
     note: NotRequired[str]
 
 
@@ -244,6 +245,27 @@ class TaskScores(TypedDict):
     length_ratio: dict[str, float]  # answer characters / reference characters
 
 
+class RivalScore(TypedDict):
+    """Tuned minus one system, and whether that is what a goal asks for."""
+
+    delta: Interval
+    met: bool
+
+
+class GoalScore(TypedDict):
+    """A goal of the config, and what came of it."""
+
+    task: str
+    metric: str
+    unit: str
+    margin: float  # in the metric's unit
+    min_samples: int
+    n: int
+    tuned: float | None  # None: nothing was asked for this task
+    rivals: dict[str, RivalScore]
+    met: bool
+
+
 class Scores(TypedDict):
     """eval/scores.json."""
 
@@ -251,4 +273,5 @@ class Scores(TypedDict):
     seed: int
     systems: list[str]
     models: dict[str, dict[str, Any]]  # base, tuned: {"path", "sha256"}
+    goals: NotRequired[list[GoalScore]]
     tasks: dict[str, TaskScores]

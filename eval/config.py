@@ -1,11 +1,30 @@
 """The `eval` section of a config."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from data_pipeline.config import Section, execution
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 REPORT_STAGE_VERSION = 1
+
+
+System = Literal["base", "majority", "copy", "first_sentence"]
+
+
+class GoalConfig(Section):
+    """A claim named before the run: on this task and metric the tuned model beats these systems.
+
+    It is met where, over at least `min_samples` held-out samples, tuned minus each system is at least
+    `margin` and its paired 95 % interval lies above zero.
+    """
+
+    task: str
+    metric: str
+    margin: float = Field(default=0.0, ge=0, description="in the metric's unit: 0.15 of a ratio, 15 of a %")
+    over: tuple[System, ...] = Field(default=("base", "majority", "copy", "first_sentence"), min_length=1)
+    min_samples: int = Field(default=100, ge=2)
 
 
 class EvalConfig(Section):
@@ -21,4 +40,7 @@ class EvalConfig(Section):
     num_threads: int = Field(default=1, ge=1, description="CPU threads of each actor")
     max_samples_per_task: int | None = Field(default=None, ge=1, description="drawn with the seed")
     bootstrap_samples: int = Field(default=1000, ge=1)
+    goals: tuple[GoalConfig, ...] = Field(
+        default=(), description="what the run is to show, checked at its end"
+    )
     num_actors: int = execution(2, ge=1)

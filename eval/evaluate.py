@@ -29,6 +29,7 @@ from data_pipeline.progress import say
 from data_pipeline.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
 from eval.config import STAGE_VERSION, EvalConfig
 from eval.engines.base import GenerationSettings
+from eval.goals import judge
 from eval.models import check_tokenizer, context_length, model_refs
 from eval.pool import Prompt, answer, make_groups
 from eval.prompts import Sample, baseline_answers, draw, make_samples, render
@@ -114,12 +115,16 @@ def run(
 
     scored = _score(samples, answers, metrics, num_resamples=config.bootstrap_samples, seed=seed)
     table = samples_table(samples, answers=answers, prompts=prompts, tasks=tasks, scored=scored)
+    task_scores = {task: one.scores for task, one in scored.items()}
     scores = Scores(
         schema_version=SCHEMA_VERSION,
         seed=seed,
         systems=SYSTEMS,
         models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
-        tasks={task: one.scores for task, one in scored.items()},
+        tasks=task_scores,
+        goals=[
+            judge(goal, scored[goal.task].scores if goal.task in scored else None) for goal in config.goals
+        ],
     )
     write_parquet(out_dir / "samples.parquet", table)
     write_json(out_dir / "scores.json", scores)

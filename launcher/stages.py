@@ -16,7 +16,9 @@ from data_pipeline.config import content_of, resolve_path
 from data_pipeline.errors import ConfigError, InputError
 from data_pipeline.model_folder import local_model, model_sha256
 from data_pipeline.progress import say
+from data_pipeline.variants.tasks import task_infos
 from eval import config as eval_config
+from eval.goals import check_goals
 from launcher.config import RunConfig, difference, load, resolved
 from trainer import config as train_config
 
@@ -180,7 +182,13 @@ def _refuse_foreign(run: Run) -> None:
 
 
 def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
-    """Bring the named stages to their end, in order; Ray comes up with the first that needs it."""
+    """Bring the named stages to their end, in order; Ray comes up with the first that needs it.
+
+    Raises:
+        ConfigError: a goal names a task or metric that the sources do not have.
+        InputError: a stage before the named ones is not finished.
+    """
+    check_goals(run.config.eval.goals, task_infos(run.config.data, base=run.base))
     done: dict[str, Manifest] = {}
     with ExitStack() as stack:
         ray_is_up = False

@@ -20,6 +20,7 @@ def as_dict(run: Run, manifests: dict[str, Manifest]) -> dict[str, Any]:
 
         scores = json.loads((run.dir / "eval" / "scores.json").read_text())
         result["scores"] = score_table(scores)
+        result["goals"] = scores.get("goals", [])
     if "report" in manifests:
         result["report"] = str(run.dir / "report" / "index.html")
     return result
@@ -30,6 +31,8 @@ def as_text(result: dict[str, Any]) -> str:
     lines = [""]
     if "scores" in result:
         lines += [*_score_lines(result["scores"]), ""]
+    if result.get("goals"):
+        lines += [*map(_goal_line, result["goals"]), ""]
     seconds = result["seconds"]
     lines.append("seconds: " + "  ".join(f"{name} {value:.1f}" for name, value in seconds.items()))
     if "report" in result:
@@ -74,6 +77,16 @@ def _score_lines(rows: list[dict[str, Any]]) -> list[str]:
         )
         for line in [head, *body]
     ]
+
+
+def _goal_line(goal: dict[str, Any]) -> str:
+    wanted = f"tuned at least {goal['margin']:g} above {', '.join(goal['rivals'])}" if goal["rivals"] else "-"
+    nearest = min(goal["rivals"].items(), key=lambda item: item[1]["delta"]["value"], default=None)
+    found = f"{_delta(nearest[1]['delta'])} above {nearest[0]}" if nearest else "no answers"
+    if goal["n"] < goal["min_samples"]:
+        found += f", on fewer than {goal['min_samples']} answers"
+    word = "met" if goal["met"] else "NOT met"
+    return f"goal {word}: {goal['task']} {goal['metric']}, n = {goal['n']}: wanted {wanted}; {found}"
 
 
 def _number(interval: dict[str, float] | None) -> str:

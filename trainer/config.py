@@ -8,6 +8,7 @@ from data_pipeline.artifact import sha256_json
 from data_pipeline.config import ModelConfig, Section, content_of, execution
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
+ALL_TASKS = "all"
 
 
 class TrainConfig(Section):
@@ -26,6 +27,7 @@ class TrainConfig(Section):
     max_grad_norm: float = Field(1.0, gt=0, description="clip the gradient's global norm to this")
     max_skipped_steps: int = Field(10, ge=0, description="consecutive updates that may be not finite")
     val_interval: int = Field(50, ge=1)
+    best_by: str = Field(ALL_TASKS, description="whose validation loss picks the export: all, or a task")
     save_interval: int = execution(100, ge=1)
     keep: int = execution(2, ge=1, description="newest checkpoints kept, beside the best")
     tensorboard: bool = execution(True)

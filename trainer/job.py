@@ -6,12 +6,13 @@ from pathlib import Path
 
 from data_pipeline.artifact import Manifest, clear, commit, files_below, write_json
 from data_pipeline.config import ModelConfig
-from data_pipeline.errors import ArtifactError, GateError
+from data_pipeline.errors import ArtifactError, ConfigError, GateError
 from data_pipeline.packing.template import Renderer, load_tokenizer
 from data_pipeline.progress import say
+from data_pipeline.schema import Stats
 from trainer import batches, checkpoint
 from trainer.checkpoint import Checkpoint
-from trainer.config import STAGE_VERSION, TrainConfig
+from trainer.config import ALL_TASKS, STAGE_VERSION, TrainConfig
 from trainer.export import export, weights_sha256
 from trainer.model import locate_base, token_id
 from trainer.packs import PackFolder
@@ -71,7 +72,12 @@ def begin(job: Job) -> int:
     Returns:
         The steps of the whole run.
 
+    Raises:
+        ConfigError: train.best_by names a task that the validation rows do not have.
+        GateError: there are no packs.
+
     """
+    _check_best_by(job)
     identity = {"config": job.config_sha256, "parents": job.parents, "stage_version": STAGE_VERSION}
     path = job.out_dir / "identity.json"
     if not path.exists() or json.loads(path.read_text()) != identity:
@@ -80,6 +86,31 @@ def begin(job: Job) -> int:
         clear(job.out_dir)
         write_json(path, identity)
     return count_steps(PackFolder(job.data_dir / "train"), job.config)
+
+
+def _check_best_by(job: Job) -> None:
+    """Before a rank starts: the first validation would be too late to find it.
+
+    Raises:
+        ConfigError: see `begin`.
+
+    """
+    if job.config.best_by == ALL_TASKS:
+        return
+    stats: Stats = json.loads((job.data_dir / "stats.json").read_text())
+    watched = sorted(name for name, task in stats["tasks"].items() if task["rows"].get("val", 0))
+    if job.config.best_by not in watched:
+        raise ConfigError(
+            f"train.best_by: {job.config.best_by} has no validation rows; tasks that have some: "
+            f"{', '.join(watched) or 'none'}; name one, or {ALL_TASKS}, or raise data.split.val"
+        )
+
+
+def _export_rule(job: Job, best_step: int | None) -> str:
+    if best_step is None:
+        return "last step: no validation"
+    of_task = "" if job.config.best_by == ALL_TASKS else f" of {job.config.best_by}"
+    return f"lowest validation loss{of_task}"
 
 
 def finish(job: Job, *, seconds: float) -> Manifest:
@@ -127,7 +158,7 @@ def finish(job: Job, *, seconds: float) -> Manifest:
         seconds=seconds,
         extra={
             "base": "base" if job.model.path is None else job.model.path,
-            "export": "lowest validation loss" if state.best_step is not None else "last step: no validation",
+            "export": _export_rule(job, state.best_step),
             "ranks": last.ranks,
         },
     )

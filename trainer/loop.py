@@ -18,7 +18,7 @@ from data_pipeline.errors import StopRequested
 from data_pipeline.schema import TrainMetrics, ValMetrics
 from trainer import batches, checkpoint
 from trainer.checkpoint import Checkpoint, TrainState
-from trainer.config import TrainConfig
+from trainer.config import ALL_TASKS, TrainConfig
 from trainer.guard import count_update, stop_on_signal
 from trainer.job import Job, base_folder, count_steps
 from trainer.loss import next_token_targets
@@ -62,7 +62,7 @@ def train(job: Job) -> None:
                 if len(val_packs) and (is_last or state.step % config.val_interval == 0):
                     losses = validate(engine, val_packs, step=state.step, config=config, me=me)
                     metrics.val(losses)
-                    state = keep_best(state, losses["loss"])
+                    state = keep_best(state, loss_to_compare(losses, config.best_by))
                 if is_last or stop or state.best_step != best or state.step % config.save_interval == 0:
                     save(engine, state, job=job, me=me, metrics=metrics)
                 if stop and not is_last:
@@ -198,6 +198,11 @@ def add_by_task(sums: np.ndarray, losses_N: Tensor, batch: Batch) -> None:
     num_tasks = sums.shape[1]
     sums[0] += np.bincount(tasks_N, losses_N.double().cpu().numpy(), minlength=num_tasks)
     sums[1] += np.bincount(tasks_N, minlength=num_tasks)
+
+
+def loss_to_compare(losses: ValMetrics, best_by: str) -> float:
+    """The validation loss that tells which step is exported: over all trained tokens, or of one task."""
+    return losses["loss"] if best_by == ALL_TASKS else losses["tasks"][best_by]
 
 
 def keep_best(state: TrainState, val_loss: float) -> TrainState:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from data_pipeline.config import DataConfig, Section
+from data_pipeline.config import DataConfig, Section, resolve_path
 from data_pipeline.errors import ConfigError
 from data_pipeline.progress import say
 from data_pipeline.rows.split import stable_hash
@@ -82,7 +82,7 @@ def check_task_names(config: DataConfig, tasks: dict[str, Task]) -> None:
     Raises:
         ConfigError: names the task and what it may have been meant to be.
     """
-    used = {source.task for source in config.sources if source.task} | {DEFAULT_TASK, DEFAULT_CHAT_TASK}
+    used = _used(config)
     for name in config.split.heldout_tasks:
         if name not in used:
             close = difflib.get_close_matches(name, used, n=1)
@@ -94,6 +94,20 @@ def check_task_names(config: DataConfig, tasks: dict[str, Task]) -> None:
         close = difflib.get_close_matches(name, tasks, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         say(f"data: task {name} has no task file: no wordings, scored by ROUGE-L and chrF{hint}")
+
+
+def task_infos(config: DataConfig, *, base: Path) -> dict[str, TaskInfo]:
+    """What eval must know of each task that the sources can have.
+
+    Raises:
+        ConfigError: a task file is wrong.
+    """
+    tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
+    return {name: task_of(tasks, name).info() for name in _used(config)}
+
+
+def _used(config: DataConfig) -> set[str]:
+    return {source.task for source in config.sources if source.task} | {DEFAULT_TASK, DEFAULT_CHAT_TASK}
 
 
 def require_bank(tasks: dict[str, Task], name: str, *, source: str) -> None:

@@ -15,6 +15,7 @@ from eval.stats import Array, Resamples, interval, paired_delta
 
 DEFAULT_METRICS = ["rougeL", "chrf"]
 MODELS = ("base", "tuned")
+BASELINES = ("majority", "copy", "first_sentence")
 LABEL_METRICS = ("accuracy", "macro_f1")
 
 
@@ -108,6 +109,10 @@ def _metric_scores(
         undefined=metric.num_undefined(references),
         systems={system: interval(rows, metric.aggregate, draws) for system, rows in statistics.items()},
         delta=paired_delta(statistics["tuned"], statistics["base"], metric.aggregate, draws),
+        over={
+            system: paired_delta(statistics["tuned"], statistics[system], metric.aggregate, draws)
+            for system in BASELINES
+        },
     )
     if note := metric.note():
         scores["note"] = note
@@ -128,10 +133,9 @@ def score_table(scores: Scores) -> list[dict[str, Any]]:
         (tuned minus base), majority, copy, first_sentence.
 
     """
-    systems = ("base", "tuned", "majority", "copy", "first_sentence")
     return [
         {"task": task, "metric": name, "unit": metric["unit"], "n": metric["n"], "delta": metric["delta"]}
-        | {system: metric["systems"].get(system) for system in systems}
+        | {system: metric["systems"].get(system) for system in (*MODELS, *BASELINES)}
         for task, task_scores in scores["tasks"].items()
         for name, metric in task_scores["metrics"].items()
     ]

@@ -1,7 +1,16 @@
+import json
 import math
+from pathlib import Path
 
+import pytest
+
+from data_pipeline.config import FromScratchConfig, ModelConfig
+from data_pipeline.errors import ConfigError
+from data_pipeline.schema import ValMetrics
 from trainer.checkpoint import TrainState
-from trainer.loop import keep_best
+from trainer.config import TrainConfig
+from trainer.job import Job, begin
+from trainer.loop import keep_best, loss_to_compare
 
 
 def test_the_best_is_the_lowest_finite_validation_loss() -> None:
@@ -12,3 +21,34 @@ def test_the_best_is_the_lowest_finite_validation_loss() -> None:
     for worse in (2.0, 3.0, math.nan, math.inf):
         assert keep_best(later, worse) == later
     assert keep_best(TrainState(step=1), math.nan).best_step is None
+
+
+def test_the_best_step_is_told_by_all_tokens_or_by_one_task() -> None:
+    losses: ValMetrics = {
+        "kind": "val",
+        "step": 1,
+        "loss": 2.0,
+        "num_valid_tokens": 9,
+        "tasks": {"sentiment": 0.5, "conversation": 2.5},
+    }
+    assert loss_to_compare(losses, "all") == 2.0
+    assert loss_to_compare(losses, "sentiment") == 0.5
+
+
+def test_a_task_without_validation_rows_cannot_pick_the_export(tmp_path: Path) -> None:
+    tasks = {"sentiment": {"rows": {"train": 9, "val": 1}}, "translation": {"rows": {"train": 9}}}
+    (tmp_path / "stats.json").write_text(json.dumps({"tasks": tasks}))
+    job = Job(
+        config=TrainConfig.model_validate({"best_by": "translation"}),
+        model=ModelConfig(from_scratch=FromScratchConfig.model_validate({})),
+        seed=0,
+        data_dir=tmp_path,
+        out_dir=tmp_path / "train",
+        parents={},
+        config_sha256="c",
+    )
+    with pytest.raises(
+        ConfigError, match="no validation rows; tasks that have some: sentiment"
+    ):
+        begin(job)
+    assert not job.out_dir.exists()

@@ -1,0 +1,64 @@
+"""Goals: what a config says beforehand that its run will show, and whether it did."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from data_pipeline.errors import ConfigError
+from data_pipeline.schema import GoalScore, Interval, MetricScores, RivalScore, TaskInfo, TaskScores
+from eval.config import GoalConfig
+
+
+def check_goals(goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo]) -> None:
+    """Refuse, before hours of training, a goal that cannot be judged.
+
+    Args:
+        goals: of the config.
+        tasks: those that its sources have.
+
+    Raises:
+        ConfigError: no source has the task, or the task is not scored by the metric.
+
+    """
+    for index, goal in enumerate(goals):
+        place = f"eval.goals.{index}"
+        if goal.task not in tasks:
+            raise ConfigError(f"{place}.task: no source has the task {goal.task!r}{_hint(goal.task, tasks)}")
+        metrics = tasks[goal.task]["metrics"]
+        if goal.metric not in metrics:
+            raise ConfigError(
+                f"{place}.metric: task {goal.task} is not scored by {goal.metric!r}"
+                f"{_hint(goal.metric, metrics)}"
+            )
+
+
+def _hint(name: str, known: Mapping[str, object] | Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(sorted(known))}"
+
+
+def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
+    """A goal against the scores of its task; without any it is not met."""
+    metric = task["metrics"][goal.metric] if task else None
+    rivals = {system: _rival(metric, system, margin=goal.margin) for system in goal.over} if metric else {}
+    n = metric["n"] if metric else 0
+    return GoalScore(
+        task=goal.task,
+        metric=goal.metric,
+        unit=metric["unit"] if metric else "",
+        margin=goal.margin,
+        min_samples=goal.min_samples,
+        n=n,
+        tuned=metric["systems"]["tuned"]["value"] if metric else None,
+        rivals=rivals,
+        met=bool(rivals) and n >= goal.min_samples and all(rival["met"] for rival in rivals.values()),
+    )
+
+
+def _rival(metric: MetricScores, system: str, *, margin: float) -> RivalScore:
+    delta = metric["delta"] if system == "base" else metric.get("over", {})[system]
+    assert delta is not None
+    return RivalScore(delta=delta, met=delta["value"] >= margin and _above_zero(delta))
+
+
+def _above_zero(delta: Interval) -> bool:
+    return delta["low"] is not None and delta["low"] > 0
