@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from data_pipeline import sources
 from data_pipeline.config import DataConfig, resolve_path
+from data_pipeline.rows.prepare import prepare
+from data_pipeline.variants.tasks import load_tasks
 
 REPO = Path(__file__).resolve().parents[2]
 CORPUS = REPO / "examples" / "quickstart"
@@ -31,6 +34,10 @@ METRICS = {
     "macro_f1",
 }
 MIN_COMPARED = 20  # characters; shorter texts of one kind share most of their 5-grams by nature
+NEAR_HELDOUT = 0.6  # Jaccard of 5-grams from which a held-out review counts as seen in training
+ENGLISH_REVIEWS = "reviews.en.tsv"  # for a model that knows English; the quickstart leaves it out
+# Words that say how much, or what was hoped for, and must not give the label away.
+DEGREES = ("너무", "정말", "아주", "무척", "조금", "전혀", "생각보다", "기대가", "기대하지")
 
 # A call of each function, as the request describes it.
 CALLS = [
@@ -110,8 +117,8 @@ def read_jsonl(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (CORPUS / name).read_text(encoding="utf-8").splitlines()]
 
 
-def read_reviews() -> list[list[str]]:
-    lines = (CORPUS / "reviews.tsv").read_text(encoding="utf-8").splitlines()
+def read_reviews(name: str = "reviews.tsv") -> list[list[str]]:
+    lines = (CORPUS / name).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "id\ttext\tlabel"
     return [line.split("\t") for line in lines[1:]]
 
@@ -156,7 +163,7 @@ def shingles(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("task", "least"),
     [
-        ("sentiment", 300),
+        ("sentiment", 800),
         ("translation", 100),
         ("summarization", 60),
         ("code_generation", 60),
@@ -207,8 +214,89 @@ def test_review_labels_are_balanced_and_ids_unique():
     reviews = read_reviews()
     counts = Counter(label for _, _, label in reviews)
     assert set(counts) == {"0", "1"}
-    assert abs(counts["0"] - counts["1"]) <= 0.05 * len(reviews)
+    assert abs(counts["0"] - counts["1"]) <= 0.02 * len(reviews)
     assert len({row_id for row_id, _, _ in reviews}) == len(reviews)
+
+
+def test_neither_what_a_review_is_about_nor_its_degree_words_give_the_label_away():
+    """A model that knows only the first word (새, 동네, 영어 …) or a 너무 must not do well."""
+    reviews = [(re.findall(r"\w+", text), label == "1") for _, text, label in read_reviews()]
+    commonest = Counter(words[0] for words, _ in reviews).most_common(20)
+    firsts = {word: [good for words, good in reviews if words[0] == word] for word, _ in commonest}
+    degrees = {word: [good for words, good in reviews if word in words] for word in DEGREES}
+    for labels in (firsts, degrees):
+        shares = {word: sum(good) / len(good) for word, good in labels.items()}
+        assert {word: share for word, share in shares.items() if not 0.3 <= share <= 0.7} == {}
+
+
+def reviews_by_split() -> dict[str, list[dict[str, Any]]]:
+    """The reviews as the pipeline reads, normalizes and splits them under the quickstart config."""
+    path = REPO / "configs" / "quickstart.yaml"
+    config = load(path)
+    data, tasks = DataConfig.model_validate(config["data"]), load_tasks(None)
+    index, source = next((i, s) for i, s in enumerate(data.sources) if s.name == "reviews")
+    splits: dict[str, list[dict[str, Any]]] = {"train": [], "val": [], "heldout": []}
+    for unit in sources.expand(source, index=index, base=path.parent):
+        for draft in sources.read(unit, source):
+            row = prepare(draft, config=data, tasks=tasks, seed=config["seed"])
+            splits[row["split"]].append(row["fields"])
+    return splits
+
+
+def test_held_out_reviews_are_many_balanced_and_unlike_those_of_training():
+    splits = reviews_by_split()
+    assert sum(map(len, splits.values())) == len(read_reviews())
+    heldout = splits["heldout"]
+    assert len(heldout) >= 100
+    assert 0.4 <= sum(fields["answer"] == "긍정" for fields in heldout) / len(heldout) <= 0.6
+    asked, seen = (
+        [(fields["input"], shingles(fields["input"])) for fields in splits[split]]
+        for split in ("heldout", "train")
+    )
+    near = [
+        (a, b)
+        for (a, one), (b, other) in itertools.product(asked, seen)
+        if jaccard(one, other) >= NEAR_HELDOUT
+    ]
+    assert near == []
+
+
+def test_there_are_700_english_reviews_half_of_them_good():
+    reviews = read_reviews(ENGLISH_REVIEWS)
+    assert [row_id for row_id, _, _ in reviews] == [f"e{n:03}" for n in range(1, 701)]
+    assert Counter(label for _, _, label in reviews) == {"0": 350, "1": 350}
+
+
+def test_english_reviews_are_plain_english_of_6_to_40_words():
+    for row_id, text, _ in read_reviews(ENGLISH_REVIEWS):
+        assert re.fullmatch(r"[A-Za-z0-9 ,.:;?!'-]*[.?!]", text), row_id
+        assert text == " ".join(text.split()), row_id
+        assert 6 <= len(text.split()) <= 40, row_id
+
+
+def test_no_english_review_is_a_near_copy():
+    reviews = [(text, shingles(text)) for _, text, _ in read_reviews(ENGLISH_REVIEWS)]
+    near = [
+        (a, b)
+        for (a, one), (b, other) in itertools.combinations(reviews, 2)
+        if jaccard(one, other) >= NEAR_HELDOUT
+    ]
+    assert near == []
+
+
+def test_neither_length_first_word_nor_place_gives_an_english_label_away():
+    reviews = [(text.split(), label == "1") for _, text, label in read_reviews(ENGLISH_REVIEWS)]
+    lengths = {good: [len(words) for words, label in reviews if label == good] for good in (True, False)}
+    good, bad = (sum(lengths[label]) / len(lengths[label]) for label in (True, False))
+    assert abs(good - bad) < 1
+    labels: dict[str, list[bool]] = {}
+    for words, label in reviews:
+        labels.setdefault(words[0], []).append(label)
+    common = {word: sum(goods) / len(goods) for word, goods in labels.items() if len(goods) >= 8}
+    assert len(common) >= 12
+    assert {word: share for word, share in common.items() if not 0.4 <= share <= 0.6} == {}
+    for start in range(0, len(reviews), 100):  # shuffled: any stretch of the file holds both
+        assert 30 <= sum(label for _, label in reviews[start : start + 100]) <= 70
 
 
 def test_reviews_share_their_words():
@@ -365,7 +453,8 @@ def test_the_quickstart_config_reads_every_file_of_the_corpus():
         for path in ([source.path] if isinstance(source.path, str) else source.path)
     ]
     named = {resolve_path(path, config.parent).resolve() for path in paths}
-    assert named == {path for path in CORPUS.iterdir() if path.suffix != ".md"}
+    unused = {CORPUS / ENGLISH_REVIEWS}
+    assert named == {path for path in CORPUS.iterdir() if path.suffix != ".md"} - unused
     assert {source.task for source in data.sources} == set(TASKS)
     assert all(source.licence == "Apache-2.0" for source in data.sources)
 
@@ -376,3 +465,5 @@ def test_the_readme_counts_the_rows():
     assert f"{sum(counts.values())} small rows" in readme
     for task, count in counts.items():
         assert re.search(rf"\| {task} \| {count}( pairs)? \|", readme), (task, count)
+    assert f"| `{ENGLISH_REVIEWS}` |" in readme
+    assert f"| {len(read_reviews(ENGLISH_REVIEWS))} |" in readme
