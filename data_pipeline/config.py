@@ -59,7 +59,11 @@ class FromScratchConfig(Section):
 
 
 class ModelConfig(Section):
-    """Which model: `path` (hub id or local folder) or `from_scratch`."""
+    """Which model: `path` or `from_scratch`.
+
+    `path` is a hub id, a local folder, another run's folder, a GGUF file, or package:IMPORT_NAME/FILE.gguf
+    for one inside an installed package.
+    """
 
     path: str | None = None
     from_scratch: FromScratchConfig | None = None

@@ -6,8 +6,10 @@ from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, resolve_path
 from data_pipeline.model_folder import TOKENIZER_FILES, local_model
 from data_pipeline.packing.builtin import BUILT_IN, named_template
-from data_pipeline.sources import describe, expand
+from data_pipeline.sources import describe, expand, read
 from data_pipeline.variants.tasks import SHIPPED, check_task_names, load_tasks, require_bank
+
+PEEK_BYTES = 64 << 20  # larger files would take long: a JSON array is read whole
 
 
 def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
@@ -33,6 +35,20 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
     return sha256_json(files)
 
 
+def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[Path]:
+    """Every source file, and the folders of tasks and model where they are local: what workers read.
+
+    Raises:
+        InputError: a source has no file.
+    """
+    units = [unit for i, source in enumerate(config.sources) for unit in expand(source, index=i, base=base)]
+    paths = [Path(path) for unit in units for path in unit.paths]
+    if config.tasks:
+        paths.append(resolve_path(config.tasks, base))
+    folder = None if model.path is None else local_model(model.path, base)
+    return paths if folder is None else [*paths, folder]
+
+
 def check(config: DataConfig, *, base: Path) -> None:
     """Find in a second what would stop the stage later: files, settings, headers, tasks, template.
 
@@ -45,5 +61,7 @@ def check(config: DataConfig, *, base: Path) -> None:
     for index, source in enumerate(config.sources):
         for unit in expand(source, index=index, base=base):
             describe(unit, source)
+            if all(Path(path).stat().st_size < PEEK_BYTES for path in unit.paths):
+                next(iter(read(unit, source)), None)  # the first records show whether this is its format
         if source.format in ("table", "parallel") and "instruction" not in source.columns:
             require_bank(tasks, source.task or "", source=source.name)

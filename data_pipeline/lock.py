@@ -34,6 +34,10 @@ def run_lock(run_dir: Path) -> Iterator[None]:
         run_dir.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{run_dir}: not a folder; name the run's folder with --run") from error
+    except OSError as error:
+        raise InputError(
+            f"{run_dir}: the folder cannot be made ({error.strerror}); name another with --run"
+        ) from error
     path = run_dir / ".lock"
     owner = {
         "host": socket.gethostname(),

@@ -1,17 +1,26 @@
-"""Where `model.path` leads: a local folder, another run's export, or a snapshot of the hub."""
+"""Where `model.path` leads: a local folder, another run's export, a GGUF file, or a snapshot of the hub."""
 
 from pathlib import Path
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import resolve_path
 from data_pipeline.errors import EnvironmentFailure, InputError
+from data_pipeline.gguf_model import converted, gguf_file, names_gguf
 
 TOKENIZER_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
 
 
 def local_model(path: str, base: Path) -> Path | None:
-    """The local folder that `path` means, seen from `base` (a run's: its export), or None."""
+    """The local folder that `path` means, seen from `base`, or None.
+
+    Of a run it is the export; of a GGUF file what it was converted to, which happens here the first time.
+
+    Raises:
+        InputError: `path` names a GGUF file, and it is not there or cannot be converted.
+    """
+    if names_gguf(path):
+        return converted(gguf_file(path, base=base))
     folder = resolve_path(path, base)
     export = folder / "train" / "export"
     if (export / "config.json").exists():
@@ -28,7 +37,7 @@ def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
         weights: false fetches configuration and tokenizer only.
 
     Raises:
-        InputError: neither a folder nor a model of the hub.
+        InputError: neither a folder nor a model of the hub, or a GGUF that cannot be used.
         EnvironmentFailure: the hub cannot be reached.
     """
     folder = local_model(path, base)

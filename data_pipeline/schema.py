@@ -272,6 +272,7 @@ class Scores(TypedDict):
     schema_version: int
     seed: int
     systems: list[str]
+    engine: dict[str, str]  # {"name": hf | vllm, "dtype"}: what computed the answers
     models: dict[str, dict[str, Any]]  # base, tuned: {"path", "sha256"}
     goals: NotRequired[list[GoalScore]]
     tasks: dict[str, TaskScores]

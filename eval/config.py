@@ -7,7 +7,7 @@ from pydantic import Field
 from data_pipeline.config import Section, execution
 
 STAGE_VERSION = 2
-REPORT_STAGE_VERSION = 1
+REPORT_STAGE_VERSION = 2
 
 
 System = Literal["base", "majority", "copy", "first_sentence"]
@@ -30,14 +30,17 @@ class GoalConfig(Section):
 class EvalConfig(Section):
     """How held-out rows are asked and scored.
 
-    `batch_size` and `num_threads` are content, not execution: which rows share a batch, and how many threads
-    add up a sum, move logits in their last bits.
+    `batch_size`, `num_threads` and `engine` are content, not execution: which rows share a batch, how many
+    threads add up a sum, and whose kernels do it, move logits in their last bits.
     """
 
     max_new_tokens: int = Field(default=256, ge=1)
     temperature: float = Field(default=0.0, ge=0, description="0: greedy; above: seeded sampling, one answer")
     batch_size: int = Field(default=16, ge=1, description="samples that are answered together")
     num_threads: int = Field(default=1, ge=1, description="CPU threads of each actor")
+    engine: Literal["auto", "hf", "vllm"] = Field(
+        default="auto", description="auto: vllm where there is a GPU and it is installed, else hf"
+    )
     max_samples_per_task: int | None = Field(default=None, ge=1, description="drawn with the seed")
     bootstrap_samples: int = Field(default=1000, ge=1)
     goals: tuple[GoalConfig, ...] = Field(

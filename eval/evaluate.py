@@ -28,9 +28,10 @@ from data_pipeline.packing.template import Renderer, load_tokenizer
 from data_pipeline.progress import say
 from data_pipeline.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
 from eval.config import STAGE_VERSION, EvalConfig
-from eval.engines.base import GenerationSettings
+from eval.engines.base import GenerationSettings, context_length
+from eval.engines.choice import choose, has_vllm, precision, versions
 from eval.goals import judge
-from eval.models import check_tokenizer, context_length, model_refs
+from eval.models import check_tokenizer, model_refs
 from eval.pool import Prompt, answer, make_groups
 from eval.prompts import Sample, baseline_answers, draw, make_samples, render
 from eval.scores.base import Answer
@@ -68,7 +69,7 @@ def run(
 
     Raises:
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
-        InputError: a task names an unknown metric.
+        InputError: a task names an unknown metric, or eval.engine is not installed.
         EnvironmentFailure: the actors kept dying.
 
     """
@@ -78,6 +79,7 @@ def run(
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / MANIFEST).unlink(missing_ok=True)
 
+    engine = choose(config.engine, num_gpus=num_gpus, installed=has_vllm())
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
     metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     tokenizer = load_tokenizer(data_dir / "tokenizer")
@@ -97,6 +99,8 @@ def run(
         seed=seed,
         stop_ids=tuple(renderer.stop_ids),
         num_threads=config.num_threads,
+        engine=engine,
+        dtype=precision(num_gpus),
     )
     groups = make_groups(
         [Prompt(sample.sample_id, prompts[sample.sample_id]) for sample in samples],
@@ -120,6 +124,7 @@ def run(
         schema_version=SCHEMA_VERSION,
         seed=seed,
         systems=SYSTEMS,
+        engine={"name": engine, "dtype": settings.dtype},
         models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
         tasks=task_scores,
         goals=[
@@ -139,6 +144,7 @@ def run(
         files=[out_dir / "samples.parquet", out_dir / "scores.json"],
         rows={"samples.parquet": table.num_rows},
         seconds=time.monotonic() - started,
+        extra={"engine": {**scores["engine"], "versions": versions(engine)}},
     )
     if (out_dir / "parts").exists():
         shutil.rmtree(out_dir / "parts")

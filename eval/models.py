@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from data_pipeline.artifact import Manifest, sha256_file, sha256_json
 from data_pipeline.errors import ArtifactError
@@ -46,12 +46,6 @@ def _model_sha256(folder: Path, *, train_dir: Path, train: Manifest) -> str:
     if not any(name.endswith((".safetensors", ".bin")) for name in hashes):
         raise ArtifactError(f"{folder}: no weights (*.safetensors) in it; run again: hunmin train CONFIG")
     return sha256_json(hashes)
-
-
-def context_length(path: str) -> int:
-    """Tokens that a model was made for, prompt and answer together."""
-    config = AutoConfig.from_pretrained(path, trust_remote_code=False).get_text_config()
-    return getattr(config, "max_position_embeddings", None) or 1 << 30
 
 
 def check_tokenizer(export: Path, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -4,6 +4,7 @@ A group is a pure function of the prompts, and is answered and committed whole: 
 and how often it was tried changes nothing. What was committed before a kill is not asked again.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -108,11 +109,11 @@ def answer(
     missing = [group for group in groups if not group.part.exists()]
     if len(missing) < len(groups):
         say(f"eval: {len(groups) - len(missing)} of {len(groups)} groups were answered before the stop")
-    if missing:
+    for batch in _per_process(missing, settings):
         _answer_missing(
-            missing,
+            batch,
             settings=settings,
-            num_actors=min(num_actors, len(missing)),
+            num_actors=actors_at_work(num_actors, len(batch), num_gpus=num_gpus, engine=settings.engine),
             num_cpus=num_cpus,
             num_gpus=num_gpus,
         )
@@ -128,9 +129,10 @@ def _answer_missing(
     actors = [
         Answerer.options(
             num_cpus=cpus_per_actor(num_cpus=num_cpus, num_actors=num_actors),
-            num_gpus=min(1.0, num_gpus / num_actors),
+            num_gpus=gpus_per_actor(num_gpus=num_gpus, num_actors=num_actors),
             max_restarts=MAX_RESTARTS,
             max_task_retries=MAX_RESTARTS,
+            scheduling_strategy="SPREAD",  # over the nodes, where there are several
         ).remote(settings)
         for _ in range(num_actors)
     ]
@@ -154,8 +156,34 @@ def _answer_missing(
 
 
 def cpus_per_actor(*, num_cpus: int, num_actors: int) -> float:
-    """CPU slots an actor asks Ray for: together they leave one free, or half of a single one."""
-    return min(1.0, max(num_cpus - 1, num_cpus / 2) / num_actors)
+    """CPU slots an actor asks Ray for: together they leave one free, or half of a single one.
+
+    A whole slot or an equal part of one: a share lies on one node, and any other would not always fit.
+    """
+    actors_on_one = math.ceil(num_actors / max(num_cpus - 1, num_cpus / 2))
+    return math.floor(10_000 / actors_on_one) / 10_000  # Ray counts in ten-thousandths, and rounds
+
+
+def gpus_per_actor(*, num_gpus: int, num_actors: int) -> float:
+    """GPU an actor asks Ray for: a share must fit others on one GPU, for Ray never takes it from two."""
+    if not num_gpus:
+        return 0
+    actors_on_one = math.ceil(num_actors / num_gpus)
+    return math.floor(10_000 / actors_on_one) / 10_000  # Ray counts in ten-thousandths, and rounds
+
+
+def actors_at_work(wanted: int, num_groups: int, *, num_gpus: int, engine: str) -> int:
+    """No more than there are groups; with vLLM, which takes a GPU for itself, no more than GPUs."""
+    most = max(1, num_gpus) if engine == "vllm" else wanted
+    return min(wanted, num_groups, most)
+
+
+def _per_process(groups: Sequence[Group], settings: GenerationSettings) -> list[list[Group]]:
+    """Groups that the same actors answer: one model's with vLLM, whose memory comes back when they end."""
+    if settings.engine != "vllm":
+        return [list(groups)] if groups else []
+    models = dict.fromkeys(group.model for group in groups)
+    return [[group for group in groups if group.model == model] for model in models]
 
 
 @ray.remote
@@ -172,16 +200,25 @@ class Answerer:
         return index, self._engine_of(group.model.path).generate([prompt.ids for prompt in group.prompts])
 
     def _engine_of(self, path: str) -> Engine:
-        import torch
-
-        from eval.engines.hf import HFEngine
-
         if self._engine is None or self._path != path:
             self._engine = None  # free the old weights before the new ones come
-            torch.set_num_threads(self._settings.num_threads)
-            self._engine = HFEngine(path, settings=self._settings, device=_device())
+            self._engine = _load(path, self._settings)
             self._path = path
         return self._engine
+
+
+def _load(path: str, settings: GenerationSettings) -> Engine:
+    import torch
+
+    torch.set_num_threads(settings.num_threads)
+    device = _device()
+    if settings.engine == "vllm":
+        from eval.engines.vllm import VLLMEngine
+
+        return VLLMEngine(path, settings=settings, on_gpu=device != "cpu")
+    from eval.engines.hf import HFEngine
+
+    return HFEngine(path, settings=settings, device=device)
 
 
 def _device() -> str:

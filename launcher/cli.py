@@ -6,6 +6,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +15,11 @@ import typer
 
 from data_pipeline.errors import StopRequested
 from launcher.failures import reported
+from launcher.help import App, GroupHelp
 
-app = typer.Typer(
+app = App(
     name="hunmin",
+    cls=GroupHelp,
     help="훈민: instruction corpora in, an instruction-following model out, with proof of how it got there.",
     no_args_is_help=True,
     add_completion=False,
@@ -37,6 +41,74 @@ Force = Annotated[
     bool, typer.Option("--force", help="go on with another config; stages that change are kept aside")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
+
+
+class Target(StrEnum):
+    """Where a job goes."""
+
+    slurm = "slurm"
+    ray = "ray"
+
+
+@app.command()
+def doctor(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="[CONFIG]", help="also look at what this config needs")
+    ] = None,
+    network: Annotated[
+        bool, typer.Option("--network", help="also try whether the model hub answers")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What this machine has, what is missing, and what to type to install it.
+
+    Example: hunmin doctor configs/quickstart.yaml
+    """
+    from launcher.doctor import as_text, doctor, findings_json
+
+    with reported(_runs()):
+        found, code = doctor(config, network=network)
+    print(findings_json(found, code) if as_json else as_text(found))
+    raise typer.Exit(code)
+
+
+@app.command()
+def init(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="JSON, JSONL, CSV, TSV, or two line-parallel texts"),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="the config to write")] = Path("my.yaml"),
+    task: Annotated[
+        str | None, typer.Option("--task", help="a shipped task (sentiment, …) or a name of your own")
+    ] = None,
+    ask: Annotated[
+        str | None, typer.Option("--ask", help="the instruction of a task of your own, in your words")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="FIELD=COLUMN: which column is input, answer, label …"),
+    ] = None,
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", help="alpaca, sharegpt, messages, table, parallel …; else detected"),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="utf-8, cp949 …; else detected")] = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", help="tab, comma, semicolon, or the sign; else detected")
+    ] = None,
+) -> None:
+    """A config for your own files, ready for hunmin run; says what it saw.
+
+    Example: hunmin init reviews.csv --task sentiment --out reviews.yaml
+    """
+    from launcher.init.detected import Hints, parse_columns
+    from launcher.init.write import as_text, init
+
+    with reported(_runs()):
+        hints = Hints(file_format, task, encoding, delimiter, parse_columns(column or []))
+        written = init(files, out=out, hints=hints, ask=ask)
+    print(as_text(written))
 
 
 @app.command()
@@ -74,6 +146,87 @@ _stage_command("eval", "Only eval: both models answer held-out rows; scores.")
 _stage_command("report", "Only report: one page of what the other stages wrote.")
 
 
+@app.command()
+def chat(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or its name below runs/")],
+    base: Annotated[bool, typer.Option("--base", help="talk to the model before training")] = False,
+    max_new_tokens: Annotated[
+        int | None,
+        typer.Option("--max-new-tokens", min=1, help="where an answer is cut; default: as in eval"),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", min=0.0, help="0 always takes the likeliest token")
+    ] = 0.0,
+    system: Annotated[str | None, typer.Option("--system", help="a system message before it all")] = None,
+) -> None:
+    """Talk to the trained model of a run in the terminal.
+
+    Example: hunmin chat runs/quickstart
+    """
+    from launcher.chat import chat
+
+    with reported(_runs()):
+        chat(run_dir, base=base, max_new_tokens=max_new_tokens, temperature=temperature, system=system)
+
+
+@app.command()
+def fetch(
+    config: Config,
+    overrides: Overrides = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="the folder; default: fetched/, plus the name")
+    ] = None,
+) -> None:
+    """Model and data into one folder, for machines without a network.
+
+    Example: hunmin fetch configs/smollm2_135m.yaml --to /shared/smollm2
+    """
+    from launcher.fetch import fetch as bring
+
+    with reported((to or Path()).resolve()), _stop_on_signal():
+        bring(config, overrides or [], to=to)
+
+
+@app.command()
+def submit(
+    config: Config,
+    to: Annotated[Target, typer.Option("--to", help="slurm, or ray: a Ray cluster that is up")],
+    overrides: Overrides = None,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, help="slurm: hosts")] = 1,
+    gpus_per_node: Annotated[
+        int | None, typer.Option(min=0, help="slurm: GPUs a host; default: as cluster says")
+    ] = None,
+    cpus_per_node: Annotated[
+        int | None, typer.Option(min=1, help="slurm: cores a host; default: cluster.num_cpus")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="slurm: limit, such as 2:00:00")] = None,
+    partition: Annotated[str | None, typer.Option(help="slurm: as sbatch")] = None,
+    account: Annotated[str | None, typer.Option(help="slurm: as sbatch")] = None,
+    address: Annotated[str | None, typer.Option(help="ray: http://HOST:PORT; default: $RAY_ADDRESS")] = None,
+    run_dir: RunDir = None,
+    force: Force = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="slurm: only print the job script")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="show the log, end with the job's exit code")] = False,
+) -> None:
+    """Run on a cluster: all stages as a job of SLURM or of Ray.
+
+    Example: hunmin submit configs/quickstart.yaml --to slurm --nodes 2 --time 1:00:00
+    """
+    from launcher.stages import default_run_dir
+    from launcher.submit import to_ray, to_slurm
+
+    folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
+    asked = {"nodes": nodes, "gpus_per_node": gpus_per_node, "cpus_per_node": cpus_per_node}
+    asked |= {"time": time, "partition": partition, "account": account}
+    with reported(folder):
+        run = (config, overrides or [], folder)
+        if to is Target.slurm:
+            code = to_slurm(*run, force=force, asked=asked, dry_run=dry_run, wait=wait)
+        else:
+            code = to_ray(*run, force=force, address=address, wait=wait)
+    raise typer.Exit(code)
+
+
 def _stages(
     names: tuple[str, ...],
     config: Path,
@@ -101,6 +254,11 @@ def _stages(
         print(as_text(result))
 
 
+def _runs() -> Path:
+    """The folder of runs, which also takes the logs of commands without a run."""
+    return Path(os.environ.get("HUNMIN_RUNS") or "runs")
+
+
 @contextmanager
 def _stdout_to_stderr(active: bool) -> Iterator[None]:
     """With --json, progress goes to stderr so that stdout is one JSON object."""
@@ -119,6 +277,8 @@ def _stop_on_signal() -> Iterator[None]:
     """SIGTERM, SIGINT and SIGUSR1 stop the run as a StopRequested; what was committed stays."""
 
     def stop(number: int, frame: Any) -> None:
+        if number != signal.SIGINT:  # a second one would break into what cleans up
+            signal.signal(number, signal.SIG_IGN)
         raise StopRequested(f"stopped by {signal.Signals(number).name}; the same command continues")
 
     signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -132,4 +292,7 @@ def _stop_on_signal() -> Iterator[None]:
 
 def main() -> None:
     """The `hunmin` command, and `python -m launcher`."""
-    app()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is no failure
+    app(prog_name="hunmin")

@@ -1,12 +1,49 @@
-"""Ray, started here on this machine. The only file of the launcher that touches Ray."""
+"""Ray for a run: a private one on this machine, or the one of the job that the run is in.
 
+The only file of the launcher that joins a Ray; launcher/ray_job.py hands jobs to one.
+"""
+
+import json
 import logging
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from data_pipeline.errors import EnvironmentFailure, GateError, InputError
+from data_pipeline.progress import say
+
+ROOT = Path(__file__).resolve().parent.parent
+START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))
+PROBE_LIMIT_S = 120.0  # a worker process starts and imports from a shared disk
+
+
+@contextmanager
+def ray_for(*, num_cpus: int, num_gpus: int, run_dir: Path, inputs: Sequence[Path]) -> Iterator[None]:
+    """A Ray for the block: the cluster's where a job runs inside one, else a private one on this machine.
+
+    Args:
+        num_cpus, num_gpus: of the private one; a cluster has what it has.
+        run_dir: the run folder, which every node of a cluster must see.
+        inputs: files and folders that workers on any node will read.
+
+    Raises:
+        InputError: a node of the cluster does not see the run folder or an input.
+        EnvironmentFailure: nodes of the cluster are missing.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        with local_ray(num_cpus=num_cpus, num_gpus=num_gpus):
+            yield
+        return
+    with _joined(address):
+        _await_hosts([name for name in os.environ.get("HUNMIN_HOSTS", "").split(",") if name])
+        require_shared(run_dir, inputs)
+        yield
 
 
 @contextmanager
@@ -16,9 +53,12 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
     Args:
         num_cpus: CPU slots that Ray may give to tasks.
         num_gpus: GPUs it may give away.
+
+    Raises:
+        GateError: this machine has fewer GPUs; Ray would believe in any number.
     """
+    _require_gpus(num_gpus)
     # Before ray is imported: it reads these at import, and its workers inherit them.
-    root = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory(prefix="hunmin-ray-") as folder:
         token = Path(folder) / "token"
         token.touch(mode=0o600)
@@ -31,7 +71,6 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
             RAY_TRAIN_V2_ENABLED="1",
         )
         import ray
-        import ray.data
 
         ray.init(
             address="local",
@@ -41,11 +80,143 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
             _node_ip_address="127.0.0.1",
-            runtime_env={"env_vars": {"PYTHONPATH": str(root)}},
+            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
         )
-        # Before any Dataset reads its context: the stages show progress of their own.
-        ray.data.DataContext.get_current().enable_progress_bars = False
+        _quiet()
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _require_gpus(num_gpus: int) -> None:
+    if not num_gpus:
+        return
+    import torch
+
+    have = torch.cuda.device_count()
+    if num_gpus > have:
+        raise GateError(
+            f"cluster: {num_gpus} GPUs are needed (num_workers x gpus_per_worker), torch finds {have} "
+            "here; lower cluster.num_workers, or set cluster.gpus_per_worker: 0; make gpu checks the GPUs"
+        )
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[None]:
+    """A driver in the Ray that is there; only the driver ends with the block."""
+    if address == "auto" or "://" in address:
+        raise InputError(
+            f"RAY_ADDRESS is {address}; inside a cluster it is HOST:PORT of the head, as ray job submit sets "
+            "it. Unset it to run on this machine alone; hunmin submit --to ray hands a run to a cluster"
+        )
+    import ray
+
+    try:
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env=_runtime_env(os.environ),
+        )
+    except (ConnectionError, RuntimeError, TimeoutError) as error:
+        raise EnvironmentFailure(
+            f"the Ray at RAY_ADDRESS={address} does not answer ({str(error).splitlines()[0]}); "
+            "unset RAY_ADDRESS to run on this machine alone"
+        ) from error
+    _quiet()
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _runtime_env(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What workers need beside the job's own environment, which Ray merges in: the code, unless shipped."""
+    variables = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1"}
+    of_job = json.loads(environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")).get("runtime_env") or {}
+    if "working_dir" not in of_job and "py_modules" not in of_job:
+        variables["PYTHONPATH"] = str(ROOT)
+    return {"env_vars": {k: v for k, v in variables.items() if k not in of_job.get("env_vars", {})}}
+
+
+def _quiet() -> None:
+    """Before any Dataset reads its context: the stages show progress of their own."""
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+
+
+def _await_hosts(expected: Sequence[str]) -> None:
+    """Wait for the nodes that the job was given.
+
+    Raises:
+        EnvironmentFailure: names the hosts that did not come.
+    """
+    import ray
+
+    deadline = time.monotonic() + START_LIMIT_S
+    while missing := sorted(set(expected) - {node["NodeName"] for node in ray.nodes() if node["Alive"]}):
+        if time.monotonic() > deadline:
+            raise EnvironmentFailure(
+                f"Ray did not come up on {', '.join(missing)} within {START_LIMIT_S:.0f} s; "
+                "the job's log has what they said; submit the same command again"
+            )
+        time.sleep(0.5)
+
+
+def require_shared(run_dir: Path, inputs: Sequence[Path]) -> None:
+    """Every node must see what this process sees; asked on each of them.
+
+    Raises:
+        InputError: names the host and the path that it does not see.
+        EnvironmentFailure: a node does not answer.
+    """
+    import ray
+    from ray.exceptions import RayError
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    look = ray.remote(num_cpus=0, max_retries=0)(_unseen)
+    with tempfile.NamedTemporaryFile(dir=run_dir, prefix=".seen-") as probe:
+        paths = [probe.name, *map(str, inputs)]
+        answers = [
+            look.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ).remote(paths)
+            for node in nodes
+        ]
+        for node, answer in zip(nodes, answers, strict=True):
+            host = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+            try:
+                unseen = ray.get(answer, timeout=PROBE_LIMIT_S)
+            except RayError as error:
+                raise EnvironmentFailure(
+                    f"host {host} cannot run hunmin's code from {ROOT}; is it there, with the same Python? "
+                    f"({str(error).strip().splitlines()[-1]})"
+                ) from error
+            if probe.name in unseen:
+                raise InputError(
+                    f"host {host} does not see the run folder {run_dir}; name one on a disk that all nodes "
+                    "share, with --run or HUNMIN_RUNS"
+                )
+            if unseen:
+                raise InputError(
+                    f"host {host} does not see {unseen[0]}, which is here; sources and models must lie on a "
+                    "disk that all nodes share"
+                )
+    cpus, gpus = cpus_and_gpus()
+    say(f"Ray: {len(nodes)} node(s) with {cpus} CPUs and {gpus} GPUs, all see {run_dir}")
+
+
+def cpus_and_gpus() -> tuple[int, int]:
+    """What the Ray that is up has, on all its nodes."""
+    import ray
+
+    have = ray.cluster_resources()
+    return int(have.get("CPU", 0)), int(have.get("GPU", 0))
+
+
+def _unseen(paths: list[str]) -> list[str]:
+    """Which of these are not there; runs on each node."""
+    return [path for path in paths if not os.path.exists(path)]

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import types
 import typing
 from pathlib import Path
@@ -19,9 +20,9 @@ from trainer.config import TrainConfig
 class ClusterConfig(Section):
     """Where the work is done. Nothing here changes what comes out."""
 
-    num_cpus: int = execution(2, ge=1, description="CPU slots of the local Ray")
+    num_cpus: int = execution(2, ge=1, description="CPU slots of a Ray of our own; a cluster has what it has")
     num_workers: int = execution(2, ge=1, description="ZeRO-3 ranks")
-    gpus_per_worker: int = execution(0, ge=0)
+    gpus_per_worker: int = execution(0, ge=0, le=1, description="0: ranks on CPUs; 1: a GPU each")
 
 
 class RunConfig(Section):
@@ -48,9 +49,17 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, sorted(p.name for p in _folder(path)), n=1)
         hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        if not path.parent.is_dir():
+            hint = f"; there is no folder {path.parent} in {Path.cwd()}"
         raise ConfigError(f"{path}: no such config file{hint}") from None
-    except (IsADirectoryError, UnicodeDecodeError, PermissionError) as error:
-        raise ConfigError(f"{path}: not a readable config file ({error})") from error
+    except IsADirectoryError:
+        inside = ", ".join(sorted(p.name for p in _folder(path / "x"))[:5])
+        hint = f"name one in it: {inside}" if inside else "and no YAML file is in it"
+        raise ConfigError(f"{path}: a folder, not a config file; {hint}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not text in utf-8; a config is a YAML file") from None
+    except PermissionError as error:
+        raise ConfigError(f"{path}: may not be read ({error.strerror})") from error
     try:
         raw = yaml.safe_load(text)
         lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), ())
@@ -62,7 +71,8 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
         problem = getattr(error, "problem", None) or str(error)
         raise ConfigError(f"{path}{where}: not YAML: {problem}") from error
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: a config is a mapping with name, model and data; found {raw!r:.60}")
+        found = "the file is empty" if raw is None else f"found {raw!r:.60}"
+        raise ConfigError(f"{path}: a config is a mapping with name, model and data; {found}")
     given = [_override(raw, item) for item in overrides]
     try:
         config = RunConfig.model_validate(raw)
@@ -73,9 +83,10 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     return config, (path.parent / config.base).resolve()
 
 
-def resolved(config: RunConfig, *, base: Path, run_dir: Path) -> str:
-    """The complete config as YAML that loads again from the run folder."""
-    value = config.model_dump(mode="json") | {"base": os.path.relpath(base, run_dir)}
+def resolved(config: RunConfig, *, base: Path, run_dir: Path | None = None) -> str:
+    """The complete config as YAML that loads again from the run folder; without one, from anywhere."""
+    value = config.model_dump(mode="json")
+    value["base"] = str(base) if run_dir is None else os.path.relpath(base, run_dir)
     return yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
 
 
@@ -152,7 +163,8 @@ def _explain(
     """One line for one of pydantic's errors."""
     at = tuple(item["loc"])
     key = ".".join(str(part) for part in at)
-    if any(one == at[: len(one)] for one in given):
+    inside = at not in lines and any(one[: len(at)] == at for one in given)
+    if inside or any(one == at[: len(one)] for one in given):
         where = "on the command line"
     else:
         line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), 1)
@@ -167,9 +179,42 @@ def _explain(
         return f'{".".join(map(str, at[:-1]))}: a key must be text; quote it: "{at[-2]}" ({where})'
     if item["type"] == "missing":
         return f"{key} is missing ({where})"
-    message = item["msg"].removeprefix("Value error, ")
     found = "" if isinstance(item["input"], dict) else f", found {item['input']!r:.80}"
-    return f"{key or path.name}: {message}{found} ({where})"
+    return f"{key or path.name}: {_plain(item)}{found}{_nearest(item)} ({where})"
+
+
+# What pydantic says -> what a user understands; the first that fits each place.
+_PLAIN = (
+    (r"^Value error, ", ""),
+    (r"Input should be", "must be"),
+    (r"a valid integer.*", "a whole number"),
+    (r"a valid number.*", "a number"),
+    (r"a valid boolean.*", "true or false"),
+    (r"a valid string", "a text"),
+    (r"a valid (tuple|list)", "a list"),
+    (r"a valid dictionary.*", "a section, with keys of its own"),
+    (r"greater than or equal to", "at least"),
+    (r"less than or equal to", "at most"),
+    (r"String should match pattern .*", "must be one word of letters, digits, - and _"),
+    (r"(Tuple|List) should have at least 1 item.*", "needs at least one"),
+)
+
+
+def _plain(item: Any) -> str:
+    message = item["msg"]
+    for said, meant in _PLAIN:
+        message = re.sub(said, meant, message)
+    return message
+
+
+def _nearest(item: Any) -> str:
+    """Of the few words that a value may be, the one that was meant."""
+    if item["type"] != "literal_error":
+        return ""
+    near = difflib.get_close_matches(
+        str(item["input"]), re.findall(r"'([^']+)'", item["msg"]), n=1, cutoff=0.5
+    )
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _field_names(model: Any, at: tuple[str | int, ...]) -> list[str]:

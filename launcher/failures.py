@@ -19,6 +19,9 @@ def reported(run_dir: Path) -> Iterator[None]:
     """Print an error of the block and exit with its code; a bug leaves its traceback in the run's logs."""
     try:
         yield
+    except BrokenPipeError:  # who read our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit must not fail
+        raise typer.Exit(0) from None
     except Exception as error:
         known = known_error(error)
         if known is None:
@@ -42,12 +45,18 @@ def known_error(error: BaseException) -> HunminError | None:
         seen.add(id(one))
         if isinstance(one, HunminError):
             cause = getattr(one, "cause", None)  # Ray's class that is both: its text is a traceback
-            return cause if isinstance(cause, HunminError) else one
+            return _own_words(cause if isinstance(cause, HunminError) else one)
         if (failure := _environment(one)) is not None:
             return failure
         inner = [getattr(one, "cause", None), one.__cause__]
         queue += [item for item in inner if isinstance(item, BaseException)]
     return None
+
+
+def _own_words(error: HunminError) -> HunminError:
+    """The error without the advice on retries that Ray Data writes behind a task's message."""
+    text = str(error).split("\nFailed to apply UDF")[0]
+    return error if text == str(error) else type(error)(text)
 
 
 def _environment(error: BaseException) -> EnvironmentFailure | None:

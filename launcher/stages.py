@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from data_pipeline import config as data_config
 from data_pipeline.artifact import Manifest, sha256_json
 from data_pipeline.config import content_of, resolve_path
 from data_pipeline.errors import ConfigError, InputError
-from data_pipeline.model_folder import local_model, model_sha256
+from data_pipeline.model_folder import local_model, locate_model, model_sha256
 from data_pipeline.progress import say
 from data_pipeline.variants.tasks import task_infos
 from eval import config as eval_config
@@ -87,7 +87,9 @@ def _train(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
 
 def _eval(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
     from eval import evaluate
+    from launcher.cluster import cpus_and_gpus
 
+    num_cpus, num_gpus = cpus_and_gpus()
     return evaluate.run(
         config=run.config.eval,
         seed=run.config.seed,
@@ -95,8 +97,8 @@ def _eval(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
         train_dir=run.dir / "train",
         base=run.model_path() or str(run.dir / "train" / "base"),
         out_dir=run.dir / "eval",
-        num_cpus=run.config.cluster.num_cpus,
-        num_gpus=run.config.cluster.num_workers * run.config.cluster.gpus_per_worker,
+        num_cpus=num_cpus,
+        num_gpus=num_gpus,
         parents=parents,
         config_sha256=config_sha256,
     )
@@ -209,17 +211,42 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                 from data_pipeline.inputs import check
 
                 check(run.config.data, base=run.base)  # before Ray takes its ten seconds
+                if run.config.model.path is not None:
+                    locate_model(run.config.model.path, base=run.base, weights=False)
             _put_aside_if_stale(run, name, inputs)
             if stage.needs_ray and not ray_is_up:
-                from launcher.cluster import local_ray
-
-                gpus = run.config.cluster.num_workers * run.config.cluster.gpus_per_worker
-                stack.enter_context(local_ray(num_cpus=run.config.cluster.num_cpus, num_gpus=gpus))
+                stack.enter_context(_ray(run))
                 ray_is_up = True
             start = time.monotonic()
             done[name] = stage.start(run, inputs["parents"], inputs["config_sha256"])
             say(f"{name}: done in {time.monotonic() - start:.1f} s")
     return done
+
+
+def check_before_ray(run: Run) -> None:
+    """Find what is wrong with config and inputs before Ray takes its ten seconds, or a queue its hours.
+
+    Raises:
+        ConfigError: a goal names a task or metric that the sources do not have.
+        InputError: a source, task file or template is not as the config says.
+    """
+    from data_pipeline.inputs import check
+
+    check_goals(run.config.eval.goals, task_infos(run.config.data, base=run.base))
+    check(run.config.data, base=run.base)
+
+
+def _ray(run: Run) -> AbstractContextManager[None]:
+    from data_pipeline.inputs import input_paths
+    from launcher.cluster import ray_for
+
+    cluster = run.config.cluster
+    return ray_for(
+        num_cpus=cluster.num_cpus,
+        num_gpus=cluster.num_workers * cluster.gpus_per_worker,
+        run_dir=run.dir,
+        inputs=input_paths(run.config.data, run.config.model, base=run.base),
+    )
 
 
 def _inputs(run: Run, name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ ONE_FILE = {
     ("trainer", "ray"): {"workers.py"},
     ("trainer", "deepspeed"): {"zero3.py"},
     ("eval", "ray"): {"pool.py"},
-    ("launcher", "ray"): {"cluster.py"},
+    ("launcher", "ray"): {"cluster.py", "ray_job.py"},
 }
 
 
@@ -50,7 +50,19 @@ def test_heavy_libraries_stand_behind_one_file(package: str, library: str) -> No
 
 def test_the_launcher_starts_without_the_heavy_libraries() -> None:
     heavy = ("torch", "ray", "deepspeed", "transformers")
-    code = "import sys, launcher.cli, launcher.stages, launcher.config, launcher.summary, launcher.cluster; "
+    modules = [
+        "cli",
+        "stages",
+        "config",
+        "summary",
+        "cluster",
+        "submit",
+        "slurm",
+        "ray_job",
+        "allocation",
+        "snapshot",
+    ]
+    code = f"import sys, {', '.join(f'launcher.{name}' for name in modules)}; "
     code += f"print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"

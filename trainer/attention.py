@@ -4,13 +4,13 @@ On a GPU with flash-attn, its variable-length kernel; elsewhere one causal SDPA 
 mask over the pack costs more than padding would, and flex attention has no backward on CPU).
 """
 
-import importlib.util
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from data_pipeline.errors import InputError
 
@@ -80,9 +80,22 @@ def _window_mask(length: int, window: int | None, device: torch.device) -> Tenso
     return seen.tril().triu(1 - window)[None, None]
 
 
-def implementation(device: torch.device) -> str:
-    """The name of the attention to build a model with on this machine."""
-    if device.type == "cuda" and importlib.util.find_spec("flash_attn") is not None:
+def implementation(device: torch.device, *, can_flash: bool = True) -> str:
+    """The name of the attention to build a model with on this machine.
+
+    Args:
+        device: where the model will be.
+        can_flash: whether the model's class works with flash attention at all.
+
+    """
+    if device.type == "cuda" and can_flash and _flash_runs_on(device):
         return "flash_attention_2"
     AttentionInterface.register(SEGMENTED, segmented_sdpa)
     return SEGMENTED
+
+
+def _flash_runs_on(device: torch.device) -> bool:
+    """Whether the package flash-attn (not flash-attn-4, which has the same module) is here and the GPU is
+    an Ampere or newer. Without it transformers would fetch a kernel, or stop.
+    """
+    return is_flash_attn_2_available() and torch.cuda.get_device_capability(device) >= (8, 0)

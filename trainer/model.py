@@ -3,11 +3,19 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, PreTrainedModel
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.initialization import no_init_weights
 
 from data_pipeline.config import FromScratchConfig
@@ -39,8 +47,15 @@ class PackedCausalLM(nn.Module):
 
         """
         positions_N, targets_N = next_token_targets(labels, cu_seqlens)
+        logits_NV = self.logits(input_ids, position_ids, cu_seqlens, positions_N)
+        return masked_loss(logits_NV, targets_N)
+
+    def logits(
+        self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
+    ) -> Tensor:
+        """Logits at some positions of one packed sequence: logits_NV in the model's precision."""
         longest = int(cu_seqlens.diff().max())
-        output = self.lm(
+        return self.lm(
             input_ids=input_ids[None],
             position_ids=position_ids[None],
             attention_mask=None,
@@ -50,8 +65,7 @@ class PackedCausalLM(nn.Module):
             cu_seq_lens_k=cu_seqlens,
             max_length_q=longest,
             max_length_k=longest,
-        )
-        return masked_loss(output.logits[0], targets_N)
+        ).logits[0]
 
 
 def build(folder: Path, *, device: torch.device, dtype: torch.dtype) -> PackedCausalLM:
@@ -62,16 +76,23 @@ def build(folder: Path, *, device: torch.device, dtype: torch.dtype) -> PackedCa
 
     """
     config = AutoConfig.from_pretrained(folder)
-    config._attn_implementation = implementation(device)
     try:
         with no_init_weights():
-            lm = AutoModelForCausalLM.from_config(config, dtype=dtype)
+            lm = AutoModelForCausalLM.from_config(
+                config, dtype=dtype, attn_implementation=implementation(device, can_flash=_can_flash(config))
+            )
     except ValueError as error:
         raise InputError(
             f"{folder}: not a causal language model ({error}); name one in model.path"
         ) from error
     lm.tie_weights()
     return PackedCausalLM(lm)
+
+
+def _can_flash(config: PreTrainedConfig) -> bool:
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)] if known else None
+    return known and bool(model_class._supports_flash_attn)
 
 
 def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, out: Path) -> None:

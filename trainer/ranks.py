@@ -11,14 +11,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 import torch.distributed as dist
 
 from data_pipeline.errors import InputError
 
+_MAX_HOST_BYTES = 64  # HOST_NAME_MAX of Linux
 CONTRACT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+# Read by cuBLAS when a process first uses a GPU, and by transformers at each call of flash-attn.
+DETERMINISTIC = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8", "FLASH_ATTENTION_DETERMINISTIC": "1"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Rank:
     world_size: int
     device: torch.device
     num_threads: int
+    hosts: tuple[str, ...] = ()  # by rank; told, never compared
 
     @property
     def is_first(self) -> bool:
@@ -42,13 +48,20 @@ class Rank:
 
     @property
     def description(self) -> dict[str, object]:
-        """What results depend on, up to float reordering."""
+        """What results depend on, up to float reordering; and where the ranks were."""
         return {
             "world_size": self.world_size,
             "device": self.device.type,
             "dtype": str(self.dtype).removeprefix("torch."),
             "num_threads": self.num_threads,
+            "hosts": list(self.hosts),
         }
+
+    def gather_hosts(self) -> tuple[str, ...]:
+        """The host name of every rank; equal on all ranks. Collective."""
+        name = socket.gethostname().encode()[:_MAX_HOST_BYTES]
+        rows = self.gather(list(name.ljust(_MAX_HOST_BYTES, b"\0")))
+        return tuple(bytes(row.astype(np.uint8)).rstrip(b"\0").decode(errors="replace") for row in rows)
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
         """Everyone's values, float64 (world_size, len(values)); equal on all ranks. Collective."""
@@ -56,6 +69,10 @@ class Rank:
         everyone = [torch.empty_like(mine) for _ in range(self.world_size)]
         dist.all_gather(everyone, mine)
         return torch.stack(everyone).cpu().numpy()
+
+    def add_up(self, tensor: torch.Tensor) -> None:
+        """Everyone's tensors summed, in place. Collective."""
+        dist.all_reduce(tensor)
 
     def barrier(self) -> None:
         """Wait until every rank is here. Collective."""
@@ -79,6 +96,7 @@ def joined(*, timeout_s: float) -> Iterator[Rank]:
             f"{', '.join(missing)} not set: a rank must know its place; start it with: "
             "torchrun --nproc-per-node N -m trainer RUN_DIR"
         )
+    os.environ.update(DETERMINISTIC)
     device = _device(int(os.environ["LOCAL_RANK"]))
     ours = not dist.is_initialized()  # Ray Train has made the group already
     if ours:
@@ -87,8 +105,8 @@ def joined(*, timeout_s: float) -> Iterator[Rank]:
     try:
         me = Rank(dist.get_rank(), dist.get_world_size(), device, num_threads=1)
         num_threads = _share_of_cores(me)
-        _make_deterministic(device, num_threads)
-        yield Rank(me.index, me.world_size, device, num_threads)
+        _make_deterministic(num_threads)
+        yield Rank(me.index, me.world_size, device, num_threads, me.gather_hosts())
     finally:
         if ours:
             dist.destroy_process_group()
@@ -111,15 +129,35 @@ def _device(local_rank: int) -> torch.device:
     return device
 
 
+def use_interface_of(ip: str) -> None:
+    """Tell gloo and nccl to use the network interface with this address, unless the user named one.
+
+    On their own they take the one that the host's name leads to, or the first that is up; on a host with
+    several networks that need not be the one on which the ranks reach each other.
+    """
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(address.address == ip for address in addresses):
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+            os.environ.setdefault("NCCL_SOCKET_IFNAME", f"={name}")  # exactly this one, not a prefix
+            return
+
+
 def _share_of_cores(me: Rank) -> int:
-    """Threads for this rank: the host's usable cores over the ranks on it. More made it 4x slower."""
-    host = int.from_bytes(hashlib.sha256(socket.gethostname().encode()).digest()[:6], "big")
-    neighbours = int((me.gather([host])[:, 0] == host).sum())
-    return max(1, len(os.sched_getaffinity(0)) // neighbours)
+    """Threads for this rank: the machine's usable cores over the ranks on it. More made it 4x slower.
+
+    A machine is told by its boot, not by its name: containers of one machine have names of their own, and
+    share its cores.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    machine = int.from_bytes(hashlib.sha256(boot.encode()).digest()[:6], "big")
+    neighbours = int((me.gather([machine])[:, 0] == machine).sum())
+    usable = len(os.sched_getaffinity(0))
+    allotted = int(os.environ.get("SLURM_CPUS_ON_NODE", usable))  # not every SLURM binds a job to its cores
+    return max(1, min(usable, allotted) // neighbours)
 
 
-def _make_deterministic(device: torch.device, num_threads: int) -> None:
+def _make_deterministic(num_threads: int) -> None:
     torch.set_num_threads(num_threads)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=device.type == "cuda")
+    # Not warn_only, with which SDPA's backward on a GPU keeps its faster kernels and their changing sums.
+    torch.use_deterministic_algorithms(True)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  costs time

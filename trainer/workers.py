@@ -8,9 +8,12 @@ from typing import Any
 
 import ray
 from ray.train import RunConfig, ScalingConfig
+from ray.train._internal.base_worker_group import BaseWorkerGroup
 from ray.train.torch import TorchConfig, TorchTrainer
 
-# Private: base of what Ray says of a worker that it lost. The version is pinned, a test holds it.
+# Private: the hook before the process group, and what Ray says of a worker that it lost. The version is
+# pinned, tests hold them.
+from ray.train.torch.config import _TorchBackend
 from ray.train.v2._internal.exceptions import RayTrainError
 from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 
@@ -21,6 +24,7 @@ from trainer.config import TrainConfig
 from trainer.guard import forward_signals
 from trainer.job import Job, begin, finish
 from trainer.metrics import shown
+from trainer.ranks import use_interface_of
 
 
 def run(
@@ -69,6 +73,7 @@ def run(
         num_workers=num_workers,
         use_gpu=gpus_per_worker > 0,
         resources_per_worker=_resources(num_workers, gpus_per_worker),
+        placement_strategy="SPREAD",  # over the nodes of a cluster
     )
     with (
         forward_signals(job.stop_file) as stop_flag,
@@ -78,7 +83,7 @@ def run(
         trainer = TorchTrainer(
             _rank,
             train_loop_config={"job": job},
-            torch_config=TorchConfig(
+            torch_config=_TorchConfig(
                 backend="nccl" if gpus_per_worker else "gloo", timeout_s=int(config.collective_timeout_s)
             ),
             scaling_config=scaling,
@@ -94,6 +99,24 @@ def run(
     if stop_flag.is_set():  # too late for a step to end early; the stages behind must not start
         raise StopRequested("stopped on request when training was done; the same command continues")
     return manifest
+
+
+class _Backend(_TorchBackend):
+    """Ray's, after each rank was told which network interface is its own."""
+
+    def on_start(self, worker_group: BaseWorkerGroup, backend_config: TorchConfig) -> None:
+        worker_group.execute(_use_own_interface)
+        super().on_start(worker_group, backend_config)
+
+
+class _TorchConfig(TorchConfig):
+    @property
+    def backend_cls(self) -> type[_TorchBackend]:
+        return _Backend
+
+
+def _use_own_interface() -> None:
+    use_interface_of(ray.util.get_node_ip_address())
 
 
 def _rank(config: dict[str, Any]) -> None:
@@ -116,7 +139,8 @@ def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
             f"cluster: {num_workers} ranks need {gpus} GPUs, Ray has {have.get('GPU', 0):g}; lower "
             "cluster.num_workers, or set cluster.gpus_per_worker: 0"
         )
-    cpus = min(1.0, math.floor(have["CPU"] / num_workers * 1000) / 1000)  # rounded up, they would not fit
+    # An equal part of a slot: a rank's share lies on one node, and any other would not always fit.
+    cpus = math.floor(10_000 / max(1, math.ceil(num_workers / have["CPU"]))) / 10_000
     return {"CPU": cpus, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
 
 

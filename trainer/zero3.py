@@ -8,6 +8,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -27,6 +28,7 @@ from deepspeed.utils import (
 from torch import Tensor, nn
 from transformers.integrations.deepspeed import prevent_arange_dtype_change
 
+from trainer import memory
 from trainer.config import TrainConfig
 from trainer.model import PackedCausalLM
 from trainer.packs import Batch
@@ -74,18 +76,23 @@ class Zero3:
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
         settings = _settings(config, accum_steps=accum_steps, me=me)
-        # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
-        with prevent_arange_dtype_change(), deepspeed.zero.Init(config_dict_or_path=settings):
-            module = make_model()
         self._me = me
+        # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
+        with (
+            _local_rank_is(me.device),
+            prevent_arange_dtype_change(),
+            deepspeed.zero.Init(config_dict_or_path=settings),
+        ):
+            module = make_model()
         self.parameters: dict[str, Any] = _named(module, shared=False)
         self.tied = _named(module, shared=True).keys() - self.parameters.keys()
         dtypes = {parameter.ds_tensor.dtype for parameter in self.parameters.values()}
         assert dtypes == {me.dtype}, f"parameters are {dtypes}, not {me.dtype}"
         self._load(weights(self.shapes, self.tied))
-        self._engine: Any = deepspeed.initialize(
-            model=module, optimizer=_adamw(module, config), config=settings, dist_init_required=False
-        )[0]
+        with _local_rank_is(me.device):
+            self._engine: Any = deepspeed.initialize(
+                model=module, optimizer=_adamw(module, config), config=settings, dist_init_required=False
+            )[0]
         self._create_moments()
 
     @property
@@ -171,11 +178,19 @@ class Zero3:
             state["step"].fill_(num_updates)
 
     def local_bytes(self) -> dict[str, int]:
-        """Bytes this rank holds: of parameters in compute precision, and of AdamW's moments."""
+        """Bytes this rank holds from step to step, by the names of memory.Memory."""
+        zero = self._engine.optimizer
         return {
             "parameters": sum(p.ds_tensor.nbytes for p in self.parameters.values()),
+            "masters": sum(flat.nbytes for flat in zero.fp32_partitioned_groups_flat),
+            "gradients": zero.grad_partitions_flat_buffer.nbytes,
             "moments": sum(state[kind].nbytes for state in self._inner_states() for kind in MOMENTS),
         }
+
+    def buffer_dtypes(self) -> list[str]:
+        """Precisions of the model's constants, such as rotary frequencies: bf16 would move far positions."""
+        found = {str(buffer.dtype) for buffer in self._engine.module.buffers() if buffer.is_floating_point()}
+        return sorted(name.removeprefix("torch.") for name in found)
 
     def _load(self, weights: Weights) -> None:
         for name, parameter in self.parameters.items():
@@ -219,14 +234,28 @@ def _settings(config: TrainConfig, *, accum_steps: int, me: Rank) -> dict[str, A
             "stage": 3,
             # Below: small models would spend their time gathering and releasing.
             "stage3_param_persistence_threshold": 0,
-            "stage3_max_live_parameters": int(1e9),
-            "stage3_max_reuse_distance": int(1e9),
-            "stage3_prefetch_bucket_size": int(5e7),
+            "stage3_max_live_parameters": memory.MAX_LIVE_PARAMETERS,
+            "stage3_max_reuse_distance": memory.MAX_LIVE_PARAMETERS,
+            "stage3_prefetch_bucket_size": memory.PREFETCH_BUCKET,
+            "reduce_bucket_size": memory.REDUCE_BUCKET,  # the default would take 2 GB of a GPU
+            "sub_group_size": memory.STEP_BUCKET,
         },
         "bf16": {"enabled": bf16},
         **({"data_types": {"grad_accum_dtype": "fp32"}, "communication_data_type": "fp32"} if bf16 else {}),
         "steps_per_print": int(1e12),
     }
+
+
+@contextmanager
+def _local_rank_is(device: torch.device) -> Iterator[None]:
+    """DeepSpeed takes LOCAL_RANK for the number of the GPU; where a rank sees only its own, that is 0."""
+    before = os.environ["LOCAL_RANK"]
+    if device.index is not None:
+        os.environ["LOCAL_RANK"] = str(device.index)
+    try:
+        yield
+    finally:
+        os.environ["LOCAL_RANK"] = before
 
 
 def _adamw(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:

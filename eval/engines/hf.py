@@ -1,7 +1,6 @@
 """Batched decoding over transformers that drops finished rows."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -9,21 +8,21 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from data_pipeline.errors import ArtifactError
-from eval.engines.base import Generation, GenerationSettings
+from eval.engines.base import Generation, GenerationSettings, all_stop_ids, prompt_seed
 from eval.engines.cache import make_cache
 
 # Shapes: B rows still unfinished, T tokens so far, V vocabulary.
 
 
 class HFEngine:
-    """A causal LM in fp32 on the CPU, in bf16 on a GPU."""
+    """A causal LM over transformers."""
 
     def __init__(self, path: str, *, settings: GenerationSettings, device: str = "cpu"):
         """Load the weights and make sure that every tensor came from the files.
 
         Args:
             path: hub id or folder that `from_pretrained` reads.
-            settings: how to generate.
+            settings: how to generate, and in which precision.
             device: torch device.
 
         Raises:
@@ -32,7 +31,7 @@ class HFEngine:
         """
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             path,
-            dtype=torch.float32 if device == "cpu" else torch.bfloat16,
+            dtype=getattr(torch, settings.dtype),
             output_loading_info=True,
             trust_remote_code=False,
         )
@@ -46,12 +45,19 @@ class HFEngine:
         self._model = model.to(device).eval()
         self._device = device
         self._settings = settings
-        own = model.generation_config.eos_token_id  # a base model may end with another token than ours
-        self._stop_ids = {*settings.stop_ids, *([own] if isinstance(own, int) else own or [])}
+        self._stop_ids = all_stop_ids(settings.stop_ids, model.generation_config.eos_token_id)
 
     @torch.inference_mode()
-    def generate(self, prompts: Sequence[Sequence[int]]) -> list[Generation]:
-        """Answer the prompts together. Left-padded; a finished row leaves batch and cache at once."""
+    def generate(
+        self, prompts: Sequence[Sequence[int]], *, on_token: Callable[[int, int], None] | None = None
+    ) -> list[Generation]:
+        """Answer the prompts together. Left-padded; a finished row leaves batch and cache at once.
+
+        Args:
+            prompts: token ids.
+            on_token: is told each token of an answer as it comes, behind its row.
+
+        """
         answers: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)
         rows = list(range(len(prompts)))  # of the batch: index into prompts
@@ -75,6 +81,8 @@ class HFEngine:
                     stopped[row] = True
                     continue
                 answers[row].append(token)
+                if on_token is not None:
+                    on_token(row, token)
                 if len(answers[row]) < self._settings.max_new_tokens:
                     alive.append(index)
             if not alive:
@@ -94,8 +102,9 @@ class HFEngine:
         temperature = self._settings.temperature
         if temperature == 0:
             return lambda logits_BV, rows: logits_BV.argmax(-1).tolist()
-        # A stream of draws per prompt: neither its neighbours nor the number of actors change an answer.
-        streams = [torch.Generator().manual_seed(_seed(self._settings.seed, prompt)) for prompt in prompts]
+        streams = [
+            torch.Generator().manual_seed(prompt_seed(self._settings.seed, prompt)) for prompt in prompts
+        ]
 
         def sample(logits_BV: Tensor, rows: list[int]) -> list[int]:
             probs_BV = torch.softmax(logits_BV.float().cpu() / temperature, dim=-1)
@@ -113,7 +122,3 @@ def _left_pad(prompts: Sequence[Sequence[int]], *, device: str) -> tuple[Tensor,
     ids = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
-
-
-def _seed(seed: int, prompt: Sequence[int]) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{list(prompt)}".encode()).digest()[:7])

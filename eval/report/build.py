@@ -1,13 +1,15 @@
-"""The report stage: what the other stages left in a run folder, as one HTML page.
+"""The report stage: what the other stages left in a run folder, as one HTML page and its figures.
 
-The page is self-contained (style and figures inside it, no script, no network) and a function of those
-files alone: equal inputs give equal bytes. Read `run` first; what the page says is in `corpus.py`,
-`training.py` and `results.py`, how it looks in `page.html.j2` and `page.css`.
+The page is self-contained (style, script and figures inside it, no network) and a function of those files
+alone: equal inputs give equal bytes. Read `run` first; what the page says is in `corpus.py`, `training.py`,
+`results.py` and `answers.py`, how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
 """
 
+import base64
+import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from data_pipeline import artifact
 from data_pipeline.artifact import Manifest
@@ -23,9 +26,12 @@ from data_pipeline.errors import ArtifactError
 from data_pipeline.progress import say
 from data_pipeline.schema import Scores, Stats, TrainMetrics, ValMetrics
 from eval.config import REPORT_STAGE_VERSION
-from eval.report import corpus, results, text, training
+from eval.report import answers, corpus, pictures, results, style, text, training
+from eval.report.svg import Figure
 
 PAGE = "index.html"
+FIGURES = "figures"  # the folder of their PNG files
+TEMPLATES = Path(__file__).parent
 STAGES = {
     "data": ("stats.json", "rows.parquet", "heldout.parquet", "rejected.parquet"),
     "train": ("metrics.jsonl",),
@@ -50,7 +56,8 @@ class Inputs:
     train_metrics: list[TrainMetrics]  # one a step, ascending
     val_metrics: list[ValMetrics]
     scores: Scores
-    samples: pa.Table  # only the samples that the page shows
+    choice: answers.Choice  # which samples the page shows
+    samples: pa.Table  # those
 
 
 def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str) -> Manifest:
@@ -69,10 +76,14 @@ def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str
     """
     started = time.monotonic()
     inputs = read_inputs(run_dir, parents)
-    page = render(inputs, name)
+    page, figures = render(inputs, name)
     out_dir = run_dir / "report"
     artifact.clear(out_dir)
     artifact.write_atomic(out_dir / PAGE, page.encode())
+    drawn = [out_dir / FIGURES / pictures.file_name(figure) for figure in figures]
+    (out_dir / FIGURES).mkdir()
+    for path, figure in zip(drawn, figures, strict=True):
+        artifact.write_atomic(path, pictures.png(figure))
     say(f"report: {out_dir / PAGE}")
     return artifact.commit(
         out_dir,
@@ -84,8 +95,13 @@ def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str
         content_sha256=artifact.sha256_json(
             {"stage_version": REPORT_STAGE_VERSION, "name": name, "parents": parents, "config": config_sha256}
         ),
-        counts={"tasks": len(inputs.scores["tasks"]), "page_bytes": len(page.encode())},
-        files=[out_dir / PAGE],
+        counts={
+            "tasks": len(inputs.scores["tasks"]),
+            "figures": len(figures),
+            "samples": len(inputs.choice.reasons),
+            "page_bytes": len(page.encode()),
+        },
+        files=[out_dir / PAGE, *drawn],
         seconds=time.monotonic() - started,
     )
 
@@ -96,6 +112,9 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
     config_text = _read(run_dir / "config.yaml", Path.read_text)
     metrics = _read(run_dir / "train" / "metrics.jsonl", read_metrics)
     data = run_dir / "data"
+    scores: Scores = _read(run_dir / "eval" / "scores.json", _load_json)
+    samples = run_dir / "eval" / "samples.parquet"
+    choice = _read(samples, lambda path: choose_samples(path, scores))
     return Inputs(
         config=yaml.safe_load(config_text),
         config_text=config_text,
@@ -106,37 +125,68 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
         rejected=_read(data / "rejected.parquet", pq.read_table),
         train_metrics=[line for line in metrics if line["kind"] == "train"],
         val_metrics=[line for line in metrics if line["kind"] == "val"],
-        scores=_read(run_dir / "eval" / "scores.json", _load_json),
-        samples=_read(run_dir / "eval" / "samples.parquet", read_shown_samples),
+        scores=scores,
+        choice=choice,
+        samples=_read(samples, lambda path: read_samples(path, list(choice.reasons))),
     )
 
 
-def render(inputs: Inputs, name: str) -> str:
-    """The page. Whatever comes from data or config is escaped by the template engine."""
+def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
+    """The page and the figures on it. What comes from data or config is escaped by the template engine."""
+    sections: dict[str, Any] = {
+        "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
+        "corpus": corpus.section(
+            inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
+        ),
+        "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
+        "overview": results.overview(inputs.scores),
+        "scores": results.scores(inputs.scores),
+        "answers": answers.section(inputs.samples.to_pylist(), inputs.choice, inputs.scores),
+        "provenance": results.provenance(inputs.manifests, inputs.scores),
+    }
+    figures = list(figures_of(sections))
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=name,
+            config_text=inputs.config_text,
+            num_figures=len(figures),
+            # Ours, and the only texts besides figures that are not escaped.
+            style=Markup(style.page_css()),
+            script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+            **sections,
+        )
+    )
+    return page, figures
+
+
+def figures_of(value: Any) -> Iterator[Figure]:
+    """All figures in a section, however deep, in its order."""
+    if isinstance(value, Figure):
+        yield value
+    elif isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from figures_of(member)
+
+
+def csp_hash(text: str) -> str:
+    """What a Content-Security-Policy calls an inline script or style by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(text.FILTERS | {"system_name": results.system_name})
-    return environment.get_template("page.html.j2").render(
-        name=name,
-        summary=results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
-        corpus=corpus.section(
-            inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
-        ),
-        training=training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
-        scores=results.scores(inputs.scores),
-        answers=results.answers(inputs.samples, inputs.scores),
-        provenance=results.provenance(inputs.manifests, inputs.scores),
-        config_text=inputs.config_text,
-        samples_per_task=results.SAMPLES_PER_TASK,
-        is_long=text.is_long,
-        lead=text.lead,
-    )
+    environment.filters.update(text.FILTERS | {"system_name": results.system_name, "csp_hash": csp_hash})
+    environment.globals.update({"is_long": text.is_long, "lead": text.lead})
+    return environment
 
 
 def read_metrics(path: Path) -> list[Any]:
@@ -159,12 +209,22 @@ def read_metrics(path: Path) -> list[Any]:
     return [lines[key] for key in sorted(lines)]
 
 
-def read_shown_samples(path: Path) -> pa.Table:
-    """The base and tuned answers of the samples that the page shows, without reading the others."""
-    ids = pq.read_table(path, columns=["sample_id", "task"])
-    shown = results.choose_samples(ids["sample_id"].to_pylist(), ids["task"].to_pylist())
-    wanted = [("sample_id", "in", shown), ("system", "in", ["base", "tuned"])]
-    return pq.read_table(path, filters=wanted if shown else None)
+def choose_samples(path: Path, scores: Scores) -> answers.Choice:
+    """Which samples the page shows, with few of them in memory at a time."""
+    found = answers.outcomes(_rows(path, answers.OUTCOME_COLUMNS), scores)
+    return answers.choose(found, answers.text_bytes(_rows(path, answers.TEXT_COLUMNS)))
+
+
+def read_samples(path: Path, sample_ids: list[str]) -> pa.Table:
+    """What both models said to these samples, without reading the others."""
+    wanted = [("sample_id", "in", sample_ids), ("system", "in", list(answers.MODELS))]
+    return pq.read_table(path, filters=wanted if sample_ids else None)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=columns):
+            yield from batch.to_pylist()
 
 
 def _verified(run_dir: Path, stage: str, parents: dict[str, str]) -> Manifest:

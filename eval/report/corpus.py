@@ -4,10 +4,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from markupsafe import Markup
 
 from data_pipeline.schema import Histogram, Stats
 from eval.report import figures
+from eval.report.svg import Figure
 
 SPLITS = {"train": "train", "val": "validation", "heldout": "held-out"}
 
@@ -76,7 +76,7 @@ def _rejections(stats: Stats, rejected: pa.Table) -> list[Section]:
     return [{"reason": name, "count": count, "example": first.get(name)} for name, count in reasons if count]
 
 
-def _length_figure(lengths: Histogram, name: str, title: str) -> Markup | None:
+def _length_figure(lengths: Histogram, name: str, title: str) -> Figure | None:
     edges, counts = lengths["edges"], lengths["counts"]
     if not sum(counts):
         return None

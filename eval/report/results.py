@@ -1,14 +1,15 @@
-"""The sections that speak of both models: summary, scores, answers, provenance."""
+"""The sections that speak of both models: summary, scores, provenance."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-from markupsafe import Markup
-
-from data_pipeline.artifact import Manifest, sha256_bytes
-from data_pipeline.schema import MetricScores, Scores, Stats, TaskScores
+from data_pipeline.artifact import Manifest
+from data_pipeline.schema import GoalScore, MetricScores, Scores, Stats, TaskScores
 from eval.report import figures, text
+from eval.report.answers import MODELS
+from eval.report.svg import Figure
 
 SYSTEMS = {
     "base": "base",
@@ -17,9 +18,8 @@ SYSTEMS = {
     "copy": "copy of input",
     "first_sentence": "first sentence",
 }
-MODELS = ("base", "tuned")
-SAMPLES_PER_TASK = 8
-HEADLINE_TASKS = 8
+HEADLINE_TASKS = 8  # with goals above them, fewer: the summary is one screen
+LEAST_HEADLINES = 3
 MIN_SAMPLES = 10  # of a verdict: the percentile interval of fewer is too narrow, of equal ones even empty
 
 Section = dict[str, Any]
@@ -40,6 +40,7 @@ def summary(
     rows = {split: stats["splits"][split]["rows"] for split in stats["splits"]}
     headlines = [_headline(task, found) for task, found in results["tasks"].items() if found["metrics"]]
     headlines.sort(key=lambda row: (-row["gain"], row["task"]))
+    goals = [_goal(goal) for goal in results.get("goals", [])]
     return {
         "model": _model_name(config["model"]),
         "num_parameters": counts["num_parameters"],
@@ -52,7 +53,9 @@ def summary(
         "best_val_loss": counts.get("best_val_loss"),
         "export_step": counts.get("export_step"),
         "seconds": {stage: manifest.seconds for stage, manifest in manifests.items()},
-        "headlines": headlines[:HEADLINE_TASKS],
+        "goals": goals,
+        "goals_met": sum(goal["met"] for goal in goals),
+        "headlines": headlines[: max(HEADLINE_TASKS - 2 * len(goals), LEAST_HEADLINES)],
         "num_headlines": len(headlines),
         "better": sum(row["verdict"] == "better" for row in headlines),
         "worse": sum(row["verdict"] == "worse" for row in headlines),
@@ -68,6 +71,12 @@ def _model_name(model: Mapping[str, Any]) -> str:
     if scratch is None:
         return str(model["path"])
     return f"Llama from scratch, {scratch['num_layers']} layers, {scratch['hidden_size']} wide"
+
+
+def _goal(goal: GoalScore) -> Section:
+    """A goal that the config named before the run, against what the run got."""
+    rivals = [{"system": name, **rival} for name, rival in goal["rivals"].items()]
+    return {**goal, "rivals": rivals, "enough": goal["n"] >= goal["min_samples"]}
 
 
 def _headline(task: str, found: TaskScores) -> Section:
@@ -113,6 +122,37 @@ def scores(results: Scores) -> list[Section]:
     return [_task(index, name, found) for index, (name, found) in enumerate(results["tasks"].items())]
 
 
+def overview(results: Scores) -> Figure | None:
+    """Each task's first metric in one figure, ratios as percentages."""
+    firsts = [
+        (task, *next(iter(found["metrics"].items())))
+        for task, found in results["tasks"].items()
+        if found["metrics"]
+    ]
+    if not firsts:
+        return None
+    groups, told = [], []
+    for task, name, metric in firsts:
+        rows = [_as_percent(row, metric["unit"]) for row in _interval_rows(metric)]
+        groups.append((f"{task}: {name}, n = {metric['n']:,}", rows))
+        told.append(f"{task}, {name}: " + ", ".join(f"{row.label} {row.text}" for row in rows))
+    return figures.overview_plot(
+        groups,
+        name="fig-scores",
+        title="Held-out scores, 95 % intervals",
+        description="; ".join(told),
+        x_label="score (%)",
+        limit=100.0,
+    )
+
+
+def _as_percent(row: figures.IntervalRow, unit: str) -> figures.IntervalRow:
+    if unit == "%":
+        return row
+    low, high = (None if end is None else 100 * end for end in (row.low, row.high))
+    return replace(row, value=100 * row.value, low=low, high=high, text=text.score(100 * row.value, "%"))
+
+
 def _task(index: int, name: str, found: TaskScores) -> Section:
     present = {system for metric in found["metrics"].values() for system in metric["systems"]}
     known = [system for system in SYSTEMS if system in present]
@@ -143,7 +183,7 @@ def _without_note(metric: MetricScores) -> Section:
     return {key: value for key, value in metric.items() if key != "note"}
 
 
-def _score_figure(index: int, task: str, unit: str, metrics: Mapping[str, MetricScores]) -> Markup:
+def _score_figure(index: int, task: str, unit: str, metrics: Mapping[str, MetricScores]) -> Figure:
     mine = {name: metric for name, metric in metrics.items() if metric["unit"] == unit}
     groups = [(name, _interval_rows(metric)) for name, metric in mine.items()]
     told = "; ".join(
@@ -151,12 +191,18 @@ def _score_figure(index: int, task: str, unit: str, metrics: Mapping[str, Metric
     )
     return figures.interval_plot(
         groups,
-        name=f"fig-scores-{index}-{'percent' if unit == '%' else 'ratio'}",
-        title=f"Scores of {task} with 95 % intervals",
+        name=f"fig-scores-{_slug(index, task)}-{'percent' if unit == '%' else 'ratio'}",
+        title=f"{task}, 95 % intervals",
         description=told,
         x_label="score (%)" if unit == "%" else f"score ({unit})",
         limit=100.0 if unit == "%" else 1.0,
     )
+
+
+def _slug(index: int, task: str) -> str:
+    """A part of a file name for a task: its number, and its name as far as that is plain letters."""
+    plain = re.sub(r"[^a-z0-9]+", "-", task.lower()).strip("-")[:40]
+    return f"{index + 1:02d}-{plain}" if plain else f"{index + 1:02d}"
 
 
 def _interval_rows(metric: MetricScores) -> list[figures.IntervalRow]:
@@ -173,62 +219,6 @@ def _interval_rows(metric: MetricScores) -> list[figures.IntervalRow]:
         )
         for system, value in ((name, metric["systems"][name]) for name in order)
     ]
-
-
-def choose_samples(
-    sample_ids: Sequence[str], tasks: Sequence[str], limit: int = SAMPLES_PER_TASK
-) -> list[str]:
-    """At most `limit` samples a task: smallest hash of the id first.
-
-    So neither the order of the rows nor their score decides what the page shows.
-    """
-    by_task: dict[str, set[str]] = {}
-    for sample_id, task in zip(sample_ids, tasks, strict=True):
-        by_task.setdefault(task, set()).add(sample_id)
-    return [
-        sample_id
-        for task in sorted(by_task)
-        for sample_id in sorted(by_task[task], key=lambda name: (sha256_bytes(name.encode()), name))[:limit]
-    ]
-
-
-def answers(samples: pa.Table, results: Scores) -> list[Section]:
-    """Per task: question, reference, and the answers of base and tuned side by side."""
-    by_id: dict[str, dict[str, Section]] = {}
-    for row in samples.to_pylist():
-        by_id.setdefault(row["sample_id"], {})[row["system"]] = row
-    by_task: dict[str, list[Section]] = {}
-    for sample_id in sorted(by_id):
-        systems = by_id[sample_id]
-        some = next(iter(systems.values()))
-        units = {
-            name: metric["unit"]
-            for name, metric in results["tasks"].get(some["task"], {"metrics": {}})["metrics"].items()
-        }
-        by_task.setdefault(some["task"], []).append(
-            {
-                "id": sample_id,
-                "turn": some["turn"],
-                "prompt": some["prompt"],
-                "references": some["references"] or [],
-                "label": some["label"],
-                "answers": [_answer(name, systems[name], units) for name in MODELS if name in systems],
-            }
-        )
-    return [{"task": task, "samples": by_task[task]} for task in sorted(by_task)]
-
-
-def _answer(system: str, row: Section, units: Mapping[str, str]) -> Section:
-    found = dict(row["scores"] or [])
-    return {
-        "system": system,
-        "text": row["answer"],
-        "label": row["extracted"],
-        "right": row["label"] is not None and row["extracted"] == row["label"],
-        "stopped": row["stopped"],
-        "num_tokens": row["num_answer_tokens"],
-        "scores": [(name, text.score(found[name], units.get(name, "ratio"))) for name in sorted(found)],
-    }
 
 
 def provenance(manifests: Mapping[str, Manifest], results: Scores) -> Section:

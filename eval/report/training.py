@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from statistics import mean, median
 from typing import Any
 
-from markupsafe import Markup
-
 from data_pipeline.schema import Stats, TrainMetrics, ValMetrics
 from eval.report import figures
+from eval.report.svg import NUM_STYLES, Figure, Point
 
 MAX_POINTS = 400  # of a line: more are averaged, and the page says so
-MAX_TASK_LINES = figures.NUM_STYLES
+MAX_TASK_LINES = NUM_STYLES
 
 Section = dict[str, Any]
 
@@ -49,7 +48,7 @@ def _training_facts(train: Sequence[TrainMetrics]) -> Section:
     }
 
 
-def thin(points: Sequence[figures.Point], limit: int = MAX_POINTS) -> list[figures.Point]:
+def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:
     """At most `limit` points: means of equal runs of neighbours."""
     size = _bucket(len(points), limit)
     groups = [points[start : start + size] for start in range(0, len(points), size)]
@@ -60,7 +59,7 @@ def _bucket(num_points: int, limit: int = MAX_POINTS) -> int:
     return max(1, -(-num_points // limit))
 
 
-def _loss_figure(train: Sequence[TrainMetrics], val: Sequence[ValMetrics]) -> Markup | None:
+def _loss_figure(train: Sequence[TrainMetrics], val: Sequence[ValMetrics]) -> Figure | None:
     if not train:
         return None
     lines = [figures.Series("train", thin([(line["step"], line["loss"]) for line in train]))]
@@ -80,7 +79,7 @@ def _loss_figure(train: Sequence[TrainMetrics], val: Sequence[ValMetrics]) -> Ma
     )
 
 
-def _task_loss_figure(val: Sequence[ValMetrics], stats: Stats) -> Markup | None:
+def _task_loss_figure(val: Sequence[ValMetrics], stats: Stats) -> Figure | None:
     """Lines for the tasks with most trained tokens; the table beside it has all."""
     names = {name for line in val for name in line["tasks"]}
     weight = {name: task["trained_tokens"] for name, task in stats["tasks"].items()}

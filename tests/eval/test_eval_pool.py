@@ -90,6 +90,7 @@ def test_actors_leave_a_cpu_to_others(num_cpus: int, num_actors: int) -> None:
     share = cpus_per_actor(num_cpus=num_cpus, num_actors=num_actors)
     assert 0 < share <= 1
     assert num_cpus - share * num_actors >= min(1, num_cpus / 2)
+    assert num_cpus * int(1 / share) >= num_actors  # a place for each, even on nodes of one CPU
 
 
 def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path: Path) -> None:

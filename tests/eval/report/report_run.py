@@ -55,6 +55,7 @@ def small_run() -> RunSpec:
                 "base": {"path": "train/base", "sha256": "b" * 64},
                 "tuned": {"path": "train/export", "sha256": "c" * 64},
             },
+            "goals": _goals(),
             "tasks": {
                 "감성": _sentiment_scores(),
                 "translation": _translation_scores(),
@@ -196,6 +197,38 @@ def _sentiment_scores() -> dict[str, Any]:
         "stop_rate": {"base": 0.0, "tuned": 1.0},
         "length_ratio": {"base": 9.5, "tuned": 1.0},
     }
+
+
+def _goals() -> list[dict[str, Any]]:
+    """One goal met, and one missed by its number of answers and by one of its rivals."""
+    over_base, over_majority = _interval(75.0, 55.0, 90.0), _interval(35.0, 20.0, 50.0)
+    met = {
+        "task": "감성",
+        "metric": "accuracy",
+        "unit": "%",
+        "margin": 15.0,
+        "min_samples": 20,
+        "n": 20,
+        "tuned": 85.0,
+        "rivals": {
+            "base": {"delta": over_base, "met": True},
+            "majority": {"delta": over_majority, "met": True},
+        },
+        "met": True,
+    }
+    close = {
+        "base": {"delta": _interval(2.8, -0.5, 7.0), "met": False},
+        "copy": {"delta": _interval(2.1, 0.5, 4.0), "met": True},
+    }
+    missed = {
+        "task": "translation",
+        "metric": "bleu",
+        "margin": 0.0,
+        "min_samples": 100,
+        "n": 10,
+        "tuned": 3.2,
+    }
+    return [met, met | missed | {"rivals": close, "met": False}]
 
 
 def _translation_scores() -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """The page: golden, safe, whole; and what the stage refuses."""
 
+import base64
 import difflib
+import hashlib
+import html
 import json
 import os
 import re
@@ -14,6 +17,7 @@ from report_run import HOSTILE, LONG_ANSWER, RunSpec, family, sample, small_run,
 from data_pipeline import artifact
 from data_pipeline.errors import ArtifactError
 from eval.report import build, corpus, results, training
+from eval.report import text as text_module
 
 GOLDEN = Path(__file__).parent / "golden" / "index.html"
 ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/eval/report"
@@ -39,6 +43,7 @@ class Outline(HTMLParser):
         self.tags.append(tag)
         self.ids += [found["id"] or ""] if "id" in found else []
         self.refs += (found.get("aria-labelledby") or "").split()
+        self.refs += (found.get("aria-describedby") or "").split()
         self.refs += [href[1:]] if (href := found.get("href") or "").startswith("#") else []
         assert not {"src", "onerror", "onclick", "onload"} & set(found), (tag, attrs)
         if tag not in VOID:
@@ -76,8 +81,8 @@ def build_page(tmp_path: Path) -> Callable[..., str]:
             change(spec)
         run_dir = tmp_path / folder
         parents = write_run(run_dir, spec)
-        build.run(run_dir=run_dir, name="감성과 번역", parents=parents, config_sha256="f" * 64)
-        return (run_dir / "report" / "index.html").read_text()
+        page, _ = build.render(build.read_inputs(run_dir, parents), "감성과 번역")
+        return page
 
     return built
 
@@ -101,7 +106,7 @@ def test_two_folders_give_equal_bytes(build_page: Callable[..., str]) -> None:
 def test_html_is_balanced_and_self_contained(build_page: Callable[..., str]) -> None:
     page = build_page()
     found = outline(page)
-    assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
+    assert not {"link", "img", "iframe", "object"} & set(found.tags)
     assert "url(" not in page
     assert "@import" not in page
     assert "http://" not in page
@@ -110,10 +115,36 @@ def test_html_is_balanced_and_self_contained(build_page: Callable[..., str]) -> 
     assert set(found.refs) <= set(found.ids)
 
 
+def test_only_our_script_and_style_may_run(build_page: Callable[..., str]) -> None:
+    page = build_page()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    for kind in ("script", "style"):
+        (inline,) = re.findall(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in html.unescape(policy)
+    assert "default-src 'none'" in html.unescape(policy)
+    assert " style=" not in page  # the policy would refuse it
+
+
+def test_figures_lie_beside_the_page_as_png(tmp_path: Path) -> None:
+    manifest = build.run(
+        run_dir=tmp_path, name="a", parents=write_run(tmp_path, small_run()), config_sha256="f" * 64
+    )
+    listed = [entry.path for entry in manifest.files]
+    page = (tmp_path / "report" / "index.html").read_text()
+    drawn = re.findall(r'<title id="fig-(.*?)-title">', page)
+    assert sorted(listed) == sorted(["index.html", *(f"figures/{name}.png" for name in drawn)])
+    assert "figures/loss.png" in listed
+    assert "figures/scores-01-percent.png" in listed  # of a task with a Korean name
+    assert "figures/scores-02-translation-percent.png" in listed
+    for name in set(listed) - {"index.html"}:
+        assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
+
+
 def test_every_figure_has_a_title(build_page: Callable[..., str]) -> None:
     found = outline(build_page())
-    # lengths twice; loss, task loss; percent and ratio of one task, percent of two
-    assert found.tags.count("svg") == len(found.figure_titles) == 8
+    # lengths twice; loss, task loss; all scores; percent and ratio of one task, percent of two
+    assert found.tags.count("figure") == len(found.figure_titles) == 9
     assert all(found.figure_titles)
 
 
@@ -132,8 +163,8 @@ def test_text_from_outside_is_escaped(build_page: Callable[..., str]) -> None:
 
     page = build_page(attack)
     found = outline(page)
-    assert "<script" not in page
-    assert "<b>" not in page
+    assert page.count("<script") == 1
+    assert "<b>굵게" not in page
     assert "<img" not in page
     text = "".join(found.texts)
     for prefix in ("s", "t", "m", "v", '"><p>', "# "):
@@ -152,7 +183,7 @@ def test_korean_text_is_marked_korean(build_page: Callable[..., str]) -> None:
     page = build_page()
     assert '<div class="text" lang="ko">여러분, 좋은 아침입니다.</div>' in page
     assert '<div class="text" lang="en">I am a model.' in page
-    assert '<h1><span lang="ko">감성과 번역</span></h1>' in page
+    assert '<h1 id="summary-heading"><span lang="ko">감성과 번역</span></h1>' in page
 
 
 def test_baseline_answers_are_not_shown(build_page: Callable[..., str]) -> None:
@@ -161,7 +192,7 @@ def test_baseline_answers_are_not_shown(build_page: Callable[..., str]) -> None:
 
 def test_no_heldout_rows(build_page: Callable[..., str]) -> None:
     def empty(spec: RunSpec) -> None:
-        spec.scores["tasks"], spec.samples[:] = {}, []
+        spec.scores["tasks"], spec.samples[:], spec.scores["goals"] = {}, [], []
 
     page = build_page(empty)
     outline(page)
@@ -191,6 +222,31 @@ def test_caveat_only_for_a_model_from_scratch(build_page: Callable[..., str]) ->
     assert "org/model-1b" in page
 
 
+def test_goals_come_first_with_what_they_needed_and_got(build_page: Callable[..., str]) -> None:
+    def nothing_asked(spec: RunSpec) -> None:
+        goal = spec.scores["goals"][0]
+        goal |= {"unit": "", "n": 0, "tuned": None, "rivals": {}, "met": False}
+
+    page = build_page()
+    text = re.sub(r"\s+", " ", "".join(outline(page).texts)).replace(text_module.NBSP, " ")
+    assert page.index("Goals named before the run: 1 of 2 met") < page.index('<dl class="facts">')
+    assert "✓ Met 감성, accuracy (%): 85.0 on 20 held-out answers" in text
+    assert "Needed: +15.0 points or more over each of these" in text
+    assert "over majority answer+35.0 ✓+20.0 to +50.0" in text
+    assert "✗ Missed translation, bleu (%): 3.2 on 10 held-out answers" in text
+    assert "Needed: a score above each over" not in text
+    assert "on 100 answers or more; there were 10." in text
+    assert "over base+2.8 ✗−0.5 to +7.0" in text
+    assert "nothing was asked" in build_page(nothing_asked, folder="nothing")
+
+
+def test_scores_without_goals_have_no_goals(build_page: Callable[..., str]) -> None:
+    def old(spec: RunSpec) -> None:
+        del spec.scores["goals"]
+
+    assert "Goals" not in build_page(old)
+
+
 def test_an_undefined_metric_and_its_tokenizer_are_named(build_page: Callable[..., str]) -> None:
     page = build_page()
     assert "Not defined on some samples (a text too short, or no right label): bleu on 1 of 10." in page
@@ -205,7 +261,9 @@ def test_few_answers_give_no_verdict(build_page: Callable[..., str]) -> None:
         only = spec.scores["tasks"]["chat"]["metrics"]["chrf"]
         only |= {"n": 1, "delta": {"value": -3.0, "low": None, "high": None}}
 
-    told = "Tuned is better than base on {} and worse on {} of 3 tasks (paired 95 % interval without zero, "
+    told = (
+        "Tuned is better than base on {} and worse on {} of 3 tasks (paired 95&nbsp;% interval without zero, "
+    )
     assert told.format(1, 1) + "and at least 10 answers); its" in build_page()
     page = build_page(few, folder="few")
     outline(page)
@@ -245,7 +303,7 @@ def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
         ),
         "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
     }
-    template = (Path(build.__file__).parent / "page.html.j2").read_text()
+    template = "".join(path.read_text() for path in Path(build.__file__).parent.glob("*.html.j2"))
     named = {f"{name}.{key}" for name, section in sections.items() for key in section}
     assert {name for name in named if not re.search(rf"\b{re.escape(name)}\b", template)} == set()
 

@@ -1,6 +1,7 @@
 """Figures: where the marks stand, what the axes say, and the text alternatives."""
 
 import math
+import unicodedata
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
@@ -9,14 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.report import figures
-from eval.report.figures import IntervalRow, Scale, Series
+from eval.report.figures import IntervalRow, Series
+from eval.report.svg import (
+    NUM_STYLES,
+    WIDTH,
+    Figure,
+    Scale,
+    fitted,
+    legend,
+    nice_ticks,
+    tag,
+    text_width,
+    tick_text,
+)
 
 WORDS = {"name": "fig", "title": "제목", "description": "말로", "x_label": "step", "y_label": "nats"}
 INTERVAL_WORDS = {key: WORDS[key] for key in ("name", "title", "description", "x_label")}
 
 
-def parse(markup: str) -> ET.Element:
-    return ET.fromstring(f"<div>{markup}</div>")
+def parse(figure: Figure) -> ET.Element:
+    return ET.fromstring(f"<div>{figure.__html__()}</div>")
 
 
 def points_of(svg: ET.Element) -> list[list[tuple[float, float]]]:
@@ -33,7 +46,7 @@ def points_of(svg: ET.Element) -> list[list[tuple[float, float]]]:
 )
 def test_ticks_cover_the_range_evenly(low: float, span: float) -> None:
     high = low + span
-    ticks = figures.nice_ticks(low, high)
+    ticks = nice_ticks(low, high)
     assert 2 <= len(ticks) <= 9
     slack = (ticks[1] - ticks[0]) * 1e-6
     assert ticks[0] <= low + slack
@@ -47,13 +60,13 @@ def test_ticks_cover_the_range_evenly(low: float, span: float) -> None:
     [(0, 10, [0, 2, 4, 6, 8, 10]), (1.2, 2.9, [1.0, 1.5, 2.0, 2.5, 3.0]), (3, 3, [3, 4, 5, 6])],
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
-    assert figures.nice_ticks(low, high) == pytest.approx(expected)
+    assert nice_ticks(low, high) == pytest.approx(expected)
 
 
 def test_tick_text_has_the_decimals_it_needs() -> None:
-    assert figures.tick_text(1.5, [1.0, 1.5]) == "1.5"
-    assert figures.tick_text(12000, [0, 2000]) == "12,000"
-    assert figures.tick_text(-0.25, [-0.25, -0.2]) == "−0.25"
+    assert tick_text(1.5, [1.0, 1.5]) == "1.5"
+    assert tick_text(12000, [0, 2000]) == "12,000"
+    assert tick_text(-0.25, [-0.25, -0.2]) == "−0.25"
 
 
 def test_scale_is_linear() -> None:
@@ -80,15 +93,43 @@ def test_points_that_are_not_finite_are_left_out() -> None:
 def test_one_point_is_a_dot() -> None:
     svg = parse(figures.line_chart([Series("a", [(1, 1.0)])], **WORDS))
     assert points_of(svg) == []
-    assert len(list(svg.iter("circle"))) == 1
+    assert len(list(svg.iter("circle"))) == 2  # the point, and its sign in the legend
 
 
 def test_each_line_has_its_own_style_and_legend_entry() -> None:
-    lines = [Series(f"작업 {index}", [(0, index), (1, index + 1)]) for index in range(figures.NUM_STYLES)]
+    lines = [Series(f"작업 {index}", [(0, index), (1, index + 1)]) for index in range(NUM_STYLES)]
     found = parse(figures.line_chart(lines, **WORDS))
     styles = [line.attrib["class"] for line in found.iter("polyline")]
-    assert len(set(styles)) == figures.NUM_STYLES
-    assert ["".join(item.itertext()) for item in found.iter("li")] == [line.name for line in lines]
+    assert len(set(styles)) == NUM_STYLES
+    assert [text.text for text in found.iter("text") if text.attrib["class"] == "legend"] == [
+        line.name for line in lines
+    ]
+    signs = [group.find("line") for group in found.iter("g")]
+    assert [sign.attrib["class"] for sign in signs if sign is not None] == styles
+
+
+def test_a_legend_stays_inside_the_figure() -> None:
+    names = ["감성", "translation", "아주 길고 긴 이름을 가진 작업" * 3, "요약", "question_answering"]
+    drawn, bottom = legend([(tag("circle", r=4.0), name) for name in names], 100.0)
+    svg = ET.fromstring(f"<svg>{''.join(drawn)}</svg>")
+    lines: dict[float, float] = {}  # the height of a line -> where its last name ends
+    for group in svg.iter("g"):
+        left, middle = map(float, group.attrib["transform"][len("translate(") : -1].split())
+        assert left >= lines.get(middle, 0.0)
+        assert 100 < middle < bottom
+        lines[middle] = left + 26 + text_width(group.findtext("text") or "")
+        assert lines[middle] <= WIDTH
+    assert len(lines) == 3
+    assert svg.findall("g")[2].findtext("text", "").endswith("…")
+
+
+def test_a_text_is_cut_between_syllables() -> None:
+    assert fitted("요약", 100) == "요약"
+    decomposed = unicodedata.normalize("NFD", "대한민국" * 20)
+    cut = fitted(decomposed, 100)
+    assert text_width(cut) <= 100
+    assert ("대한민국" * 20).startswith(cut.removesuffix("…"))
+    assert cut.endswith("…")
 
 
 def test_bars_have_the_heights_of_their_counts() -> None:
@@ -112,6 +153,28 @@ def test_interval_spans_low_to_high_around_its_mark() -> None:
     assert left < base < right < tuned
     assert (base - left) * 2 == pytest.approx(right - base, abs=0.3)
     assert "정확도" in [text.text for text in svg.iter("text")]
+
+
+def test_an_overview_has_a_lane_a_task_and_ticks_for_baselines() -> None:
+    rows = [
+        IntervalRow("base", "base", 20.0, 10.0, 40.0, "20.0"),
+        IntervalRow("tuned", "tuned", 60.0, 50.0, 70.0, "60.0"),
+        IntervalRow("majority answer", "baseline", 50.0, 40.0, 60.0, "50.0"),
+    ]
+    svg = parse(figures.overview_plot([("정확도", rows), ("요약", rows[:2])], limit=100.0, **INTERVAL_WORDS))
+    lane = [
+        line
+        for line in svg.iter("line")
+        if line.attrib["class"] == "rival" and line.find("title") is not None
+    ]
+    assert [line.findtext("title") for line in lane] == ["majority answer: 50.0"]
+    tuned = [mark for mark in svg.iter("circle") if mark.attrib["class"] == "mark tuned"]
+    base = [mark for mark in svg.iter("circle") if mark.attrib["class"] == "mark base"]
+    assert len(tuned) == len(base) == 3  # two lanes and the legend
+    assert float(base[0].attrib["cx"]) < float(lane[0].attrib["x1"]) < float(tuned[0].attrib["cx"])
+    assert float(lane[0].attrib["y1"]) < float(tuned[0].attrib["cy"]) < float(lane[0].attrib["y2"])
+    headings = [text.text for text in svg.iter("text") if text.attrib["class"] == "group"]
+    assert headings == ["정확도", "요약"]
 
 
 def test_all_zero_scores_still_have_an_axis() -> None:

@@ -76,16 +76,6 @@ def test_thin_keeps_few_points_and_averages_many() -> None:
     assert training.thin(few, limit=2) == [(1.0, 1.0), (3.5, 3.5)]
 
 
-def test_samples_are_chosen_by_id_alone() -> None:
-    ids = [f"row:{index}/0" for index in range(30)]
-    tasks = ["a" if index % 2 else "b" for index in range(30)]
-    chosen = results.choose_samples(ids, tasks, limit=3)
-    assert len(chosen) == len(set(chosen)) == 6
-    shuffled = results.choose_samples(ids[::-1] + ids, tasks[::-1] + tasks, limit=3)
-    assert shuffled == chosen
-    assert results.choose_samples(ids, tasks, limit=2) == [*chosen[:2], *chosen[3:5]]
-
-
 @pytest.mark.parametrize(
     ("delta", "higher_is_better", "expected"),
     [

@@ -1,0 +1,247 @@
+"""Everything a config needs, in one folder that runs without a network: for compute nodes that have none.
+
+DIR/config.yaml      complete; its paths are relative to itself, so the folder may be moved
+DIR/model/           a transformers folder: a hub snapshot, a copy, or a converted GGUF
+DIR/corpus/SOURCE/   the files of each source, under the names that its rows will carry
+DIR/tasks/, DIR/template/   where the config names some of its own
+DIR/fetched.json     what was brought, with sha256; written last
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_pipeline.artifact import sha256_file, write_atomic, write_json
+from data_pipeline.config import DataConfig, ModelConfig, SourceConfig, resolve_path
+from data_pipeline.errors import EnvironmentFailure, InputError
+from data_pipeline.inputs import check, inputs_sha256
+from data_pipeline.model_folder import MODEL_FILES, locate_model, model_sha256
+from data_pipeline.packing.builtin import BUILT_IN
+from data_pipeline.progress import progress, say
+from data_pipeline.sources import expand
+from launcher.config import RunConfig, load, resolved
+
+RECORD = "fetched.json"
+_CHUNK_BYTES = 1 << 22
+_SHA256_DIGITS = 64
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file to bring."""
+
+    group: str  # what it belongs to, for the user
+    source: Path
+    target: str  # relative to the folder
+
+
+def fetch(config_path: Path, overrides: list[str], *, to: Path | None) -> Path:
+    """Bring model and data of a config into a folder; called again, it only brings what is missing.
+
+    Args:
+        config_path, overrides: as for a run.
+        to: the folder; default: fetched/ plus the config's name.
+
+    Returns:
+        The config in the folder.
+
+    Raises:
+        InputError: the config is wrong, or the folder holds what no fetch made.
+        EnvironmentFailure: the hub or the disk failed; what was brought stays.
+    """
+    config, base = load(config_path, overrides)
+    check(config.data, base=base)
+    folder = (to or Path("fetched") / config.name).resolve()
+    before = _open(folder)
+    model = None if config.model.path is None else locate_model(config.model.path, base=base)
+    items = [*_model_items(model), *_source_items(config.data, base), *_settings_items(config.data, base)]
+    _drop_stale(folder, before, keep={item.target for item in items})
+    files = _bring(items, folder)
+    brought = folder / "config.yaml"
+    write_atomic(brought, resolved(_moved(config, base), base=folder, run_dir=folder).encode())
+    _compare(config, base, model, brought)
+    write_json(folder / RECORD, {"config": config.name, "model": _origin(config, model), "files": files})
+    total = sum(entry["bytes"] for entry in files.values())
+    say(f"fetch: {len(files)} files, {_size(total)}, checked by sha256; run: hunmin run {brought}")
+    return brought
+
+
+def _open(folder: Path) -> dict[str, dict]:
+    """The files that an earlier fetch brought here, by path; {} in a new or empty folder.
+
+    Raises:
+        InputError: something else is there.
+    """
+    started, done = folder / f".{RECORD}", folder / RECORD
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; name one with --to")
+    if folder.exists() and any(folder.iterdir()) and not (started.exists() or done.exists()):
+        raise InputError(f"{folder} holds files that no fetch made; name a new or empty folder with --to")
+    folder.mkdir(parents=True, exist_ok=True)
+    started.touch()
+    try:
+        return json.loads(done.read_text())["files"]
+    except (FileNotFoundError, ValueError, KeyError):
+        return {}
+
+
+def _model_items(model: Path | None) -> Iterator[Item]:
+    if model is None:
+        return
+    for path in sorted({path for pattern in MODEL_FILES for path in model.glob(pattern)}):
+        yield Item("model", path, f"model/{path.name}")
+
+
+def _source_items(config: DataConfig, base: Path) -> Iterator[Item]:
+    """Files under the names that stand in row ids; of parallel sources, a folder for each side.
+
+    Raises:
+        InputError: two files of a source would get one name.
+    """
+    taken: dict[str, Path] = {}
+    for index, source in enumerate(config.sources):
+        for unit in expand(source, index=index, base=base):
+            for side, path in zip(_sides(source), unit.paths, strict=True):
+                target = f"corpus/{source.name}/{side}{unit.file}"
+                if target in taken:
+                    raise InputError(
+                        f"source {source.name}: {taken[target]} and {path} have one name; rename one of them"
+                    )
+                taken[target] = Path(path)
+                yield Item(source.name, Path(path), target)
+
+
+def _sides(source: SourceConfig) -> tuple[str, ...]:
+    return ("source/", "target/") if source.format == "parallel" else ("",)
+
+
+def _settings_items(config: DataConfig, base: Path) -> Iterator[Item]:
+    if config.tasks:
+        for path in sorted(resolve_path(config.tasks, base).glob("*.yaml")):
+            yield Item("tasks", path, f"tasks/{path.name}")
+    if (template := _template_file(config, base)) is not None:
+        yield Item("template", template, f"template/{template.name}")
+
+
+def _template_file(config: DataConfig, base: Path) -> Path | None:
+    own = config.template not in BUILT_IN and config.template != "chat"
+    return resolve_path(config.template, base) if own else None
+
+
+def _moved(config: RunConfig, base: Path) -> RunConfig:
+    """The config with every path inside the folder."""
+    sources = []
+    for source in config.data.sources:
+        folders = tuple(f"corpus/{source.name}/{side}".rstrip("/") for side in _sides(source))
+        path = folders if source.format == "parallel" else folders[0]
+        sources.append(source.model_copy(update={"path": path}))
+    template = _template_file(config.data, base)
+    data = config.data.model_copy(
+        update={
+            "sources": tuple(sources),
+            "tasks": "tasks" if config.data.tasks else None,
+            "template": config.data.template if template is None else f"template/{template.name}",
+        }
+    )
+    model = config.model if config.model.path is None else config.model.model_copy(update={"path": "model"})
+    return config.model_copy(update={"data": data, "model": model, "base": "."})
+
+
+def _drop_stale(folder: Path, before: dict[str, dict], *, keep: set[str]) -> None:
+    """Remove what an earlier fetch brought and the config no longer names."""
+    for target in before.keys() - keep:
+        (folder / target).unlink(missing_ok=True)
+        say(f"fetch: removed {target}, which the config no longer names")
+
+
+def _bring(items: list[Item], folder: Path) -> dict[str, dict]:
+    """Copy what is not there yet; {target: {bytes, sha256}} of all files."""
+    files: dict[str, dict] = {}
+    for group in dict.fromkeys(item.group for item in items):
+        own = [item for item in items if item.group == group]
+        total = sum(item.source.stat().st_size for item in own)
+        copied = 0
+        with progress(f"fetch: {group}", len(own)) as ticker:
+            for item in own:
+                entry = _present(item, folder)
+                if entry is None:
+                    entry = _copy(item, folder)
+                    copied += 1
+                files[item.target] = entry
+                ticker.advance()
+        say(f"fetch: {group}: {len(own)} file(s), {_size(total)}; {copied} copied, {len(own) - copied} there")
+    return dict(sorted(files.items()))
+
+
+def _present(item: Item, folder: Path) -> dict | None:
+    """The entry of a file that is there with the source's content, else None."""
+    path = folder / item.target
+    if not path.is_file() or path.stat().st_size != item.source.stat().st_size:
+        return None
+    found = sha256_file(path)
+    if found != sha256_file(item.source):
+        return None
+    return {"bytes": path.stat().st_size, "sha256": found}
+
+
+def _copy(item: Item, folder: Path) -> dict:
+    """Copy whole or not at all, hashed on the way and read back.
+
+    Raises:
+        EnvironmentFailure: what arrived is not what was read, or not what the hub's cache says it is.
+    """
+    target = folder / item.target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    digest = hashlib.sha256()
+    with item.source.open("rb") as reader, partial.open("wb") as writer:
+        while chunk := reader.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            writer.write(chunk)
+        writer.flush()
+        os.fsync(writer.fileno())
+    sha256 = digest.hexdigest()
+    # In the hub's cache a large file is a link to a blob whose name is its sha256.
+    blob = item.source.resolve().name if item.source.is_symlink() else ""
+    if sha256_file(partial) != sha256 or (len(blob) == _SHA256_DIGITS and blob != sha256):
+        partial.unlink()
+        raise EnvironmentFailure(
+            f"{item.source}: arrived damaged in {target}; delete it there and fetch again"
+        )
+    shutil.copymode(item.source, partial)
+    partial.replace(target)
+    return {"bytes": target.stat().st_size, "sha256": sha256}
+
+
+def _compare(config: RunConfig, base: Path, model: Path | None, brought: Path) -> None:
+    """The folder alone must give the inputs that the config gives where it stands.
+
+    Raises:
+        InputError: it does not: a file lies in the folder that no fetch brought.
+    """
+    moved, folder = load(brought, [])
+    here = config.model if model is None else ModelConfig(path=str(model))
+    same = inputs_sha256(config.data, here, base=base) == inputs_sha256(moved.data, moved.model, base=folder)
+    if model is not None:
+        same = same and model_sha256(str(model), base=base) == model_sha256("model", base=folder)
+    if not same:
+        raise InputError(
+            f"{folder}: corpus/, model/ or tasks/ holds files that the config does not name; "
+            "delete them, or name another folder with --to"
+        )
+
+
+def _origin(config: RunConfig, model: Path | None) -> dict[str, str] | None:
+    """Where the model came from; of a hub model the revision is its snapshot's name."""
+    if model is None or config.model.path is None:
+        return None
+    hub = {"revision": model.name} if model.parent.name == "snapshots" else {}
+    return {"path": config.model.path, **hub}
+
+
+def _size(num_bytes: float) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e5 else f"{num_bytes / 1e3:,.1f} kB"

@@ -1,0 +1,100 @@
+"""JSON files of the user's: conversations, Alpaca, Natural Instructions, records with keys of their own."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.errors import InputError
+from data_pipeline.sources.json_records import json_records, load_json
+from data_pipeline.sources.records import Reject, kind_of, scalar_text, short
+from data_pipeline.sources.tables import JSON_SUFFIXES
+from data_pipeline.sources.text import lines
+from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, mapped, no_task
+
+
+def detect_json(path: Path, hints: Hints) -> Detected:
+    """JSON records by their keys; a whole object with Instances is a task of Natural Instructions."""
+    encoding = hints.encoding or "utf-8"
+    whole = _whole_object(path, encoding)
+    if whole is not None:
+        if "Instances" in whole:
+            source = make_source(
+                format="natural_instructions", path=str(path), task=hints.task, encoding=encoding
+            )
+            return Detected(source, (f"natural_instructions, one task, {encoding}",), no_task(hints.task))
+        inside = [key for key, value in whole.items() if isinstance(value, list) and value]
+        where = f"the records seem to be under {inside[0]}" if inside else "there are no records in it"
+        key = inside[0] if inside else "KEY"
+        cure = f'python3 -c \'import json; print(json.dumps(json.load(open("{path}"))["{key}"]))\' > new.json'
+        raise InputError(
+            f"{path}: one object with the keys {short(list(whole))}, and {where}; save them alone: {cure}"
+        )
+    records = list(itertools.islice(json_records(str(path), encoding=encoding, needed={}), HEAD))
+    objects = [record.value for record in records if isinstance(record.value, dict)]
+    if not objects:
+        raise InputError(f"{path}: no record in it; needed is an array of objects, or one object a line")
+    keys = Counter(key for one in objects for key in one)
+    form = hints.format or _json_format(objects, keys)
+    if form in ("sharegpt", "vicuna", "messages"):
+        source = make_source(format=form, path=str(path), task=hints.task, encoding=encoding)
+        seen = f"{form}: conversations, {encoding}"
+        return Detected(source, (seen,), no_task(hints.task, default="conversation"))
+    if form == "alpaca":
+        source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding)
+        texts = [str(one.get("instruction", "")) for one in objects]
+        return Detected(
+            source,
+            (f"alpaca: instruction, output, {encoding}",),
+            no_task(hints.task),
+            language=language_among(texts),
+        )
+    header = [key for key, count in keys.items() if count * 2 >= len(objects)]
+    rows = [{key: _text(one.get(key)) for key in header} for one in objects]
+    if path.suffix.lower() not in JSON_SUFFIXES:
+        raise InputError(f"{path}: JSON with columns of its own; rename it to {path.stem}.jsonl")
+    source = make_source(format="table", path=str(path), encoding=encoding)
+    return mapped(path, source, header, rows, hints, f"JSON records, {encoding}; keys: {', '.join(header)}")
+
+
+def _whole_object(path: Path, encoding: str) -> dict[str, Any] | None:
+    """The file as one object, where it is one (also on one line) and not JSON lines."""
+    head = [line for line in itertools.islice(lines(str(path), encoding=encoding), 50) if line.strip()]
+    if not head or not head[0].lstrip().startswith("{"):
+        return None
+    if len(head) > 1 and head[0].rstrip().endswith("}") and head[1].lstrip().startswith("{"):
+        return None
+    try:
+        value = load_json(str(path), encoding=encoding)
+    except InputError:
+        return None
+    several = len(head) > 1 or "Instances" in value or any(_records_like(one) for one in value.values())
+    return value if isinstance(value, dict) and several and not _is_conversation(value) else None
+
+
+def _records_like(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 1 and all(isinstance(one, dict) for one in value)
+
+
+def _is_conversation(value: dict[str, Any]) -> bool:
+    return any(key in value for key in ("conversations", "conversation", "messages"))
+
+
+def _json_format(objects: Sequence[dict[str, Any]], keys: Counter[str]) -> str:
+    most = {key for key, count in keys.items() if count * 2 >= len(objects)}
+    lists = {key for one in objects for key, value in one.items() if isinstance(value, list)}
+    if "messages" in most & lists:
+        return "messages"
+    if {"conversations", "conversation", "items"} & most & lists:
+        return "sharegpt"
+    if "Instances" in most:
+        return "natural_instructions"
+    return "alpaca" if {"instruction", "output"} <= most else "table"
+
+
+def _text(value: Any) -> str:
+    try:
+        return scalar_text(value, "")
+    except Reject:
+        return kind_of(value)

@@ -1,0 +1,72 @@
+"""Reading the sources once as the data stage will, to say what is kept and to fit the defaults."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from data_pipeline.config import SourceConfig
+from data_pipeline.errors import InputError
+from data_pipeline.sources import expand, read
+
+READ = 20_000  # records of a source that are read
+
+
+@dataclass
+class Counts:
+    """What reading the sources gave."""
+
+    kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)  # reason -> the first detail
+    chars: list[int] = field(default_factory=list)  # of kept rows
+    letters: set[str] = field(default_factory=set)
+    partly: bool = False  # there are more records
+
+    @property
+    def total(self) -> int:
+        """Records that were read."""
+        return self.kept + self.rejected.total()
+
+
+def read_all(sources: Sequence[SourceConfig], *, base: Path) -> Counts:
+    """Read the sources as the data stage will, up to READ records each.
+
+    Raises:
+        InputError: not one record can be kept.
+    """
+    counts = Counts()
+    for index, source in enumerate(sources):
+        units = expand(source, index=index, base=base)
+        rows = (row for unit in units for row in read(unit, source))
+        before = counts.total
+        for row in islice(rows, READ):
+            if "reason" in row:
+                counts.rejected[row["reason"]] += 1
+                counts.examples.setdefault(row["reason"], row["detail"])
+                continue
+            counts.kept += 1
+            texts = [text for name, text in row["fields"].items() if text and name != "label"]
+            texts += [turn["content"] for turn in row["messages"] or []]
+            counts.chars.append(sum(map(len, texts)))
+            counts.letters.update("".join(texts))
+        counts.partly |= counts.total - before == READ
+    if not counts.kept:
+        reason, number = (counts.rejected.most_common(1) or [("no record", 0)])[0]
+        example = f", first {counts.examples[reason]}" if number else ""
+        raise InputError(
+            f"none of {counts.rejected.total()} records can be kept ({reason} {number} times{example}); "
+            "see whether the columns and labels are the right ones (--column)"
+        )
+    return counts
+
+
+def account(counts: Counts) -> list[str]:
+    """Records in = kept + rejected, with the first detail of each reason."""
+    more = f"the first {counts.total}" if counts.partly else str(counts.total)
+    lines = [f"{more} records read: {counts.kept} kept, {counts.rejected.total()} rejected"]
+    lines += [
+        f"  {reason} {number}: {counts.examples[reason]}" for reason, number in counts.rejected.most_common()
+    ]
+    return lines

@@ -1,0 +1,199 @@
+"""`hunmin init FILE…`: a config from the user's own files, which `hunmin run` runs as it is."""
+
+import re
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_pipeline.errors import HunminError, InputError
+from data_pipeline.inputs import check
+from data_pipeline.variants.tasks import Task, load_tasks
+from launcher.config import load
+from launcher.init.detect import detect
+from launcher.init.detected import Detected, Hints
+from launcher.init.labels import sentiment_labels
+from launcher.init.reading import Counts, account, read_all
+from launcher.init.render import render
+
+SENTIMENT_WORDS = re.compile(
+    r"sentiment|review|rating|star|score|polarity|nsmc|감정|감성|리뷰|후기|평점|별점|평가|영화"
+)
+MAX_NAMED = 12  # labels that the wording of a task file can list
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, and what there is to say."""
+
+    files: list[Path]
+    seen: list[str]
+    decide: list[str]
+
+
+def init(paths: Sequence[Path], *, out: Path, hints: Hints, ask: str | None) -> Written:
+    """Write a config for the files, and a task file where the shipped tasks have none that fits.
+
+    Args:
+        paths: the user's files.
+        out: the config to write.
+        hints: what the user said of the files.
+        ask: the instruction for rows that have none of their own, where the task is the user's own.
+
+    Raises:
+        InputError: the files cannot be understood, or `out` exists.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists already; name another with --out, or delete it first")
+    if not out.resolve().parent.is_dir():
+        raise InputError(f"{out}: there is no folder {out.resolve().parent}")
+    tasks = load_tasks(None)
+    sources, own_tasks = [], {}
+    for one in detect(paths, hints):
+        one = _with_labels(one, tasks)
+        task = _task_file(one, tasks, ask)
+        if task is not None:
+            own_tasks[task["name"]] = task
+        sources.append(one)
+    base = out.resolve().parent
+    counts = read_all([one.source for one in sources], base=Path.cwd())
+    config = render(out, sources, counts, own_tasks=bool(own_tasks), base=base)
+    task_files = {base / "tasks" / f"{name}.yaml": value for name, value in own_tasks.items()}
+    return _write(out, config, task_files, sources, counts)
+
+
+def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
+    """The source with the answers its label values stand for, and the task they belong to."""
+    source = one.source
+    if "label" not in source.columns or source.format != "table":
+        return one
+    named = f"{source.columns['label']} {source.path}".casefold()
+    labels = sentiment_labels(one.values, one.language)
+    words = labels is not None and not all(value.strip().lstrip("-").isdigit() for value in labels)
+    if source.task == "sentiment" or (
+        source.task is None and labels and (words or SENTIMENT_WORDS.search(named))
+    ):
+        if labels is None:
+            known = ", ".join(tasks["sentiment"].labels)
+            raise InputError(
+                f"{source.path}: the values of {source.columns['label']} ({_listed(list(one.values))}) "
+                "are no sentiment that can be told; name the task otherwise with --task, or write "
+                f"{known} into the file"
+            )
+        left = [value for value in one.values if value not in labels]
+        meant = ", ".join(f"{value} = {answer}" for value, answer in labels.items() if value != answer)
+        decide = [f"labels: {meant}; is it so?"] if meant else []
+        if left:
+            decide.append(f"labels: {_listed(left)} say neither and are left out (label_not_mapped)")
+        return replace(
+            one,
+            source=source.model_copy(update={"task": "sentiment", "labels": labels}),
+            decide=(*one.decide, *decide),
+        )
+    if source.task is None:
+        raise InputError(
+            f"{source.path}: column {source.columns['label']} has the values "
+            f"{_listed(list(one.values))}; what do they tell? Pass --task sentiment, or a name of "
+            "your own, such as --task topic: a task file with these labels is written beside the config"
+        )
+    return one
+
+
+def _listed(values: Sequence[str]) -> str:
+    more = f" and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else ""
+    return ", ".join(values[:MAX_NAMED]) + more
+
+
+def _task_file(one: Detected, tasks: dict[str, Task], ask: str | None) -> dict[str, Any] | None:
+    """A task of the user's own as a task file holds it; None where the rows need none.
+
+    Raises:
+        InputError: rows would have nothing that asks.
+    """
+    source = one.source
+    if source.format != "table" or "instruction" in source.columns:
+        return None
+    if source.task in tasks:
+        return None
+    if source.task is None:
+        raise InputError(
+            f"{source.path}: rows have a text and an answer, and nothing says what is asked; pass --task "
+            f"({', '.join(sorted(tasks))}), or a name of your own with --ask 'the instruction'"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", source.task):
+        raise InputError(f"--task {source.task!r}: a task's name has letters, digits, - and _")
+    labels = sorted(one.values) if "label" in source.columns else []
+    if not ask and not labels:
+        raise InputError(
+            f"{source.path}: {source.task} is none of the shipped tasks ({', '.join(sorted(tasks))}); "
+            "pass the instruction for its rows as well, as in --ask '다음 글을 쉽게 고쳐 쓰세요.'"
+        )
+    korean = one.language == "ko"
+    named = 0 < len(labels) <= MAX_NAMED
+    if korean:
+        wording = "다음 글을 " + (f"{', '.join(labels)} 가운데 하나로 " if named else "") + "분류해 주세요."
+    else:
+        wording = "Classify the following text" + (f" as one of: {', '.join(labels)}." if named else ".")
+    text = ask or wording
+    language = "ko" if korean else "en"
+    return {
+        "name": source.task,
+        "languages": [language],
+        "labels": labels,
+        "metrics": ["accuracy", "macro_f1"] if labels else ["rougeL", "chrf"],
+        "wordings": [{"id": f"{language}-01", "language": language, "axis": "expression", "text": text}],
+    }
+
+
+def _write(
+    out: Path,
+    config: str,
+    task_files: dict[Path, dict[str, Any]],
+    sources: Sequence[Detected],
+    counts: Counts,
+) -> Written:
+    """Write, and read back what was written as `hunmin data` would; what it refuses does not stay.
+
+    Raises:
+        InputError: a task file stands in the way, or the config is refused.
+    """
+    taken = [path for path in task_files if path.exists()]
+    if taken:
+        raise InputError(f"{taken[0]} exists already; delete it, or name the task otherwise with --task")
+    made = [out, *task_files]
+    try:
+        for path, value in task_files.items():
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(
+                yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100), encoding="utf-8"
+            )
+        out.write_text(config, encoding="utf-8")
+        loaded, base = load(out, [])
+        with redirect_stdout(StringIO()):
+            check(loaded.data, base=base)
+    except HunminError:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+    seen = [line for one in sources for line in (f"{one.source.name}: {one.seen[0]}", *one.seen[1:])]
+    seen += account(counts)
+    decide = [f"{one.source.name}: {line}" for one in sources for line in one.decide]
+    for path in task_files:
+        decide.append(f"{path.relative_to(base)}: the wording that asks; add more, the model hears them all")
+    decide.append("licence: unknown; write the corpus' own")
+    return Written(made, seen, decide)
+
+
+def as_text(written: Written) -> str:
+    """What was written and is to be decided, and what to type next."""
+    out = written.files[0]
+    lines = [f"{path} written" for path in written.files]
+    lines += ["", "detected", *(f"  {line}" for line in written.seen)]
+    lines += ["", "to decide (in the config)", *(f"  {line}" for line in written.decide)]
+    lines += ["", "next", f"  hunmin run {out} train.num_steps=20 --run runs/try   a first try in minutes"]
+    lines += [f"  hunmin run {out}"]
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""The words of `--help` in Korean, by their English, and the groups of the commands.
+
+A command or option that is added needs its line here: tests/launcher/test_help.py names what is missing.
+"""
+
+from collections.abc import Mapping
+
+# The commands in order of use.
+GROUPS = (
+    ("Begin", ("doctor", "init", "fetch")),
+    ("From corpus to report", ("run", "data", "train", "eval", "report")),
+    ("On a cluster", ("submit",)),
+    ("Try the model", ("chat",)),
+)
+
+
+def is_korean(environ: Mapping[str, str]) -> bool:
+    """Whether the locale's messages are Korean: the first of LC_ALL, LC_MESSAGES, LANG that is set."""
+    set_ones = (environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next((value for value in set_ones if value), "").split(".")[0].split("_")[0] == "ko"
+
+
+def korean(text: str) -> str:
+    """The Korean for an English text of the help; the English where there is none."""
+    return KOREAN.get(text, text)
+
+
+KOREAN = {
+    # the pages themselves
+    "Usage": "사용법",
+    "Arguments": "인자",
+    "Options": "옵션",
+    "Example": "예",
+    "default": "기본값",
+    "required": "필수",
+    "Show this message and exit.": "이 도움말을 보여 준다",
+    "Begin": "처음에",
+    "From corpus to report": "말뭉치에서 보고서까지",
+    "On a cluster": "클러스터에서",
+    "Try the model": "모델 써 보기",
+    "More": "그 밖에",
+    "hunmin COMMAND --help shows the arguments, and an example.": (
+        "hunmin COMMAND --help를 치면 인자와 예가 나온다."
+    ),
+    "훈민: instruction corpora in, an instruction-following model out, with proof of how it got there.": (
+        "훈민: 지시문 말뭉치로 지시를 따르는 모델을 만들고, 어떻게 만들어졌는지 증거를 남긴다."
+    ),
+    # commands
+    "What this machine has, what is missing, and what to type to install it.": (
+        "이 컴퓨터에 무엇이 있고 무엇이 없는지, 없는 것은 어떻게 설치하는지 알려 준다."
+    ),
+    "A config for your own files, ready for hunmin run; says what it saw.": (
+        "내 파일을 살펴보고 바로 실행할 수 있는 설정을 써 준다."
+    ),
+    "Model and data into one folder, for machines without a network.": (
+        "네트워크가 없는 기계에서 쓰도록 모델과 데이터를 한 폴더에 모은다."
+    ),
+    "All stages: data, train, eval, report; continues where it stopped.": (
+        "data, train, eval, report를 차례로 하고, 멈춘 곳이 있으면 거기서 이어 간다."
+    ),
+    "Only data: read, validate, split, tokenize, pack.": (
+        "data만: 읽고, 검사하고, 나누고, 토큰으로 바꾸어 묶는다."
+    ),
+    "Only train: ZeRO-3 ranks on the packs, then the export.": (
+        "train만: 묶음으로 ZeRO-3 학습을 하고 모델을 내보낸다."
+    ),
+    "Only eval: both models answer held-out rows; scores.": (
+        "eval만: 남겨 둔 문제를 학습 전후의 모델에게 묻고 채점한다."
+    ),
+    "Only report: one page of what the other stages wrote.": "report만: 앞 단계의 결과를 한 쪽에 정리한다.",
+    "Run on a cluster: all stages as a job of SLURM or of Ray.": (
+        "모든 단계를 SLURM이나 Ray 클러스터의 작업으로 맡긴다."
+    ),
+    "Talk to the trained model of a run in the terminal.": "학습한 모델과 터미널에서 이야기한다.",
+    # arguments and options
+    "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
+    "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",
+    "the run folder; default: $HUNMIN_RUNS or runs/, plus the name": (
+        "실행 폴더. 기본값: $HUNMIN_RUNS 또는 runs/ 아래 설정의 이름"
+    ),
+    "go on with another config; stages that change are kept aside": (
+        "설정이 달라졌어도 계속한다. 달라지는 단계의 옛 결과는 따로 남는다"
+    ),
+    "print the result as one JSON object": "결과를 JSON 객체 하나로 출력한다",
+    "also look at what this config needs": "이 설정에 필요한 것도 살펴본다",
+    "also try whether the model hub answers": "모델 허브에 연결되는지도 확인한다",
+    "JSON, JSONL, CSV, TSV, or two line-parallel texts": (
+        "JSON, JSONL, CSV, TSV, 또는 줄이 짝을 이루는 글 두 개"
+    ),
+    "the config to write": "새로 쓸 설정 파일",
+    "a shipped task (sentiment, …) or a name of your own": "들어 있는 과제(sentiment 등)나 스스로 지은 이름",
+    "the instruction of a task of your own, in your words": "스스로 지은 과제의 지시문",
+    "FIELD=COLUMN: which column is input, answer, label …": "필드=열: input, answer, label 등이 어느 열인지",
+    "alpaca, sharegpt, messages, table, parallel …; else detected": (
+        "alpaca, sharegpt, messages, table, parallel 등. 없으면 알아낸다"
+    ),
+    "utf-8, cp949 …; else detected": "utf-8, cp949 등. 없으면 알아낸다",
+    "tab, comma, semicolon, or the sign; else detected": "tab, comma, semicolon 또는 기호. 없으면 알아낸다",
+    "a run folder, or its name below runs/": "실행 폴더, 또는 runs/ 아래의 이름",
+    "talk to the model before training": "학습하기 전의 모델과 이야기한다",
+    "where an answer is cut; default: as in eval": "답을 자르는 길이. 기본값: eval과 같음",
+    "0 always takes the likeliest token": "0이면 언제나 가장 그럴듯한 토큰을 고른다",
+    "a system message before it all": "대화 맨 앞에 둘 시스템 메시지",
+    "the folder; default: fetched/, plus the name": "모을 폴더. 기본값: fetched/ 아래 설정의 이름",
+    "slurm, or ray: a Ray cluster that is up": "slurm, 또는 이미 떠 있는 Ray 클러스터면 ray",
+    "slurm: hosts": "slurm: 컴퓨터 수",
+    "slurm: GPUs a host; default: as cluster says": "slurm: 한 대의 GPU 수. 기본값: cluster를 따름",
+    "slurm: cores a host; default: cluster.num_cpus": "slurm: 한 대의 코어 수. 기본값: cluster.num_cpus",
+    "slurm: limit, such as 2:00:00": "slurm: 시간 제한. 예: 2:00:00",
+    "slurm: as sbatch": "slurm: sbatch의 옵션과 같음",
+    "ray: http://HOST:PORT; default: $RAY_ADDRESS": "ray: http://호스트:포트. 기본값: $RAY_ADDRESS",
+    "slurm: only print the job script": "slurm: 작업 스크립트를 출력만 한다",
+    "show the log, end with the job's exit code": "기록을 보여 주며 기다리고, 작업의 종료 코드로 끝난다",
+}

@@ -1,0 +1,124 @@
+"""Which engine answers, and what goes into vLLM and comes out: the parts that need no vLLM."""
+
+import importlib.util
+from dataclasses import replace
+
+import pytest
+
+from data_pipeline.errors import InputError
+from eval.engines.base import Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines.choice import choose, has_vllm, precision, versions
+from eval.engines.vllm import load_arguments, sampling_arguments, to_generation
+from eval.gpu_measure import MAX_TIE, judge
+from eval.pool import actors_at_work, gpus_per_actor
+
+SETTINGS = GenerationSettings(
+    max_new_tokens=40, temperature=0.0, seed=7, stop_ids=(2, 9), num_threads=1, engine="vllm"
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "num_gpus", "installed", "wanted"),
+    [
+        ("auto", 0, False, "hf"),
+        ("auto", 0, True, "hf"),  # on a CPU ours is the reference
+        ("auto", 2, False, "hf"),
+        ("auto", 2, True, "vllm"),
+        ("hf", 2, True, "hf"),
+        ("vllm", 0, True, "vllm"),
+    ],
+)
+def test_the_engine_is_chosen_by_what_is_here(
+    asked: str, num_gpus: int, installed: bool, wanted: str
+) -> None:
+    assert choose(asked, num_gpus=num_gpus, installed=installed) == wanted
+
+
+def test_vllm_asked_for_and_absent_is_one_clear_error() -> None:
+    with pytest.raises(InputError, match=r"eval\.engine: vllm, but the package vllm is not installed"):
+        choose("vllm", num_gpus=2, installed=False)
+    assert has_vllm() == (importlib.util.find_spec("vllm") is not None)
+
+
+def test_what_computed_is_recorded() -> None:
+    assert (precision(0), precision(4)) == ("float32", "bfloat16")
+    assert set(versions("hf")) == {"transformers", "torch"}
+
+
+def test_greedy_asks_for_no_seed_and_stops_at_our_tokens_only() -> None:
+    asked = sampling_arguments([5, 6], SETTINGS, stop_ids={9, 2, 3})
+    assert asked == {
+        "max_tokens": 40,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "top_k": 0,
+        "seed": None,
+        "stop_token_ids": [2, 3, 9],
+        "ignore_eos": True,
+        "detokenize": False,
+    }
+
+
+def test_a_sampled_prompt_has_a_seed_of_its_own_from_the_whole_distribution() -> None:
+    warm = replace(SETTINGS, temperature=0.7)
+    first, second = (sampling_arguments(prompt, warm, stop_ids={2}) for prompt in ([5, 6], [5, 7]))
+    assert first["seed"] == prompt_seed(7, [5, 6]) != second["seed"]
+    assert 0 <= first["seed"] < 2**63  # vLLM's seeds are int64
+    assert (first["top_p"], first["top_k"], first["temperature"]) == (1.0, 0, 0.7)
+
+
+def test_the_model_is_loaded_in_the_recorded_precision_and_shares_nothing() -> None:
+    asked = load_arguments("folder", SETTINGS, on_gpu=False)
+    assert asked["dtype"] == "float32"
+    assert asked["skip_tokenizer_init"] is True
+    assert asked["trust_remote_code"] is False
+    assert asked["enable_prefix_caching"] is False
+    assert "gpu_memory_utilization" not in asked
+    on_gpu = load_arguments("folder", replace(SETTINGS, dtype="bfloat16"), on_gpu=True)
+    assert on_gpu["dtype"] == "bfloat16"
+    assert 0 < on_gpu["gpu_memory_utilization"] < 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "finish_reason", "wanted"),
+    [
+        ([4, 5, 2], "stop", Generation([4, 5], True)),
+        ([2], "stop", Generation([], True)),
+        ([4, 5, 6], "length", Generation([4, 5, 6], False)),
+        ([], "length", Generation([], False)),
+    ],
+)
+def test_the_token_that_ends_an_answer_is_not_in_it(
+    ids: list[int], finish_reason: str, wanted: Generation
+) -> None:
+    assert to_generation(ids, finish_reason, stop_ids={2, 9}) == wanted
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(None, {2, 9}), (3, {2, 3, 9}), ([3, 9], {2, 3, 9})])
+def test_the_models_own_end_tokens_count_too(own: int | list[int] | None, wanted: set[int]) -> None:
+    assert all_stop_ids((2, 9), own) == wanted
+
+
+@pytest.mark.parametrize(
+    ("num_gpus", "num_actors", "share"),
+    [(0, 2, 0), (1, 1, 1.0), (4, 2, 1.0), (1, 2, 0.5), (1, 3, 0.3333), (2, 3, 0.5), (2, 5, 0.3333)],
+)
+def test_shares_of_gpus_can_all_be_placed(num_gpus: int, num_actors: int, share: float) -> None:
+    found = gpus_per_actor(num_gpus=num_gpus, num_actors=num_actors)
+    assert found == share
+    if num_gpus:  # Ray places each actor on one GPU
+        assert num_gpus * int(1 / found) >= num_actors
+
+
+def test_vllm_takes_a_gpu_for_each_actor() -> None:
+    assert actors_at_work(4, 100, num_gpus=2, engine="hf") == 4
+    assert actors_at_work(4, 100, num_gpus=2, engine="vllm") == 2
+    assert actors_at_work(4, 1, num_gpus=2, engine="vllm") == 1
+    assert actors_at_work(4, 100, num_gpus=0, engine="vllm") == 1
+
+
+@pytest.mark.parametrize(
+    ("equal", "gap", "state"), [(32, 0.0, "pass"), (31, MAX_TIE / 2, "pass"), (31, 0.5, "FAIL")]
+)
+def test_answers_may_part_at_a_tie_only(equal: int, gap: float, state: str) -> None:
+    assert judge({"answers": 32, "equal": equal, "largest_gap": gap}).state == state

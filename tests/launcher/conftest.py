@@ -1,0 +1,45 @@
+"""Clusters for the launcher's tests, and what a run on them is compared with."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from cluster_runs import QUICK, SMALL
+from ray_cluster import RayCluster
+from slurm_cluster import SlurmCluster, missing_for_slurm
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[SlurmCluster]:
+    """A real SLURM with two nodes; at the end nothing of it may be left."""
+    reason = missing_for_slurm()
+    if reason:
+        pytest.skip(reason)
+    cluster = SlurmCluster(2)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+    assert cluster.leftovers() == []
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[RayCluster]:
+    """A Ray with two nodes and a dashboard that takes jobs."""
+    cluster = RayCluster()
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def local_data_sha256(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Content of data/ of the small quickstart, made on this machine alone."""
+    run = tmp_path_factory.mktemp("local") / "run"
+    command = [sys.executable, "-m", "launcher", "data", str(QUICK), *SMALL, "--run", str(run), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["content_sha256"]["data"]

@@ -1,0 +1,191 @@
+"""The chat in a terminal and through a pipe, on a run with a tiny model."""
+
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from data_pipeline.errors import InputError
+from data_pipeline.packing.tokenizer import train_tokenizer
+from launcher.chat import find_run
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = """\
+name: tiny
+base: .
+model: {from_scratch: {hidden_size: 32, num_layers: 1, num_heads: 2, vocab_size: 600}}
+data: {seq_len: 32, sources: [{name: a, format: alpaca, path: a.jsonl}]}
+eval: {max_new_tokens: 12}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder as far as a chat reads it: config, train/export, train/base."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    tokenizer = train_tokenizer(
+        ["안녕하세요? 오늘 날씨가 참 좋네요.", "How are you today?"] * 40, vocab_size=420
+    )
+    for name, seed in (("export", 0), ("base", 1)):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(
+            LlamaConfig(
+                hidden_size=32,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                intermediate_size=64,
+                vocab_size=len(tokenizer),
+                max_position_embeddings=64,
+            )
+        )
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.ndim == 2:
+                    parameter.normal_(std=0.5)
+        model.save_pretrained(folder / "train" / name)
+        tokenizer.save_pretrained(folder / "train" / name)
+    (folder / "train" / "manifest.json").write_text("{}")
+    (folder / "config.yaml").write_text(CONFIG)
+    return folder
+
+
+def piped(run: Path, text: str | bytes, *args: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher", "chat", str(run), *args],
+        input=text if isinstance(text, bytes) else text.encode(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+        cwd=ROOT,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_a_line_in_an_answer_out(run: Path) -> None:
+    long = "좋네요 " * 60
+    lines = [
+        "안녕하세요?",
+        "/reset",
+        "안녕하세요?",
+        long,
+        "/help",
+        "/reset",
+        "안녕\\",
+        "하세요?",
+        "/quit",
+        "never",
+    ]
+    done = piped(run, ("\n".join(lines) + "\n").encode())
+    assert done.returncode == 0, done.stderr
+    answers = re.fullmatch(r"(.+)\n\1\n(.+)\n", done.stdout, re.DOTALL)
+    assert answers is not None, done.stdout
+    assert answers[1] != answers[2]
+    assert done.stderr.count("the conversation is forgotten") == 2
+    assert "the model takes 64" in done.stderr
+    assert "/help is no command here" in done.stderr
+    assert "longer than any row of training (data.seq_len 32)" in done.stderr
+    base = piped(run, "안녕하세요?", "--base")
+    assert base.returncode == 0
+    assert base.stdout
+    assert not base.stdout.startswith(answers[1])
+
+
+def test_a_reader_that_leaves_ends_it_quietly(run: Path) -> None:
+    command = (
+        f"printf '안녕\\377\\n안녕\\n안녕\\n안녕\\n' | {sys.executable} -m launcher chat {run} | head -1"
+    )
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=120, check=False, cwd=ROOT
+    )
+    assert len(done.stdout.splitlines()) == 1
+    assert not [line for line in done.stderr.splitlines() if not line.startswith("(")], done.stderr
+
+
+class Terminal:
+    """A chat on a pseudo-terminal."""
+
+    def __init__(self, run: Path):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.environ["TERM"] = "dumb"
+            os.execv(sys.executable, [sys.executable, "-m", "launcher", "chat", str(run)])
+        self.seen = ""
+
+    def until(self, text: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while text not in self.seen:
+            assert time.monotonic() < deadline, self.seen
+            try:
+                self.seen += os.read(self.fd, 4096).decode(errors="replace")
+            except OSError:
+                break
+        assert text in self.seen
+
+    def send(self, text: str) -> None:
+        self.seen = ""
+        os.write(self.fd, text.encode())
+
+    def end(self) -> int:
+        while True:  # drain, or it may wait for us
+            try:
+                read = os.read(self.fd, 4096)
+                if not read:
+                    break
+                self.seen += read.decode(errors="replace")
+            except OSError:
+                break
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+def test_a_terminal_takes_hangul_and_ends_cleanly(run: Path) -> None:
+    terminal = Terminal(run)
+    terminal.until("> ")
+    terminal.send("안녕하세요?\n")
+    terminal.until("\n> ")
+    assert "안녕하세요?" in terminal.seen
+    terminal.send("\x04")
+    assert terminal.end() == 0
+
+
+def test_ctrl_c_ends_it_at_a_question_and_while_it_loads(run: Path) -> None:
+    at_question, loading = Terminal(run), Terminal(run)
+    loading.until("loading")
+    os.kill(loading.pid, signal.SIGINT)
+    assert loading.end() == 130
+    at_question.until("> ")
+    at_question.send("\x03")
+    assert at_question.end() == 0
+    assert "Traceback" not in at_question.seen + loading.seen
+
+
+def test_runs_without_a_model_are_refused(run: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(run, half, ignore=shutil.ignore_patterns("manifest.json"))
+    for folder, message in (
+        (half, "training is not finished"),
+        (run.parent / "tyny", "no such run folder"),
+        (run / "train" / "export", "a model folder, not a run"),
+        (tmp_path, "not a run folder"),
+    ):
+        with pytest.raises(InputError, match=message):
+            find_run(folder)
+    assert find_run(run) == run
+
+
+def test_a_run_is_found_by_its_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUNMIN_RUNS", str(run.parent))
+    assert find_run(Path("tiny")) == run
+    with pytest.raises(InputError, match=r"did you mean .*tiny"):
+        find_run(Path("tinny"))

@@ -1,0 +1,112 @@
+"""Runs on a real SLURM with two nodes."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cluster_runs import QUICK, SMALL
+from slurm_cluster import SlurmCluster
+
+pytestmark = pytest.mark.slow
+TWO_NODES = ("--to", "slurm", "--nodes", "2")
+
+
+def wait_for(what: str, done: Callable[[], bool], limit_s: float = 240) -> None:
+    deadline = time.monotonic() + limit_s
+    while not done():
+        assert time.monotonic() < deadline, f"waited {limit_s:.0f} s for {what}"
+        time.sleep(0.2)
+
+
+def job_of(run: Path) -> str:
+    """The id of the run's only job so far."""
+    (log,) = (run / "logs").glob("slurm-*.log")
+    return log.stem.removeprefix("slurm-")
+
+
+def assert_nothing_is_left(cluster: SlurmCluster, run: Path) -> None:
+    wait_for("the job's processes to end", lambda: cluster.processes() == [], 60)
+    for node in cluster.nodes:
+        left = cluster.run(["ls", "/tmp"], node=node).stdout.split()
+        assert [name for name in left if name.startswith(("hm1", "ray", "hunmin"))] == []
+    assert [path.name for path in (run / "submit").iterdir()] == ["job.sbatch"]  # no token, no address
+    assert not (run / ".lock").exists()
+
+
+@pytest.fixture(scope="module")
+def finished(slurm_cluster: SlurmCluster) -> Path:
+    run = slurm_cluster.shared / "run"
+    done = slurm_cluster.hunmin("submit", QUICK, *SMALL, *TWO_NODES, "--run", run, "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "COMPLETED" in done.stdout
+    assert_nothing_is_left(slurm_cluster, run)
+    return run
+
+
+def test_two_nodes_run_all_stages_and_give_the_data_of_one(
+    slurm_cluster: SlurmCluster, finished: Path, local_data_sha256: str
+) -> None:
+    job = slurm_cluster.job(job_of(finished))
+    assert (job["JobState"], job["ExitCode"]) == ("COMPLETED", "0:0")
+    data = json.loads((finished / "data" / "manifest.json").read_text())
+    assert data["content_sha256"] == local_data_sha256
+    train = json.loads((finished / "train" / "manifest.json").read_text())
+    assert sorted(train["extra"]["ranks"]["hosts"]) == ["n1", "n2"]
+    assert train["counts"]["steps"] == 4
+    assert (finished / "report" / "index.html").exists()
+
+
+def test_scancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finished: Path) -> None:
+    metrics = finished / "train" / "metrics.jsonl"
+    longer = [item for item in SMALL if "num_steps" not in item] + ["train.num_steps=500"]
+    done = slurm_cluster.hunmin("submit", QUICK, *longer, *TWO_NODES, "--run", finished, "--force")
+    assert done.returncode == 0, done.stderr
+    job_id = done.stdout.split("job ")[1].split()[0]
+    log = finished / "logs" / f"slurm-{job_id}.log"
+    manifest = finished / "train" / "manifest.json"
+    wait_for(
+        "the first steps", lambda: not manifest.exists() and metrics.exists() and bool(metrics.read_text())
+    )
+    slurm_cluster.run(["scancel", job_id])
+    wait_for("the end", lambda: slurm_cluster.job(job_id)["JobState"] == "CANCELLED")
+    assert_nothing_is_left(slurm_cluster, finished)
+    said = log.read_text()
+    assert "of 500; saved, the same command continues" in said, said
+    latest = json.loads((finished / "train" / "checkpoints" / "latest.json").read_text())
+    assert f"after step {latest['step']} of 500" in said
+
+
+def test_a_failing_run_gives_the_job_its_exit_code_and_says_why(slurm_cluster: SlurmCluster) -> None:
+    run = slurm_cluster.shared / "nothing"
+    none_fits = "data.bounds.answer=[190000,200000]"
+    command = ("submit", QUICK, *SMALL, none_fits, "--to", "slurm", "--nodes", 1, "--run", run, "--wait")
+    done = slurm_cluster.hunmin(*command)
+    assert done.returncode == 3, done.stdout + done.stderr
+    job = slurm_cluster.job(job_of(run))
+    assert (job["JobState"], job["ExitCode"]) == ("FAILED", "3:0")
+    assert "hunmin: " in done.stdout
+    assert "Traceback" not in done.stdout
+    assert_nothing_is_left(slurm_cluster, run)
+
+
+def test_a_run_folder_that_a_node_does_not_see_is_refused(slurm_cluster: SlurmCluster) -> None:
+    only_on_n1 = "/tmp/run"
+    command = [*slurm_cluster.HUNMIN, "submit", QUICK, *SMALL, *TWO_NODES, "--run", only_on_n1, "--wait"]
+    done = slurm_cluster.run(command, node="n1")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "host n2 does not see the run folder /tmp/run" in done.stdout
+
+
+def test_a_run_folder_that_only_the_login_node_sees_is_refused(slurm_cluster: SlurmCluster) -> None:
+    done = slurm_cluster.hunmin("submit", QUICK, *SMALL, *TWO_NODES, "--run", "/tmp/run", "--wait")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "wrote no log" in done.stderr
+
+
+def test_what_slurm_refuses_is_told(slurm_cluster: SlurmCluster) -> None:
+    run = slurm_cluster.shared / "refused"
+    done = slurm_cluster.hunmin("submit", QUICK, "--to", "slurm", "--partition", "no-such", "--run", run)
+    assert done.returncode == 2
+    assert "invalid partition" in done.stderr

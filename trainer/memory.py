@@ -1,0 +1,133 @@
+"""How much memory a rank needs: an estimate from the model's configuration alone, nothing is loaded.
+
+Model states under ZeRO-3 are those of Rajbhandari et al. (ZeRO, 2020, section 5), with gradients accumulated
+in fp32. Activations follow the counting of Korthikanti et al. (Reducing Activation Recomputation, 2022,
+section 4.1), anew for what transformers' decoders save: RMSNorm in fp32, gated MLPs, grouped heads, attention
+that keeps no matrix of scores, no dropout. A test holds both against the tensors of a real engine.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedConfig
+
+# What zero3.py tells DeepSpeed, in elements.
+MAX_LIVE_PARAMETERS = 1_000_000_000  # gathered at a time
+PREFETCH_BUCKET = 50_000_000
+REDUCE_BUCKET = 50_000_000  # of gradients, kept for the whole run
+STEP_BUCKET = 1_000_000_000  # parameters whose gradients are copied for one call of the optimizer
+
+FP32 = 4
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on one rank."""
+
+    parameters: int  # this rank's slices, in the precision of the forward
+    masters: int  # fp32
+    gradients: int  # this rank's slices, fp32
+    moments: int  # AdamW's two, fp32
+    gathered: int  # whole parameters that live at the same time
+    buckets: int  # gradients on their way to the ranks that hold them
+    activations: int  # kept from the forward for the backward
+    logits: int  # of the trained positions, with their cross-entropy
+    step_copies: int  # gradients as the optimizer takes them
+
+    @property
+    def states(self) -> int:
+        """What stays from step to step, divided over the ranks."""
+        return self.parameters + self.masters + self.gradients + self.moments
+
+    @property
+    def peak(self) -> int:
+        """The most at a time: the end of a forward, or the optimizer's step."""
+        at_the_loss = self.gathered + self.activations + self.logits
+        return self.states + self.buckets + max(at_the_loss, self.step_copies)
+
+    def as_dict(self) -> dict[str, int]:
+        """The parts, the states and the peak."""
+        return {**asdict(self), "states": self.states, "peak": self.peak}
+
+
+def estimate(
+    config: PreTrainedConfig,
+    *,
+    seq_len: int,
+    micro_batch_size: int,
+    world_size: int,
+    dtype: torch.dtype,
+    trained_share: float = 1.0,
+) -> Memory:
+    """Memory of one rank of `world_size` in training, for a dense decoder without checkpointing.
+
+    Args:
+        config: of the model, as transformers reads it.
+        seq_len, micro_batch_size: tokens in a pack, packs in a forward.
+        world_size: ranks that share the model states.
+        dtype: of the forward: bfloat16 on a GPU, float32 on a CPU.
+        trained_share: of the positions, those with a label; the head is computed on no other.
+
+    """
+    shapes = parameter_shapes(config)
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    slices = sum(math.ceil(size / world_size) for size in sizes)
+    tokens = seq_len * micro_batch_size
+    gathered = 0 if world_size == 1 else min(sum(sizes), MAX_LIVE_PARAMETERS) * dtype.itemsize
+    largest_in_flight = max(sizes) * (dtype.itemsize + 2 * FP32)  # itself, in fp32, and dealt out to ranks
+    return Memory(
+        parameters=slices * dtype.itemsize,
+        masters=slices * FP32,
+        gradients=slices * FP32,
+        moments=slices * 2 * FP32,
+        gathered=gathered,
+        buckets=REDUCE_BUCKET * FP32 + max(largest_in_flight, min(REDUCE_BUCKET, sum(sizes)) * FP32),
+        activations=activation_bytes(config, shapes, tokens=tokens, itemsize=dtype.itemsize),
+        logits=logit_bytes(config, num_targets=math.ceil(tokens * trained_share), dtype=dtype),
+        step_copies=min(slices, STEP_BUCKET) * FP32,
+    )
+
+
+def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes of the model's parameters by name, shared ones once; no memory is taken."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    model.tie_weights()
+    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def activation_bytes(
+    config: PreTrainedConfig, shapes: dict[str, tuple[int, ...]], *, tokens: int, itemsize: int
+) -> int:
+    """Bytes that autograd keeps for the backward of the decoder.
+
+    A token in a layer, with h = hidden_size, q and k the widths of queries and keys, f the MLP's width and b
+    bytes an element: each RMSNorm keeps its input in fp32, the normed input and its output: (4 + 2b) h;
+    attention keeps rotated queries and keys, values, its output twice and a fp32 logarithm a head:
+    b (3q + 2k) + 4 heads; norms of queries and keys (4 + b) (q + k); a gated MLP gate, activated gate, up and
+    their product: 4 b f. After the layers the last norm, and fp32 sines and cosines once for all of them.
+    """
+    text: Any = config.get_text_config()
+    h, heads = text.hidden_size, text.num_attention_heads
+    head_dim = getattr(text, "head_dim", None) or h // heads
+    q, k = heads * head_dim, (getattr(text, "num_key_value_heads", None) or heads) * head_dim
+    first_layer = [name for name in shapes if ".layers.0." in name]
+    qk_norm = any("q_norm" in name for name in first_layer)
+    num_norms = sum("norm" in name and shapes[name] == (h,) for name in first_layer)
+    norms = num_norms * ((4 + 2 * itemsize) * h + FP32)
+    attention = itemsize * (3 * q + 2 * k) + FP32 * heads
+    attention += ((4 + itemsize) * (q + k) + FP32 * 2 * heads) if qk_norm else 0
+    mlp = 4 * itemsize * text.intermediate_size
+    outside = (4 + itemsize) * h + 2 * itemsize * head_dim
+    return tokens * (text.num_hidden_layers * (norms + attention + mlp) + outside)
+
+
+def logit_bytes(config: PreTrainedConfig, *, num_targets: int, dtype: torch.dtype) -> int:
+    """Bytes at the loss: hidden states of the trained positions, logits as computed and in fp32, and their
+    log-softmax in fp32. The backward holds as much: the log-softmax and the gradients of the other two.
+    """
+    text: Any = config.get_text_config()
+    copies = FP32 + (dtype.itemsize + FP32 if dtype != torch.float32 else FP32)
+    return num_targets * (text.hidden_size * dtype.itemsize + text.vocab_size * copies)
