@@ -97,7 +97,6 @@ def _converted(gguf: Path, size: int, mtime_ns: int, cache: Path) -> Path:
     with _alone(folder.with_suffix(".lock")):
         if folder.is_dir():
             if _is_sound(folder):
-                say(f"model: {gguf.name} was converted before: {folder}")
                 return folder
             say(f"model: {folder} is damaged; it is made again")
             shutil.rmtree(folder)

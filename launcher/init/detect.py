@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from data_pipeline.errors import InputError
+from data_pipeline.sources.read import FORMATS
 from data_pipeline.sources.tables import JSON_SUFFIXES
 from data_pipeline.sources.text import lines, text_dialect
 from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source
@@ -28,6 +29,10 @@ def detect(paths: Sequence[Path], hints: Hints) -> list[Detected]:
     Raises:
         InputError: a file cannot be understood; the message says what to pass.
     """
+    if hints.format is not None and hints.format not in FORMATS:
+        near = get_close_matches(hints.format, FORMATS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the formats are {', '.join(FORMATS)}"
+        raise InputError(f"--format {hints.format} is unknown; {hint}")
     for path in paths:
         _check_there(path)
     if _is_pair(paths, hints):

@@ -51,7 +51,7 @@ def test_overrides_win_and_lists_have_indices(tmp_path: Path) -> None:
         ("      path: a.jsonl", "      paht: a.jsonl", "did you mean data.sources.0.path? ("),
         ("name: t\n", "", "name is missing"),
         ("num_steps: 5", "num_steps: lots", "train.num_steps: must be a whole number, found 'lots'"),
-        ("seq_len: 128", "seq_len: 4", "greater than or equal to 16, found 4"),
+        ("seq_len: 128", "seq_len: 4", "data.seq_len: must be at least 16, found 4"),
         ("format: alpaca", "format: alpacca", "data.sources.0.format"),
         ("{hidden_size: 32}", "{hidden_size: 33}", "must be an even multiple of num_heads"),
         ("  from_scratch: {hidden_size: 32}", "  {}", "exactly one of: path, from_scratch"),
