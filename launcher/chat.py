@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,22 +40,33 @@ def chat(
     config, config_base = load(folder / "config.yaml", [])
     model = base_model(folder, config, config_base) if base else folder / "train" / "export"
     on_terminal = sys.stdin.isatty()
-    if on_terminal:
-        print(f"loading {'the base model' if base else model} …", flush=True)
-    from eval.chat import Chat
+    with _ctrl_c_ends():
+        if on_terminal:
+            print(f"loading {'the base model' if base else model} …", flush=True)
+        from eval.chat import Chat
 
-    loaded = Chat(
-        model,
-        tokenizer=folder / "train" / "export",
-        max_new_tokens=max_new_tokens or config.eval.max_new_tokens,
-        temperature=temperature,
-        seed=config.seed,
-        system=system,
-        num_threads=max(1, int(usable_cores()[0])),
-    )
+        loaded = Chat(
+            model,
+            tokenizer=folder / "train" / "export",
+            max_new_tokens=max_new_tokens or config.eval.max_new_tokens,
+            temperature=temperature,
+            seed=config.seed,
+            system=system,
+            num_threads=max(1, int(usable_cores()[0])),
+        )
     if on_terminal:
         print(HELP, flush=True)
     talk(loaded, trained_tokens=config.data.seq_len)
+
+
+@contextlib.contextmanager
+def _ctrl_c_ends() -> Iterator[None]:
+    """While libraries load, Ctrl-C ends the process: some of them swallow a KeyboardInterrupt."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def find_run(run: Path) -> Path:

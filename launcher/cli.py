@@ -236,14 +236,15 @@ def _stages(
     as_json: bool,
 ) -> None:
     from data_pipeline.lock import run_lock
-    from launcher.stages import default_run_dir, open_run, run_stages
+    from launcher.stages import default_run_dir, open_run, require_begun, run_stages
     from launcher.summary import as_dict, as_text
 
     folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
     with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
         from launcher.config import load
 
-        load(config, overrides or [])  # a wrong config leaves no folder behind
+        load(config, overrides or [])  # a wrong config or folder leaves none behind
+        require_begun(folder, names)
         with run_lock(folder):
             opened = open_run(config, overrides or [], folder, force=force)
             manifests = run_stages(opened, names)

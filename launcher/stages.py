@@ -149,6 +149,19 @@ def open_run(config_path: Path, overrides: list[str], run_dir: Path, *, force: b
     return run
 
 
+def require_begun(run_dir: Path, names: tuple[str, ...]) -> None:
+    """A later stage alone needs a run that an earlier one began.
+
+    Raises:
+        InputError: there is none in the folder.
+    """
+    if names[0] != ORDER[0] and not (run_dir / "config.yaml").exists():
+        raise InputError(
+            f"{run_dir}: no run there, and {names[0]} needs the stages before it; name its folder with --run, or "
+            "begin one: hunmin data with the same arguments, or hunmin run for all stages"
+        )
+
+
 def _holds_work(run_dir: Path) -> bool:
     """Whether a stage is finished or has checkpoints; what only failed may be started with another config."""
     finished = any((run_dir / name / artifact.MANIFEST).exists() for name in ORDER)
@@ -190,7 +203,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
         ConfigError: a goal names a task or metric that the sources do not have.
         InputError: a stage before the named ones is not finished.
     """
-    check_goals(run.config.eval.goals, task_infos(run.config.data, base=run.base))
+    _check_task_names(run)
     done: dict[str, Manifest] = {}
     with ExitStack() as stack:
         ray_is_up = False
@@ -208,11 +221,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                     f"run: hunmin {name} with the same arguments, or hunmin run for all stages"
                 )
             if name == "data":
-                from data_pipeline.inputs import check
-
-                check(run.config.data, base=run.base)  # before Ray takes its ten seconds
-                if run.config.model.path is not None:
-                    locate_model(run.config.model.path, base=run.base, weights=False)
+                _check_inputs(run)  # before Ray takes its ten seconds
             _put_aside_if_stale(run, name, inputs)
             if stage.needs_ray and not ray_is_up:
                 stack.enter_context(_ray(run))
@@ -224,16 +233,28 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
 
 
 def check_before_ray(run: Run) -> None:
-    """Find what is wrong with config and inputs before Ray takes its ten seconds, or a queue its hours.
+    """Find what is wrong with config and inputs before a queue takes its hours.
 
     Raises:
-        ConfigError: a goal names a task or metric that the sources do not have.
-        InputError: a source, task file or template is not as the config says.
+        ConfigError: a goal or train.best_by names a task or metric that the sources do not have.
+        InputError: a source, task file, template or model is not as the config says.
     """
+    _check_task_names(run)
+    _check_inputs(run)
+
+
+def _check_task_names(run: Run) -> None:
+    tasks = task_infos(run.config.data, base=run.base)
+    check_goals(run.config.eval.goals, tasks)
+    train_config.check_best_by(run.config.train.best_by, tasks)
+
+
+def _check_inputs(run: Run) -> None:
     from data_pipeline.inputs import check
 
-    check_goals(run.config.eval.goals, task_infos(run.config.data, base=run.base))
     check(run.config.data, base=run.base)
+    if run.config.model.path is not None:
+        locate_model(run.config.model.path, base=run.base, weights=False)
 
 
 def _ray(run: Run) -> AbstractContextManager[None]:

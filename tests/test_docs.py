@@ -147,6 +147,29 @@ def test_commands_exist(page: Path) -> None:
             load(ROOT / rest[0], [word for word in rest if "=" in word])
 
 
+@pytest.mark.parametrize("name", ["README", "docs/tutorial"])
+def test_both_languages_hold_the_same(name: str) -> None:
+    english, korean = ROOT / f"{name}.md", ROOT / f"{name}.ko.md"
+    assert blocks(english) == blocks(korean), f"{korean.name}: its code blocks differ from {english.name}'s"
+    counts = []
+    for page in (english, korean):
+        titles = re.findall(r"^(#+) ", prose(page), re.MULTILINE)
+        rows = len(re.findall(r"^\|", prose(page), re.MULTILINE))
+        items = len(re.findall(r"^- ", prose(page), re.MULTILINE))
+        counts.append((titles, rows, items))
+    assert counts[0] == counts[1], f"{korean.name}: other headings, table rows or list items"
+    links = [set(re.findall(r"\]\(([^)\s]+)\)", prose(page))) for page in (english, korean)]
+    plain = [{link.replace(".ko.md", ".md") for link in found if "README" not in link} for found in links]
+    assert plain[0] == plain[1]
+    assert sum("가" <= char <= "힣" for char in prose(korean)) > 0.3 * len(prose(korean))
+
+
+def test_the_readme_shows_every_command() -> None:
+    known: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    named = {words[1] for words in commands(README) if words[0] == "hunmin" and len(words) > 1}
+    assert set(known) <= named | {"train", "eval", "report"}
+
+
 def test_the_readme_shows_the_commands() -> None:
     found = commands(README)
     assert ["make", "quickstart"] in found

@@ -1,11 +1,14 @@
 """The `train` section of a config."""
 
+import difflib
+from collections.abc import Collection
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from data_pipeline.artifact import sha256_json
 from data_pipeline.config import ModelConfig, Section, content_of, execution
+from data_pipeline.errors import ConfigError
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
@@ -38,6 +41,20 @@ class TrainConfig(Section):
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas {self.betas} must lie in [0, 1)")
         return self
+
+
+def check_best_by(best_by: str, tasks: Collection[str]) -> None:
+    """Refuse a task whose validation loss cannot pick the export, for no source has it.
+
+    Raises:
+        ConfigError: names the tasks that there are.
+
+    """
+    if best_by == ALL_TASKS or best_by in tasks:
+        return
+    near = difflib.get_close_matches(best_by, [ALL_TASKS, *tasks], n=1)
+    hint = f"did you mean {near[0]}?" if near else f"name {ALL_TASKS}, or one of: {', '.join(sorted(tasks))}"
+    raise ConfigError(f"train.best_by: no source has the task {best_by!r}; {hint}")
 
 
 def content_sha256(train: TrainConfig, *, model: ModelConfig, seed: int) -> str:

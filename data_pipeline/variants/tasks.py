@@ -107,7 +107,11 @@ def task_infos(config: DataConfig, *, base: Path) -> dict[str, TaskInfo]:
 
 
 def _used(config: DataConfig) -> set[str]:
-    return {source.task for source in config.sources if source.task} | {DEFAULT_TASK, DEFAULT_CHAT_TASK}
+    """The tasks that rows can have; a source without one gives the default ones."""
+    named = {source.task for source in config.sources if source.task}
+    return (
+        named if all(source.task for source in config.sources) else named | {DEFAULT_TASK, DEFAULT_CHAT_TASK}
+    )
 
 
 def require_bank(tasks: dict[str, Task], name: str, *, source: str) -> None:

@@ -3,8 +3,16 @@ from pathlib import Path
 
 import pytest
 
+from data_pipeline.config import DataConfig
 from data_pipeline.errors import ConfigError
-from data_pipeline.variants.tasks import Task, choose_wording, load_tasks, require_bank, to_messages
+from data_pipeline.variants.tasks import (
+    Task,
+    choose_wording,
+    load_tasks,
+    require_bank,
+    task_infos,
+    to_messages,
+)
 
 BANK = Task.model_validate(
     {
@@ -29,6 +37,15 @@ ROW = {
 def drawn(language: str) -> Counter[str]:
     found = [choose_wording(BANK, language=language, seed=0, row_id=str(i), epoch=0) for i in range(600)]
     return Counter(wording.id for wording in found if wording)
+
+
+def test_rows_have_a_default_task_only_where_a_source_names_none() -> None:
+    named = {"name": "a", "format": "alpaca", "path": "a.json", "task": "translation"}
+    nameless = {"name": "b", "format": "sharegpt", "path": "b.json"}
+    alone = DataConfig.model_validate({"sources": [named]})
+    assert set(task_infos(alone, base=Path())) == {"translation"}
+    both = DataConfig.model_validate({"sources": [named, nameless]})
+    assert set(task_infos(both, base=Path())) == {"translation", "instruction", "conversation"}
 
 
 def test_only_true_wordings_are_drawn_and_evenly_and_never_a_held_out_one() -> None:

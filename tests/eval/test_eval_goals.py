@@ -61,6 +61,19 @@ def test_one_rival_too_near_is_enough_to_miss_it() -> None:
     assert not judge(goal(over=["base"]), scores(num_right=128, num_base=120))["met"]
 
 
+def test_a_difference_of_exactly_the_margin_is_enough() -> None:
+    found = judge(goal(over=["base"]), scores(num_right=70, num_base=40))
+    assert found["rivals"]["base"]["delta"]["value"] < 0.15  # 0.35 - 0.2 in floats
+    assert found["met"]
+
+
+def test_a_margin_in_percent_is_told_from_a_ratio() -> None:
+    translation: TaskInfo = {"metrics": ["bleu"], "labels": [], "language": "en"}
+    check_goals([goal(task="translation", metric="bleu", margin=15)], {"translation": translation})
+    with pytest.raises(ConfigError, match=r"bleu goes from 0 to 100; did you mean 15 instead of 0\.15"):
+        check_goals([goal(task="translation", metric="bleu")], {"translation": translation})
+
+
 def test_a_difference_that_may_be_chance_is_no_proof() -> None:
     few = scores(num_right=12, right=RIGHT[:20])  # 0.6 against 0.5
     found = judge(goal(margin=0.05, over=["majority"], min_samples=10), few)
@@ -80,6 +93,7 @@ def test_too_few_answers_or_none_miss_it() -> None:
     [
         ({"task": "sentimnt"}, "no source has the task 'sentimnt'; did you mean sentiment?"),
         ({"metric": "bleu"}, "task sentiment is not scored by 'bleu'; known here: accuracy"),
+        ({"margin": 15}, "eval.goals.1.margin: accuracy goes from 0 to 1; did you mean 0.15 instead of 15?"),
     ],
 )
 def test_a_goal_that_cannot_be_judged_is_refused(values: dict[str, Any], message: str) -> None:

@@ -114,7 +114,8 @@ class SlurmCluster:
         self.conf.write_text(conf)
         (self.root / "etc" / "cgroup.conf").write_text("CgroupAutomount=no\nIgnoreSystemd=yes\n")
         names = {"localhost": "127.0.0.1", "login": CONTROLLER, **self.nodes}
-        for own in ("login", *self.nodes):  # as Debian has it, a host knows its own name by its loopback alone
+        # As on Debian, a host finds its own name on its loopback alone.
+        for own in ("login", *self.nodes):
             known = names | ({} if own == "login" else {own: "127.0.1.1"})
             hosts = "".join(f"{address} {name}\n" for name, address in known.items())
             (self.root / "etc" / f"hosts-{own}").write_text(hosts)

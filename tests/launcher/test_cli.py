@@ -40,6 +40,14 @@ def hunmin(*args: object, env: dict[str, str] | None = None) -> subprocess.Compl
     )
 
 
+def test_a_later_stage_alone_leaves_no_folder_behind(config: Path) -> None:
+    wrong = config.parent / "elsewhere"
+    done = hunmin("report", config, "--run", wrong)
+    assert done.returncode == 2, done.stderr
+    assert "no run there, and report needs the stages before it" in done.stderr
+    assert not wrong.exists()
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -176,4 +184,4 @@ def test_help_reads_like_a_page() -> None:
     done = hunmin("--help")
     assert done.returncode == 0
     assert all(f"  {name} " in done.stdout for name in ("run", "data", "train", "eval", "report"))
-    assert "Example: hunmin train" in hunmin("train", "--help").stdout
+    assert "Example:\n  hunmin train" in hunmin("train", "--help").stdout

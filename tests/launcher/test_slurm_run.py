@@ -80,13 +80,13 @@ def test_scancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finis
 
 def test_a_failing_run_gives_the_job_its_exit_code_and_says_why(slurm_cluster: SlurmCluster) -> None:
     run = slurm_cluster.shared / "nothing"
-    none_fits = "data.bounds.answer=[190000,200000]"
-    command = ("submit", QUICK, *SMALL, none_fits, "--to", "slurm", "--nodes", 1, "--run", run, "--wait")
+    none_fits = ("data.bounds.instruction=[19000,20000]", "data.seq_len=16")
+    command = ("submit", QUICK, *SMALL, *none_fits, "--to", "slurm", "--nodes", 1, "--run", run, "--wait")
     done = slurm_cluster.hunmin(*command)
     assert done.returncode == 3, done.stdout + done.stderr
     job = slurm_cluster.job(job_of(run))
     assert (job["JobState"], job["ExitCode"]) == ("FAILED", "3:0")
-    assert "hunmin: " in done.stdout
+    assert "hunmin: data: no trainable token in the train split" in done.stdout
     assert "Traceback" not in done.stdout
     assert_nothing_is_left(slurm_cluster, run)
 

@@ -8,7 +8,7 @@ from data_pipeline.config import FromScratchConfig, ModelConfig
 from data_pipeline.errors import ConfigError
 from data_pipeline.schema import ValMetrics
 from trainer.checkpoint import TrainState
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, check_best_by
 from trainer.job import Job, begin
 from trainer.loop import keep_best, loss_to_compare
 
@@ -35,6 +35,13 @@ def test_the_best_step_is_told_by_all_tokens_or_by_one_task() -> None:
     assert loss_to_compare(losses, "sentiment") == 0.5
 
 
+def test_a_task_that_no_source_has_is_refused_before_any_work() -> None:
+    for known in ("all", "sentiment"):
+        check_best_by(known, ["sentiment", "translation"])
+    with pytest.raises(ConfigError, match="no source has the task 'sentimant'; did you mean sentiment"):
+        check_best_by("sentimant", ["sentiment", "translation"])
+
+
 def test_a_task_without_validation_rows_cannot_pick_the_export(tmp_path: Path) -> None:
     tasks = {"sentiment": {"rows": {"train": 9, "val": 1}}, "translation": {"rows": {"train": 9}}}
     (tmp_path / "stats.json").write_text(json.dumps({"tasks": tasks}))
@@ -47,8 +54,6 @@ def test_a_task_without_validation_rows_cannot_pick_the_export(tmp_path: Path) -
         parents={},
         config_sha256="c",
     )
-    with pytest.raises(
-        ConfigError, match="no validation rows; tasks that have some: sentiment"
-    ):
+    with pytest.raises(ConfigError, match="no validation rows; tasks that have some: sentiment"):
         begin(job)
     assert not job.out_dir.exists()
