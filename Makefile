@@ -43,7 +43,8 @@ quickstart: setup
 demo: setup .venv/.demo-done
 	$(BIN)/hunmin run configs/smollm2_135m.yaml
 
-# One table of pass and FAIL for what runs on GPUs; on a machine without one it says so and ends with 4.
+# One table of pass, FAIL and skip for what runs on GPUs. make ends with 2 whatever failed; the exit codes of
+# docs/gpu.md are those of .venv/bin/python -m launcher.gpu_check.
 gpu: setup
 	@$(BIN)/python -m launcher.gpu_check
 

@@ -21,11 +21,11 @@ from typing import Any
 
 from data_pipeline.artifact import fsync_path, sha256_file, write_json
 from data_pipeline.config import resolve_path
-from data_pipeline.errors import InputError
+from data_pipeline.errors import EnvironmentFailure, InputError
 from data_pipeline.progress import say
 
 PACKAGE = "package:"
-CONVERTER_VERSION = 1  # raised by hand when the same GGUF would give another folder
+CONVERTER_VERSION = 2  # raised by hand when the same GGUF would give another folder
 CONVERSION = "conversion.json"  # written last: which GGUF, and the sha256 of every file
 # Vocabularies whose digits stand alone, which transformers does not know; it would split as GPT-2 does.
 _SINGLE_DIGITS = ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone")
@@ -84,6 +84,7 @@ def converted(gguf: Path) -> Path:
     Raises:
         InputError: the file is not a whole GGUF, holds no tokenizer, or transformers cannot convert it; or
             the packages that read it are not installed.
+        EnvironmentFailure: the cache lacks a sound folder and cannot be written.
     """
     stat = gguf.stat()
     return _converted(gguf.resolve(), stat.st_size, stat.st_mtime_ns, cache_dir() / "gguf")
@@ -93,10 +94,11 @@ def converted(gguf: Path) -> Path:
 def _converted(gguf: Path, size: int, mtime_ns: int, cache: Path) -> Path:
     sha256 = sha256_file(gguf)
     folder = cache / f"{sha256}-v{CONVERTER_VERSION}"
-    cache.mkdir(parents=True, exist_ok=True)
+    if _is_sound(folder, gguf_sha256=sha256):  # without a lock: a shared cache may be read-only
+        return folder
     with _alone(folder.with_suffix(".lock")):
         if folder.is_dir():
-            if _is_sound(folder):
+            if _is_sound(folder, gguf_sha256=sha256):  # another process was first
                 return folder
             say(f"model: {folder} is damaged; it is made again")
             shutil.rmtree(folder)
@@ -116,8 +118,20 @@ def _converted(gguf: Path, size: int, mtime_ns: int, cache: Path) -> Path:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """One process at a time; the others wait. A dead owner's lock is the kernel's to release."""
-    with lock.open("w") as handle:
+    """One process at a time; the others wait. A dead owner's lock is the kernel's to release.
+
+    Raises:
+        EnvironmentFailure: the lock's folder cannot be written.
+    """
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        opened = lock.open("w")
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{lock.parent}: a converted model is to be kept there, but it cannot be written "
+            f"({error.strerror}); name another folder in HUNMIN_CACHE"
+        ) from error
+    with opened as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -140,11 +154,18 @@ def _seal(folder: Path, *, gguf_sha256: str) -> None:
     )
 
 
-def _is_sound(folder: Path) -> bool:
+def _is_sound(folder: Path, *, gguf_sha256: str) -> bool:
+    """Whether the folder is this GGUF's, by this converter, and holds just the files that were sealed."""
     try:
-        sealed = json.loads((folder / CONVERSION).read_text())["files"]
-        return all(sha256_file(folder / name) == sha256 for name, sha256 in sealed.items())
-    except (OSError, ValueError, KeyError):
+        seal = json.loads((folder / CONVERSION).read_text())
+        files = seal["files"]
+        origin = (seal["gguf_sha256"], seal["converter_version"])
+        if origin != (gguf_sha256, CONVERTER_VERSION) or "config.json" not in files:
+            return False
+        if {path.name for path in folder.iterdir()} != {*files, CONVERSION}:
+            return False
+        return all(sha256_file(folder / name) == sha256 for name, sha256 in files.items())
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -218,6 +239,15 @@ def _write_model(gguf: Path, out: Path, *, architecture: str, num_values: int) -
         del lm.config.quantization_config
     lm.config.save_pretrained(out)
     lm.generation_config.save_pretrained(out)
+    for name in ("config.json", "generation_config.json"):
+        _drop_version(out / name)
+
+
+def _drop_version(path: Path) -> None:
+    """Take out which transformers wrote it: the hash of a model must not tell when it was converted."""
+    settings = json.loads(path.read_text())
+    settings.pop("transformers_version", None)
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def _check_tensors(gguf: Path, tensors: dict[str, Any], *, info: dict[str, Any], num_values: int) -> None:

@@ -6,7 +6,7 @@ from jinja2 import Environment, TemplateSyntaxError
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, resolve_path
-from data_pipeline.model_folder import TOKENIZER_FILES, local_model
+from data_pipeline.model_folder import TOKENIZER_FILES, hub_identity, local_model
 from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.variants.tasks import SHIPPED, check_task_names, load_tasks, require_bank
@@ -15,10 +15,11 @@ PEEK_BYTES = 64 << 20  # larger files would take long: a JSON array is read whol
 
 
 def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
-    """Hash of every input file's bytes, named without their place on this machine.
+    """Hash of every input file's bytes, named without their place on this machine; of a hub model its commit.
 
     Raises:
-        InputError: a source has no file.
+        InputError: a source has no file, or there is no such model.
+        EnvironmentFailure: the hub cannot be reached.
     """
     files: dict[str, str] = {}
     for index, source in enumerate(config.sources):
@@ -34,6 +35,8 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
     if folder is not None:
         found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
         files |= {f"model:{path.name}": sha256_file(path) for path in sorted(found)}
+    elif model.path is not None:
+        files["model"] = hub_identity(model.path, base=base)
     return sha256_json(files)
 
 

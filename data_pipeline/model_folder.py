@@ -59,10 +59,25 @@ def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
         ) from error
 
 
+def hub_identity(path: str, *, base: Path) -> str:
+    """A hub id and the commit it stands at now: the hub's main may move between two stages.
+
+    Raises:
+        as `locate_model`.
+    """
+    return (
+        f"hub:{path}@{locate_model(path, base=base, weights=False).name}"  # a snapshot is named by its commit
+    )
+
+
 def model_sha256(path: str, *, base: Path) -> str:
-    """What the initial weights are: a hash of a folder's configuration and weights, or the hub id."""
+    """What the initial weights are: a hash of a folder's configuration and weights, or the hub id and commit.
+
+    Raises:
+        as `locate_model`.
+    """
     folder = local_model(path, base)
     if folder is None:
-        return f"hub:{path}"
+        return hub_identity(path, base=base)
     files = [folder / "config.json", *sorted(folder.glob("*.safetensors"))]
     return sha256_json({file.name: sha256_file(file) for file in files if file.is_file()})

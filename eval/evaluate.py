@@ -29,7 +29,7 @@ from data_pipeline.progress import say
 from data_pipeline.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
 from eval.config import STAGE_VERSION, EvalConfig
 from eval.engines.base import GenerationSettings, context_length
-from eval.engines.choice import choose, has_vllm, precision, versions
+from eval.engines.choice import capability, choose, has_vllm, precision, versions
 from eval.goals import judge
 from eval.models import check_tokenizer, model_refs
 from eval.pool import Prompt, answer, make_groups
@@ -79,7 +79,7 @@ def run(
     out_dir.mkdir(parents=True, exist_ok=True)
     (out_dir / MANIFEST).unlink(missing_ok=True)
 
-    engine = choose(config.engine, num_gpus=num_gpus, installed=has_vllm())
+    engine = choose(config.engine, num_gpus=num_gpus, installed=has_vllm(), lowest=capability())
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
     metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     tokenizer = load_tokenizer(data_dir / "tokenizer")

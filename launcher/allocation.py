@@ -51,24 +51,12 @@ def main(run_dir: Path) -> int:
             RAY_TRAIN_V2_ENABLED="1",
         )
         stop = _StopFlag()
-        if unseeing := _hosts_that_do_not_see(token, len(hosts)):
-            print(
-                f"hunmin: host {', '.join(unseeing)} does not see the run folder {run_dir}; name one on a "
-                "disk that all nodes share, with --run or HUNMIN_RUNS",
-                file=sys.stderr,
-            )
-            return InputError.exit_code
-        nodes = _start_nodes(len(hosts), meeting)
         try:
-            address = _await_head(nodes, meeting, stop)
-            say(f"Ray: head at {address}; {len(hosts)} node(s): {', '.join(hosts)}")
-            environment = {"RAY_ADDRESS": address, "HUNMIN_HOSTS": ",".join(hosts)}
-            return _drive(run_dir, environment, nodes=nodes, meeting=meeting, stop=stop)
+            _require_shared(run_dir, token, len(hosts), stop)
+            return _run_on(hosts, run_dir, meeting, stop)
         except HunminError as error:
             print(f"hunmin: {error}", file=sys.stderr, flush=True)
             return error.exit_code
-        finally:
-            _end_nodes(nodes)
 
 
 class _StopFlag:
@@ -90,18 +78,45 @@ def _hosts_of_job() -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
-def _hosts_that_do_not_see(file: Path, count: int) -> list[str]:
+def _srun(count: int, *options: str) -> list[str]:
+    """One task on each node, with this process's environment whatever SBATCH_EXPORT said."""
+    return ["srun", f"--nodes={count}", f"--ntasks={count}", "--export=ALL", *options]
+
+
+def _require_shared(run_dir: Path, file: Path, count: int, stop: _StopFlag) -> None:
     """Asked before anything comes up, without a Python that might not be there either."""
     script = 'test -e "$0" || echo "$SLURMD_NODENAME"'
-    command = ["srun", f"--nodes={count}", f"--ntasks={count}", "--chdir=/", "sh", "-c", script, str(file)]
+    command = [*_srun(count, "--chdir=/"), "sh", "-c", script, str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     sys.stderr.write(done.stderr)
-    return sorted(done.stdout.split())
+    if stop.is_set:
+        raise StopRequested("stopped before Ray was up; submit again to continue")
+    if done.returncode:
+        raise EnvironmentFailure(
+            f"srun could not reach every node (exit code {done.returncode}); submit again"
+        )
+    if unseeing := sorted(done.stdout.split()):
+        raise InputError(
+            f"host {', '.join(unseeing)} does not see the run folder {run_dir}; name one on a disk that all "
+            "nodes share, with --run or HUNMIN_RUNS"
+        )
+
+
+def _run_on(hosts: list[str], run_dir: Path, meeting: Path, stop: _StopFlag) -> int:
+    """Bring Ray up, run hunmin on it, take it down; hunmin's exit code."""
+    nodes = _start_nodes(len(hosts), meeting)
+    try:
+        address = _await_head(nodes, meeting, stop)
+        say(f"Ray: head at {address}; {len(hosts)} node(s): {', '.join(hosts)}")
+        environment = {"RAY_ADDRESS": address, "HUNMIN_HOSTS": ",".join(hosts)}
+        return _drive(run_dir, environment, nodes=nodes, meeting=meeting, stop=stop)
+    finally:
+        _end_nodes(nodes)
 
 
 def _start_nodes(count: int, meeting: Path) -> subprocess.Popen[bytes]:
     # A node that fails says so in the meeting; were all killed with it, none could clear up after itself.
-    command = ["srun", f"--nodes={count}", f"--ntasks={count}", "--ntasks-per-node=1", "--kill-on-bad-exit=0"]
+    command = _srun(count, "--ntasks-per-node=1", "--kill-on-bad-exit=0")
     if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):  # srun no longer takes it from the job
         command.append(f"--cpus-per-task={cpus}")
     command += [sys.executable, "-m", "launcher.allocation", "node", str(meeting)]
@@ -134,7 +149,7 @@ def _drive(
 ) -> int:
     """Run hunmin on the Ray that is up; its exit code."""
     command = [sys.executable, "-m", "launcher", "run", str(run_dir / "config.yaml"), "--run", str(run_dir)]
-    stop.driver = driver = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)
+    stop.driver = driver = subprocess.Popen(command, env=os.environ | environment)
     if stop.is_set:
         driver.terminate()
     while driver.poll() is None:
@@ -189,7 +204,17 @@ def node(meeting: Path) -> int:
     return code
 
 
+def _require_token() -> None:
+    """Without these two Ray would start, and take work from anyone on the network."""
+    if os.environ.get("RAY_AUTH_MODE") != "token" or not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        raise EnvironmentFailure(
+            "RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH did not reach this node, Ray is not started; does the "
+            "site's SLURM keep srun from passing the environment on (--export)?"
+        )
+
+
 def _run_ray(host: str, temp: Path, meeting: Path) -> int:
+    _require_token()
     is_head = os.environ["SLURM_PROCID"] == "0"
     if is_head:
         ip = _own_address(toward=_another_host(host))

@@ -3,12 +3,14 @@
 import contextlib
 import difflib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from data_pipeline.artifact import load_manifest, verify
 from data_pipeline.errors import InputError
 from launcher.config import RunConfig, load
 from launcher.machine import usable_cores
@@ -35,6 +37,7 @@ def chat(
 
     Raises:
         InputError: there is no such run, or it has no trained model yet.
+        ArtifactError: a file of the model is missing or is not the one that training wrote.
     """
     folder = find_run(run)
     config, config_base = load(folder / "config.yaml", [])
@@ -43,6 +46,7 @@ def chat(
     with _ctrl_c_ends():
         if on_terminal:
             print(f"loading {'the base model' if base else model} …", flush=True)
+        check_model(folder)
         from eval.chat import Chat
 
         loaded = Chat(
@@ -89,9 +93,25 @@ def find_run(run: Path) -> Path:
     if not (folder / "train" / "manifest.json").exists():
         raise InputError(
             f"{folder}: training is not finished, so there is no model to talk to; "
-            f"run: hunmin train {folder / 'config.yaml'} --run {folder}"
+            f"run: {_train_command(folder)}"
         )
     return folder
+
+
+def check_model(folder: Path) -> None:
+    """Hold the models that training wrote against its manifest.
+
+    Raises:
+        ArtifactError: a file is missing or differs.
+    """
+    manifest = load_manifest(folder / "train")
+    files = manifest.files if manifest else []
+    models = {entry.path for entry in files if entry.path.startswith(("export/", "base/"))}
+    verify(folder / "train", cure=_train_command(folder), only=models)
+
+
+def _train_command(folder: Path) -> str:
+    return shlex.join(["hunmin", "train", str(folder / "config.yaml"), "--run", str(folder)])
 
 
 def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:

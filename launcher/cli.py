@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from data_pipeline.errors import StopRequested
+from data_pipeline.errors import InputError, StopRequested
 from launcher.failures import reported
 from launcher.help import App, GroupHelp
 
@@ -48,6 +48,12 @@ class Target(StrEnum):
 
     slurm = "slurm"
     ray = "ray"
+
+
+ONLY_FOR = {
+    Target.slurm: ("nodes", "gpus_per_node", "cpus_per_node", "time", "partition", "account", "dry_run"),
+    Target.ray: ("address",),
+}
 
 
 @app.command()
@@ -189,6 +195,7 @@ def fetch(
 
 @app.command()
 def submit(
+    context: typer.Context,
     config: Config,
     to: Annotated[Target, typer.Option("--to", help="slurm, or ray: a Ray cluster that is up")],
     overrides: Overrides = None,
@@ -219,12 +226,32 @@ def submit(
     asked = {"nodes": nodes, "gpus_per_node": gpus_per_node, "cpus_per_node": cpus_per_node}
     asked |= {"time": time, "partition": partition, "account": account}
     with reported(folder):
+        _refuse_options_of_another(to, context)
         run = (config, overrides or [], folder)
         if to is Target.slurm:
             code = to_slurm(*run, force=force, asked=asked, dry_run=dry_run, wait=wait)
         else:
             code = to_ray(*run, force=force, address=address, wait=wait)
     raise typer.Exit(code)
+
+
+def _refuse_options_of_another(target: Target, context: typer.Context) -> None:
+    """An option that would do nothing is a mistake, above all --dry-run.
+
+    Raises:
+        InputError: names the options and the target that they are for.
+    """
+    for other, names in ONLY_FOR.items():
+        sources = {name: context.get_parameter_source(name) for name in names}
+        given = [
+            f"--{name.replace('_', '-')}"
+            for name, from_ in sources.items()
+            if from_ and from_.name != "DEFAULT"
+        ]
+        if other is not target and given:
+            raise InputError(
+                f"{', '.join(given)}: only for --to {other.value}, and this is --to {target.value}; leave out"
+            )
 
 
 def _stages(

@@ -16,6 +16,7 @@ from typing import Any
 
 from data_pipeline.errors import EnvironmentFailure, GateError, InputError
 from data_pipeline.progress import say
+from launcher.failures import one_line
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))
@@ -121,7 +122,7 @@ def _joined(address: str) -> Iterator[None]:
         )
     except (ConnectionError, RuntimeError, TimeoutError) as error:
         raise EnvironmentFailure(
-            f"the Ray at RAY_ADDRESS={address} does not answer ({str(error).splitlines()[0]}); "
+            f"the Ray at RAY_ADDRESS={address} does not answer ({one_line(error)}); "
             "unset RAY_ADDRESS to run on this machine alone"
         ) from error
     _quiet()
@@ -193,7 +194,7 @@ def require_shared(run_dir: Path, inputs: Sequence[Path]) -> None:
             except RayError as error:
                 raise EnvironmentFailure(
                     f"host {host} cannot run hunmin's code from {ROOT}; is it there, with the same Python? "
-                    f"({str(error).strip().splitlines()[-1]})"
+                    f"({one_line(error, -1)})"
                 ) from error
             if probe.name in unseen:
                 raise InputError(

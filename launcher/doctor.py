@@ -9,18 +9,18 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from launcher.findings import Finding, gib
-from launcher.machine import machine_findings
-from launcher.packages import ROOT, package_findings, pins, pip_install
+from launcher.machine import machine_probes
+from launcher.packages import ROOT, package_probes, pins, pip_install
 
 LIMIT_S = 60  # for one import; a cold network disk is slow
-MISSING_EXIT = 4
-_SIGNS = {"ok": "ok", "warning": "warning", "missing": "MISSING", "optional": "-"}
+WRONG_EXIT, MISSING_EXIT = 2, 4
+_SIGNS = {"ok": "ok", "warning": "warning", "missing": "MISSING", "wrong": "WRONG", "optional": "-"}
 _MARK = "hunmin-probe "  # libraries print what they like before it
 
 _TORCH = """
@@ -67,7 +67,7 @@ for name, code in json.loads(sys.argv[1]).items():
 def doctor(
     config: Path | None, *, network: bool, environ: dict[str, str] | None = None
 ) -> tuple[list[Finding], int]:
-    """Every finding, and the exit code: 4 if something needed is missing, else 0.
+    """Every finding, and the exit code: 2 if the config is wrong, 4 if something needed is missing, else 0.
 
     Args:
         config: also look at what this config needs.
@@ -79,16 +79,32 @@ def doctor(
     with ThreadPoolExecutor() as pool:
         probes = [pool.submit(_import_probe, group) for group in _IMPORTS]
         fonts = pool.submit(_korean_font)
-        found = _isolated("packages", package_findings)
+        found = _all_isolated("packages", package_probes())
         imported = {name: result for probe in probes for name, result in probe.result().items()}
-        found += [_import_finding(name, result, imported["torch"]) for name, result in imported.items()]
-        found += _gpu_findings(imported["torch"])
-        found += _isolated("machine", lambda: machine_findings(runs))
-        found += [*_slurm(), *_tools(), fonts.result(), _hub(network, environ)]
+        torch = imported["torch"]
+        libraries = {
+            name: lambda name=name, result=result: [_import_finding(name, result, torch)]
+            for name, result in imported.items()
+        }
+        found += _all_isolated("libraries", libraries | {"GPUs": lambda: _gpu_findings(torch)})
+        found += _all_isolated("machine", machine_probes(runs))
+        elsewhere = {
+            "SLURM": _slurm,
+            "tools": _tools,
+            "Korean font": lambda: [fonts.result()],
+            "model hub": lambda: [_hub(network, environ)],
+        }
+        found += _all_isolated("elsewhere", elsewhere)
     if config is not None:
-        gpus = imported["torch"].get("gpus", [])
-        found += _config_findings(config, num_gpus=len(gpus), runs=runs)
-    return found, MISSING_EXIT if any(one.status == "missing" for one in found) else 0
+        found += _config_findings(config, num_gpus=len(torch.get("gpus", [])), runs=runs)
+    return found, _exit_code(found)
+
+
+def _exit_code(found: list[Finding]) -> int:
+    states = {one.status for one in found}
+    if "wrong" in states:
+        return WRONG_EXIT
+    return MISSING_EXIT if "missing" in states else 0
 
 
 def as_text(found: list[Finding]) -> str:
@@ -103,10 +119,12 @@ def as_text(found: list[Finding]) -> str:
         lines.append(f"  {_SIGNS[one.status]:<8} {one.what:<{width}}  {one.found}")
         if one.cure and one.status != "ok":
             lines.append(f"  {'':<8} {'':<{width}}  → {one.cure}")
+    wrong = sum(one.status == "wrong" for one in found)
     missing = sum(one.status == "missing" for one in found)
     warnings = sum(one.status == "warning" for one in found)
     many = "1 warning" if warnings == 1 else f"{warnings} warnings"
-    lines += ["", f"{missing} missing, {many}" if missing else f"nothing needed is missing, {many}"]
+    bad = [f"{count} {word}" for count, word in ((wrong, "wrong"), (missing, "missing")) if count]
+    lines += ["", ", ".join([*(bad or ["nothing needed is missing"]), many])]
     return "\n".join(lines)
 
 
@@ -125,13 +143,17 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _isolated(section: str, probe: Callable[[], list[Finding]]) -> list[Finding]:
+def _all_isolated(section: str, probes: Mapping[str, Callable[[], list[Finding]]]) -> list[Finding]:
+    return [finding for what, probe in probes.items() for finding in _isolated(section, what, probe)]
+
+
+def _isolated(section: str, what: str, probe: Callable[[], list[Finding]]) -> list[Finding]:
     """The probe's findings; a probe that breaks is a finding too, and stops no other."""
     try:
         return probe()
     except Exception as error:
         text = f"could not be examined ({type(error).__name__}: {error})"
-        return [Finding(section, section, "warning", text)]
+        return [Finding(section, what, "warning", text)]
 
 
 def _run(command: list[str], *, limit_s: float = LIMIT_S) -> subprocess.CompletedProcess[str] | None:
@@ -270,4 +292,4 @@ def _config_findings(config: Path, *, num_gpus: int, runs: Path) -> list[Finding
     except ImportError as error:
         text = f"not examined: {error}; install the packages above first"
         return [Finding("config", str(config), "missing", text, "make setup")]
-    return _isolated("config", lambda: config_findings(config, num_gpus=num_gpus, runs=runs))
+    return _isolated("config", str(config), lambda: config_findings(config, num_gpus=num_gpus, runs=runs))

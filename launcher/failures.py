@@ -70,11 +70,16 @@ def _environment(error: BaseException) -> EnvironmentFailure | None:
                 "another folder with --run) and run the same command again"
             )
     if type(error).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "ActorDiedError", "NodeDiedError"):
-        first = str(error).strip().splitlines()[0]
         return EnvironmentFailure(
-            f"a worker process was lost ({first}); run the same command again to continue"
+            f"a worker process was lost ({one_line(error)}); run the same command again to continue"
         )
     return None
+
+
+def one_line(error: BaseException, index: int = 0) -> str:
+    """One line of what an error says, the first or (-1) the last; its class where it says nothing."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[index].strip() if lines else type(error).__name__
 
 
 def _write_log(run_dir: Path, error: BaseException) -> Path:

@@ -10,6 +10,7 @@ DIR/fetched.json     what was brought, with sha256; written last
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from launcher.config import RunConfig, load, resolved
 
 RECORD = "fetched.json"
 _CHUNK_BYTES = 1 << 22
-_SHA256_DIGITS = 64
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,35 @@ def _open(folder: Path) -> dict[str, dict]:
 def _model_items(model: Path | None) -> Iterator[Item]:
     if model is None:
         return
+    _check_weights(model)
     for path in sorted({path for pattern in MODEL_FILES for path in model.glob(pattern)}):
         yield Item("model", path, f"model/{path.name}")
+
+
+def _check_weights(model: Path) -> None:
+    """The trainer reads safetensors alone; a folder without them, or without one part, would stop it later.
+
+    Raises:
+        InputError: says what is missing.
+    """
+    found = {path.name for path in model.glob("*.safetensors") if path.is_file()}
+    if not found or not (model / "config.json").is_file():
+        raise InputError(
+            f"model.path: {model} needs config.json and *.safetensors (or name a .gguf file); convert the "
+            "model once with AutoModelForCausalLM.from_pretrained(...).save_pretrained(...)"
+        )
+    index = model / "model.safetensors.index.json"
+    if not index.is_file():
+        return
+    try:
+        named = set(json.loads(index.read_text())["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{index}: not an index of weights ({error!r}); download the model again") from error
+    if absent := sorted(named - found):
+        raise InputError(
+            f"model.path: {model} lacks {len(absent)} of {len(named)} weight files, first {absent[0]}; "
+            "download the model again"
+        )
 
 
 def _source_items(config: DataConfig, base: Path) -> Iterator[Item]:
@@ -205,9 +233,7 @@ def _copy(item: Item, folder: Path) -> dict:
         writer.flush()
         os.fsync(writer.fileno())
     sha256 = digest.hexdigest()
-    # In the hub's cache a large file is a link to a blob whose name is its sha256.
-    blob = item.source.resolve().name if item.source.is_symlink() else ""
-    if sha256_file(partial) != sha256 or (len(blob) == _SHA256_DIGITS and blob != sha256):
+    if sha256_file(partial) != sha256 or _blob_sha256(item.source) not in (None, sha256):
         partial.unlink()
         raise EnvironmentFailure(
             f"{item.source}: arrived damaged in {target}; delete it there and fetch again"
@@ -215,6 +241,13 @@ def _copy(item: Item, folder: Path) -> dict:
     shutil.copymode(item.source, partial)
     partial.replace(target)
     return {"bytes": target.stat().st_size, "sha256": sha256}
+
+
+def _blob_sha256(source: Path) -> str | None:
+    """What a file must be, where the hub's cache tells: a large file is a link to blobs/ plus its sha256."""
+    blob = source.resolve()
+    told = source.is_symlink() and blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name)
+    return blob.name if told else None
 
 
 def _compare(config: RunConfig, base: Path, model: Path | None, brought: Path) -> None:

@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["ok", "warning", "missing", "optional"]
+Status = Literal["ok", "warning", "missing", "wrong", "optional"]
 GIB = 1 << 30
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: `missing` is needed and not there; `optional` is not there and only some work needs it."""
+    """One line of the doctor.
+
+    `missing` is needed and not there, `wrong` is a mistake in the user's config or data, `optional` is not
+    there and only some work needs it.
+    """
 
     section: str
     what: str

@@ -3,19 +3,24 @@
     make gpu            or  python -m launcher.gpu_check [--json]
 
 Each measurement runs in processes of its own (trainer/gpu_measure.py, eval/gpu_measure.py), so a crash is one
-line. Exit codes: 0 no FAIL; 1 a FAIL; 4 no GPU here, nothing was checked. Not yet run on a GPU.
+line. Exit codes (make turns any but 0 into its own 2): 0 no FAIL; 1 a FAIL; 4 no GPU here, nothing checked.
+Not yet run on a GPU.
 """
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from data_pipeline.outcome import Outcome
 from trainer import gpu_judge
@@ -64,12 +69,25 @@ def checks(found: dict[str, Any], folder: Path) -> Iterator[Outcome]:
     from eval.engines.choice import has_vllm
 
     num_gpus = len(found["gpus"])
-    trained: dict[str, Any] = {}
+    known: dict[str, dict[str, Any] | MeasureFailed] = {}
+
+    def once(what: str, key: str, *, ranks: int, hidden: bool = False) -> dict[str, Any]:
+        """A measurement that several checks use; its failure is remembered as its result is."""
+        if key not in known:
+            try:
+                known[key] = ranks_measure(what, folder / key, ranks=ranks, hidden=hidden)
+            except MeasureFailed as error:
+                known[key] = error
+        found = known[key]
+        if isinstance(found, MeasureFailed):
+            raise MeasureFailed(*found.args)
+        return found
 
     def steps(key: str, *, ranks: int, hidden: bool = False) -> dict[str, Any]:
-        if key not in trained:
-            trained[key] = ranks_measure("steps", folder / key, ranks=ranks, hidden=hidden)
-        return trained[key]
+        return once("steps", key, ranks=ranks, hidden=hidden)
+
+    def packing() -> dict[str, Any]:
+        return once("packing", "packing", ranks=1)
 
     yield gpu_judge.machine(found, driver=driver_version())
     yield outcome_of("nccl", lambda: gpu_judge.nccl(ranks_measure("nccl", folder / "nccl", ranks=num_gpus)))
@@ -77,9 +95,8 @@ def checks(found: dict[str, Any], folder: Path) -> Iterator[Outcome]:
         "bf16",
         lambda: gpu_judge.bf16(steps("one", ranks=1), reference=steps("cpu", ranks=1, hidden=True)),
     )
-    yield outcome_of(
-        "packing", lambda: gpu_judge.packing(ranks_measure("packing", folder / "packing", ranks=1))
-    )
+    yield outcome_of("packing", lambda: gpu_judge.packing(packing()))
+    yield outcome_of("flash", lambda: gpu_judge.flash(packing()))
     if num_gpus < 2:
         yield Outcome("zero3", "skip", reason="this machine has one GPU; it takes two")
     else:
@@ -128,7 +145,10 @@ def measure(arguments: list[str], **environment: str) -> dict[str, Any]:
     lines = [line for line in run(arguments, **environment).splitlines() if line.startswith("{")]
     if not lines:
         raise MeasureFailed(f"{_name(arguments)} printed no result")
-    return json.loads(lines[-1])
+    try:
+        return json.loads(lines[-1])
+    except ValueError as error:
+        raise MeasureFailed(f"{_name(arguments)} printed half a result ({error})") from error
 
 
 def run(arguments: list[str], **environment: str) -> str:
@@ -138,24 +158,46 @@ def run(arguments: list[str], **environment: str) -> str:
         MeasureFailed: it ended badly or did not end.
 
     """
-    command = [sys.executable, *arguments]
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-            check=False,
-        )
+        stdout, stderr = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
         raise MeasureFailed(f"{_name(arguments)} did not end in {LIMIT_S:.0f} s") from None
-    if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if "Error" in line or "CUDA" in line]
-        last = said or done.stderr.strip().splitlines() or ["nothing"]
-        raise MeasureFailed(f"{_name(arguments)} ended with {done.returncode}: {last[0][:300]}")
-    return done.stdout
+    finally:
+        _end_all(process)
+    if process.returncode:
+        said = [line.strip() for line in stderr.splitlines() if "Error" in line or "CUDA" in line]
+        last = said or stderr.strip().splitlines() or ["nothing"]
+        raise MeasureFailed(f"{_name(arguments)} ended with {process.returncode}: {last[0][:300]}")
+    return stdout
+
+
+def _end_all(process: subprocess.Popen[str]) -> None:
+    """Kill what is left of a measurement: its group, and the ranks, which torchrun puts into other sessions.
+
+    A rank that outlived its check would hold the GPU that the next one measures.
+    """
+    try:
+        below = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        below = []
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for one in below:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
 
 
 def _name(arguments: list[str]) -> str:

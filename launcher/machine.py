@@ -8,6 +8,7 @@ import resource
 import shutil
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from launcher.findings import GIB, Finding, gib
@@ -22,23 +23,29 @@ MAX_SOCKET_PATH = 107  # bytes a Unix socket's path may have
 RAY_SOCKET_TAIL = len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.1") + len("/ray")
 
 
-def machine_findings(run_folder: Path, *, root: Path = Path("/")) -> list[Finding]:
-    """All findings of this file.
+def machine_probes(run_folder: Path, *, root: Path = Path("/")) -> dict[str, Callable[[], list[Finding]]]:
+    """All findings of this file, each to be asked for on its own: one may fail where the next does not.
 
     Args:
         run_folder: where runs go; need not exist.
         root: of the file system.
     """
-    return [
-        cores(root),
-        memory(root),
-        shared_memory(root),
-        disk("disk for runs", run_folder, MIN_DISK, "name a larger disk: export HUNMIN_RUNS=/path/to/runs"),
-        disk("temporary folder", Path(tempfile.gettempdir()), MIN_TEMP, "export TMPDIR=/path/to/larger/disk"),
-        token_folder(),
-        open_files(),
-        *network(root),
-    ]
+    runs_cure, temp_cure = (
+        "name a larger disk: export HUNMIN_RUNS=/path/to/runs",
+        "export TMPDIR=/path/to/larger/disk",
+    )
+    return {
+        "CPU cores": lambda: [cores(root)],
+        "memory": lambda: [memory(root)],
+        "shared memory": lambda: [shared_memory(root)],
+        "disk for runs": lambda: [disk("disk for runs", run_folder, MIN_DISK, runs_cure)],
+        "temporary folder": lambda: [
+            disk("temporary folder", Path(tempfile.gettempdir()), MIN_TEMP, temp_cure)
+        ],
+        "folder for sockets": lambda: [token_folder()],
+        "open files": lambda: [open_files()],
+        "network": lambda: network(root),
+    }
 
 
 def usable_cores(root: Path = Path("/")) -> tuple[float, list[str]]:

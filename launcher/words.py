@@ -3,6 +3,7 @@
 A command or option that is added needs its line here: tests/launcher/test_help.py names what is missing.
 """
 
+import re
 from collections.abc import Mapping
 
 # The commands in order of use.
@@ -15,9 +16,16 @@ GROUPS = (
 
 
 def is_korean(environ: Mapping[str, str]) -> bool:
-    """Whether the locale's messages are Korean: the first of LC_ALL, LC_MESSAGES, LANG that is set."""
-    set_ones = (environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return next((value for value in set_ones if value), "").split(".")[0].split("_")[0] == "ko"
+    """Whether messages are wanted in Korean, as gettext decides it.
+
+    LANGUAGE lists languages by preference and goes before the locale, which is the first of LC_ALL,
+    LC_MESSAGES, LANG that is set; in the locale C nothing is translated.
+    """
+    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environ.get(name))), "")
+    if locale in ("C", "POSIX"):
+        return False
+    wanted = [re.split("[_.@]", one)[0] for one in (environ.get("LANGUAGE") or locale).split(":")]
+    return next((one for one in wanted if one in ("ko", "en", "C")), "en") == "ko"
 
 
 def korean(text: str) -> str:

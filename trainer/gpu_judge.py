@@ -4,6 +4,7 @@ bf16 keeps 8 bits of a number (a step of 0.4 %), so what is computed in it is co
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from data_pipeline.outcome import Outcome
@@ -13,6 +14,7 @@ MAX_BF16_LOSS_DIFFERENCE = 0.02  # of the fp32 loss, in any of the first steps
 MAX_WORLD_LOSS_DIFFERENCE = 0.01  # of the 1-GPU loss
 MAX_LOGIT_DIFFERENCE = {"bfloat16": 0.03, "float32": 1e-4}  # of the largest logit
 MIN_CONTROL = 10  # times that bound: what removed boundaries must do
+FLASH = "flash_attention_2"  # as transformers names it
 MEMORY_RATIO = (0.6, 1.15)  # measured over estimated
 SLICE_SLACK = 0.001  # padding of slices
 
@@ -96,9 +98,24 @@ def packing(found: dict[str, Any]) -> Outcome:
         "FAIL" if wrong else "pass",
         measured=f"{found['difference']:.1e} of the largest logit, leak {found['leak']:.1e}",
         bound=f"{bound:.0e}, leak 0",
-        reason="; ".join(wrong)
-        or f"{found['attention']}, {found['dtype']}, {found['segments']} segments; without boundaries "
-        f"{found['difference_without_boundaries']:.1e}",
+        reason=f"{found['attention']}, {found['dtype']}: "
+        + (
+            "; ".join(wrong)
+            or f"{found['segments']} segments; "
+            f"without boundaries {found['difference_without_boundaries']:.1e}"
+        ),
+    )
+
+
+def flash(found: dict[str, Any]) -> Outcome:
+    """The same of flash-attn's kernel; where the model was built with another, nothing is said of it."""
+    if found["attention"] == FLASH:
+        return replace(packing(found), name="flash")
+    return Outcome(
+        "flash",
+        "skip",
+        reason=f"the model was built with {found['attention']}: flash-attn is not installed here, or does "
+        "not run on this GPU",
     )
 
 

@@ -18,7 +18,6 @@ import torch
 from transformers import AutoConfig
 
 from trainer import loop, memory
-from trainer.attention import implementation
 from trainer.check_job import LARGE, NUM_STEPS, SMALL, make_job
 from trainer.job import Job, base_folder
 from trainer.model import PackedCausalLM, build
@@ -50,6 +49,7 @@ def nccl(me: Rank, *, num_bytes: int = NCCL_BYTES, rounds: int = 10) -> dict[str
 def steps(me: Rank, job: Job) -> dict[str, Any]:
     """Loss and norm of some real optimizer steps, and what the rank holds afterwards."""
     engine, _ = loop.set_up(job, me)
+    _forget_peak(me)
     packs = PackFolder(job.data_dir / "train")
     losses, norms = [], []
     for step in range(NUM_STEPS):
@@ -96,7 +96,7 @@ def packing(me: Rank, job: Job) -> dict[str, Any]:
     scale = float(alone.abs().max())
     before_open = _logits(model, open_pack)
     return {
-        "attention": implementation(me.device),
+        "attention": model.lm.config._attn_implementation,  # what it was built with, not what might be
         "dtype": me.description["dtype"],
         "segments": len(segments) - 1,
         "difference": float((packed - alone).abs().max()) / scale,
@@ -130,6 +130,12 @@ def _logits(model: PackedCausalLM, batch: Batch) -> torch.Tensor:
     """At every position, fp32 (T, vocab)."""
     everywhere = torch.arange(len(batch.input_ids), device=batch.input_ids.device)
     return model.logits(batch.input_ids, batch.position_ids, batch.cu_seqlens, everywhere).float()
+
+
+def _forget_peak(me: Rank) -> None:
+    """From here on the peak is of the steps: loading may hold more at once. A CPU's cannot be reset."""
+    if me.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(me.device)
 
 
 def _wait(me: Rank) -> None:

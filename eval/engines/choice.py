@@ -3,7 +3,10 @@
 import importlib.util
 from importlib.metadata import version
 
+import torch
+
 from data_pipeline.errors import InputError
+from data_pipeline.progress import say
 from eval.engines.base import DtypeName, EngineName
 
 
@@ -12,13 +15,26 @@ def has_vllm() -> bool:
     return importlib.util.find_spec("vllm") is not None
 
 
-def choose(asked: str, *, num_gpus: int, installed: bool) -> EngineName:
+# vLLM's batch-invariant kernels and bf16 need an Ampere; on an older GPU vLLM would stop with a traceback.
+MIN_CAPABILITY = (8, 0)
+
+
+def capability() -> tuple[int, int] | None:
+    """The lowest compute capability of this machine's GPUs; None where it has none."""
+    found = [torch.cuda.get_device_capability(index) for index in range(torch.cuda.device_count())]
+    return min(found, default=None)
+
+
+def choose(
+    asked: str, *, num_gpus: int, installed: bool, lowest: tuple[int, int] | None = None
+) -> EngineName:
     """The engine for `eval.engine`.
 
     Args:
         asked: auto, hf or vllm.
         num_gpus: what Ray may give to the actors.
         installed: whether vllm is.
+        lowest: the lowest compute capability of the GPUs; None is not known.
 
     Raises:
         InputError: vllm is asked for and not installed.
@@ -31,7 +47,18 @@ def choose(asked: str, *, num_gpus: int, installed: bool) -> EngineName:
         )
     if asked == "hf" or not installed:
         return "hf"
-    return "vllm" if asked == "vllm" or num_gpus else "hf"
+    if asked == "vllm":
+        return "vllm"
+    if not num_gpus:
+        return "hf"
+    if lowest is None or lowest < MIN_CAPABILITY:
+        has = "is not known here" if lowest is None else f"is {lowest[0]}.{lowest[1]}"
+        say(
+            "eval: engine hf, though vllm is installed: it needs GPUs of compute capability 8.0, and "
+            f"theirs {has}; eval.engine: vllm takes it all the same"
+        )
+        return "hf"
+    return "vllm"
 
 
 def precision(num_gpus: int) -> DtypeName:

@@ -30,7 +30,9 @@ class Outcome:
     sample_id: str
     task: str
     right: bool | None  # tuned's answer; None: nothing says what is right
-    gain: float | None  # tuned minus base on the task's first metric with values a sample; above 0: better
+    gain: float | None  # how much better tuned is than base by `metric`; below 0: worse
+    metric: str = ""  # the first of the task's metrics that scores both answers
+    delta: float | None = None  # tuned minus base by it, in its unit
 
     @property
     def change(self) -> str:
@@ -42,9 +44,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Choice:
-    """The samples of the page: id -> why it was chosen (`drawn`, `gain` or `loss`), in the page's order."""
+    """The samples of the page, in its order."""
 
-    reasons: dict[str, str]
+    reasons: dict[str, str]  # id -> why it was chosen: `drawn`, `filled`, `gain` or `loss`
     outcomes: dict[str, Outcome]
     per_task: int
     totals: dict[str, int]  # task -> samples there are
@@ -77,7 +79,8 @@ def _outcome(sample_id: str, by_system: Mapping[str, Section], results: Scores) 
     if not shared:
         return Outcome(sample_id, task, right, None)
     sign = 1 if metrics[shared[0]]["higher_is_better"] else -1
-    return Outcome(sample_id, task, right, sign * (tuned[shared[0]] - base[shared[0]]))
+    delta = tuned[shared[0]] - base[shared[0]]
+    return Outcome(sample_id, task, right, sign * delta, shared[0], delta)
 
 
 def _right(row: Section, metrics: Mapping[str, MetricScores]) -> bool | None:
@@ -115,21 +118,32 @@ def choose(found: Sequence[Outcome], text_bytes: Mapping[str, int]) -> Choice:
 def share(members: Sequence[Outcome], limit: int) -> dict[str, str]:
     """At most `limit` samples of a task, and why each: half drawn, a quarter each largest gains and losses.
 
+    Drawn are the first ones, whatever their scores: a fair picture of the task. The extremes come from the
+    rest, and where it has too few of them, its first others fill the places.
+
     Args:
-        members: by the hash of their ids, so that the drawn ones are a fair picture; they come first.
+        members: by the hash of their ids; equal gains keep this order.
         limit: at least 1.
 
     """
     if len(members) <= limit:
         return dict.fromkeys((one.sample_id for one in members), "drawn")
-    ranked = sorted(
-        (one for one in members if one.gain), key=lambda one: (-abs(one.gain or 0.0), one.sample_id)
-    )
-    gains = [one.sample_id for one in ranked if one.change == "better"][: limit // 4]
-    losses = [one.sample_id for one in ranked if one.change == "worse"][: limit // 4]
+    num_drawn = limit - 2 * num_extremes(limit)
+    drawn, rest = members[:num_drawn], members[num_drawn:]
+    ranked = sorted((one for one in rest if one.gain), key=lambda one: -abs(one.gain or 0.0))
+    gains = [one.sample_id for one in ranked if one.change == "better"][: num_extremes(limit)]
+    losses = [one.sample_id for one in ranked if one.change == "worse"][: num_extremes(limit)]
     extremes = dict.fromkeys(gains, "gain") | dict.fromkeys(losses, "loss")
-    drawn = [one.sample_id for one in members if one.sample_id not in extremes][: limit - len(extremes)]
-    return dict.fromkeys(drawn, "drawn") | extremes
+    others = [one.sample_id for one in rest if one.sample_id not in extremes]
+    filled = others[: limit - num_drawn - len(extremes)]
+    return (
+        dict.fromkeys((one.sample_id for one in drawn), "drawn") | dict.fromkeys(filled, "filled") | extremes
+    )
+
+
+def num_extremes(limit: int) -> int:
+    """Of `limit` samples of a task, how many places the largest gains have, and as many the losses."""
+    return limit // 4
 
 
 def text_bytes(rows: Iterable[Section]) -> dict[str, int]:
@@ -153,13 +167,22 @@ def _size(value: str | None) -> int:
     return len((value or "")[:MAX_CHARS].encode())
 
 
-def section(rows: Iterable[Section], choice: Choice, results: Scores) -> Section:
+def section(
+    rows: Iterable[Section],
+    choice: Choice,
+    results: Scores,
+    *,
+    skipped: Mapping[str, int],
+    max_asked: int | None,
+) -> Section:
     """The chosen samples by task, question above and the systems' answers side by side.
 
     Args:
         rows: of samples.parquet: those of MODELS and of the chosen samples.
         choice: of `choose`.
         results: scores.json.
+        skipped: how many held-out samples could not be asked, by reason.
+        max_asked: how many samples of a task were asked at most; None: as many as there are.
 
     """
     by_id: dict[str, dict[str, Section]] = {}
@@ -171,11 +194,14 @@ def section(rows: Iterable[Section], choice: Choice, results: Scores) -> Section
         groups.setdefault(outcome.task, []).append(_sample(outcome, reason, by_id[sample_id], results))
     return {
         "per_task": choice.per_task,
+        "num_extremes": num_extremes(choice.per_task),
+        "skipped": dict(sorted(skipped.items())),
+        "max_asked": max_asked,
         "max_chars": MAX_CHARS,
         "num_shown": len(choice.reasons),
         "num_samples": sum(choice.totals.values()),
         "judged": any(one.right is not None for one in choice.outcomes.values()),
-        "compared": any(one.gain is not None for one in choice.outcomes.values()),
+        "compared_by": sorted({one.metric for one in choice.outcomes.values() if one.metric}),
         "groups": [
             {"task": task, "total": choice.totals[task], "samples": members}
             for task, members in groups.items()
@@ -192,6 +218,7 @@ def _sample(outcome: Outcome, reason: str, by_system: Mapping[str, Section], res
         "anchor": "sample-" + sha256_bytes(outcome.sample_id.encode())[:12],
         "right": outcome.right,
         "change": outcome.change,
+        "changed_by": _changed_by(outcome, units),
         "reason": reason,
         "turn": some["turn"],
         "prompt": some["prompt"],
@@ -199,6 +226,16 @@ def _sample(outcome: Outcome, reason: str, by_system: Mapping[str, Section], res
         "label": some["label"],
         "answers": [_answer(name, by_system[name], units) for name in MODELS if name in by_system],
     }
+
+
+def _changed_by(outcome: Outcome, units: Mapping[str, str]) -> str:
+    """The metric that tells better from worse and tuned minus base by it: "bleu +9.4"."""
+    if not outcome.delta:
+        return ""
+    amount = text.score(outcome.delta, units[outcome.metric], signed=True)
+    if not amount.startswith(("+", text.MINUS)):  # too small for the digits of a score
+        amount = f"{outcome.delta:+.1g}".replace("-", text.MINUS)
+    return f"{outcome.metric} {amount}"
 
 
 def _answer(system: str, row: Section, units: Mapping[str, str]) -> Section:

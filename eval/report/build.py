@@ -138,10 +138,21 @@ def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
         "corpus": corpus.section(
             inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
         ),
-        "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
+        "training": training.section(
+            inputs.train_metrics,
+            inputs.val_metrics,
+            inputs.stats,
+            export_step=inputs.manifests["train"].counts["export_step"],
+        ),
         "overview": results.overview(inputs.scores),
         "scores": results.scores(inputs.scores),
-        "answers": answers.section(inputs.samples.to_pylist(), inputs.choice, inputs.scores),
+        "answers": answers.section(
+            inputs.samples.to_pylist(),
+            inputs.choice,
+            inputs.scores,
+            skipped=inputs.manifests["eval"].counts.get("skipped", {}),
+            max_asked=(inputs.config.get("eval") or {}).get("max_samples_per_task"),
+        ),
         "provenance": results.provenance(inputs.manifests, inputs.scores),
     }
     figures = list(figures_of(sections))

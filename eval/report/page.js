@@ -25,6 +25,16 @@
   // Typed and stored Hangul may be composed or not; both are compared composed.
   const plain = (text) => text.normalize("NFC").toLowerCase();
 
+  // What a word may become whose last syllable is still being typed: 맛 is on its way to 마시, 이 to 있.
+  function spellings(word) {
+    const head = word.slice(0, -1);
+    const syllable = word.charCodeAt(word.length - 1) - 0xac00;
+    if (/[ㄱ-ㅣ]$/.test(word)) return [head];
+    if (!(syllable >= 0 && syllable < 11_172)) return [word];
+    const open = 0xac00 + syllable - (syllable % 28); // without its final consonant, then with each
+    return Array.from({ length: 28 }, (_, final) => head + String.fromCharCode(open + final));
+  }
+
   function setUpTheme() {
     const button = byId("theme");
     const told = () => { button.textContent = `Theme: ${theme}`; };
@@ -51,10 +61,11 @@
       found: [],
       samples: [...section.querySelectorAll(".sample")].map((article) => ({ article, text: null })),
     }));
+    const unfolded = new Set(); // by a search, not by the reader
     const total = groups.reduce((sum, group) => sum + group.samples.length, 0);
 
     function textOf(sample) {
-      sample.text ??= plain([...sample.article.querySelectorAll(".text")].map((part) => part.textContent).join("\n"));
+      sample.text ??= plain([...sample.article.querySelectorAll(".text, .key")].map((part) => part.textContent).join("\n"));
       return sample.text;
     }
 
@@ -66,15 +77,22 @@
 
     const terms = () => plain(query.value).split(/\s+/).filter(Boolean);
 
-    function filter() {
-      const words = terms();
+    function filter(event) {
+      const composing = event?.isComposing === true;
+      const words = terms().map((word, at, all) =>
+        composing && at === all.length - 1 ? spellings(word) : [word]);
       const wanted = outcome ? outcome.value : "";
-      for (const group of groups) {
+      const found = groups.map((group) => {
         const inTask = !task.value || group.section.dataset.task === task.value;
+        return group.samples.filter((sample) =>
+          inTask && hasOutcome(sample.article, wanted) &&
+          words.every((word) => word.some((spelling) => textOf(sample).includes(spelling))));
+      });
+      if (composing && found.every((samples) => samples.length === 0)) return; // the next key may change it
+      groups.forEach((group, at) => {
         group.limit = task.value ? MANY : FEW;
-        group.found = group.samples.filter((sample) =>
-          inTask && hasOutcome(sample.article, wanted) && words.every((word) => textOf(sample).includes(word)));
-      }
+        group.found = found[at];
+      });
       show();
     }
 
@@ -91,7 +109,7 @@
         group.button.textContent = `Show ${Math.min(MANY, rest)} more of ${rest}`;
         found += group.found.length;
         shown += visible.size;
-        for (const sample of visible) unfold(sample.article, words);
+        for (const sample of visible) unfold(sample, words);
       }
       mark(words);
       const what = query.value.trim() ? `“${query.value.trim()}”` : "these filters";
@@ -100,16 +118,26 @@
       else status.textContent = `${found} of ${total} samples match, ${shown} shown.`;
     }
 
-    // A match inside a folded text is worth unfolding it.
-    function unfold(article, words) {
-      for (const folded of article.querySelectorAll("details.folded")) {
+    // A match inside a folded text is worth unfolding it, once for each search.
+    function unfold(sample, words) {
+      const searched = words.join(" ");
+      if (sample.searched === searched) return;
+      sample.searched = searched;
+      for (const folded of sample.article.querySelectorAll("details.folded")) {
         const lead = plain(folded.querySelector(".lead").textContent);
         const whole = plain(folded.querySelector("div.text").textContent);
-        folded.open = words.some((word) => whole.includes(word) && !lead.includes(word));
+        setOpen(folded, words.some((word) => whole.includes(word) && !lead.includes(word)));
       }
-      for (const further of article.querySelectorAll("details:not(.folded)")) {
-        further.open = words.some((word) => plain(further.textContent).includes(word));
+      for (const further of sample.article.querySelectorAll("details:not(.folded)")) {
+        setOpen(further, words.some((word) => plain(further.textContent).includes(word)));
       }
+    }
+
+    // What the reader opened stays open.
+    function setOpen(details, wanted) {
+      if (wanted && !details.open) unfolded.add(details);
+      else if (wanted || !unfolded.delete(details)) return;
+      details.open = wanted;
     }
 
     function mark(words) {
@@ -117,7 +145,7 @@
       const found = new Highlight();
       if (words.length) for (const group of groups) {
         for (const sample of group.found.slice(0, group.limit)) {
-          for (const part of sample.article.querySelectorAll(".text")) markIn(part.firstChild, words, found);
+          for (const part of sample.article.querySelectorAll(".text, .key")) markIn(part.firstChild, words, found);
         }
       }
       CSS.highlights.set("found", found);
@@ -161,7 +189,12 @@
         next.article.focus();
       });
     }
+    document.addEventListener("click", (event) => {
+      const summary = event.target.closest?.("summary");
+      if (summary) unfolded.delete(summary.parentElement); // now it is as the reader wants it
+    });
     query.addEventListener("input", filter);
+    query.addEventListener("compositionend", () => filter());
     task.addEventListener("change", filter);
     outcome?.addEventListener("change", filter);
     controls.addEventListener("reset", () => setTimeout(filter)); // after the fields are empty

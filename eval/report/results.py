@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from data_pipeline.artifact import Manifest
-from data_pipeline.schema import GoalScore, MetricScores, Scores, Stats, TaskScores
+from data_pipeline.schema import GoalScore, Interval, MetricScores, Scores, Stats, TaskScores
 from eval.report import figures, text
 from eval.report.answers import MODELS
 from eval.report.svg import Figure
@@ -20,6 +20,7 @@ SYSTEMS = {
 }
 HEADLINE_TASKS = 8  # with goals above them, fewer: the summary is one screen
 LEAST_HEADLINES = 3
+ALL_TASKS = "all"  # of train.best_by
 MIN_SAMPLES = 10  # of a verdict: the percentile interval of fewer is too narrow, of equal ones even empty
 
 Section = dict[str, Any]
@@ -35,6 +36,7 @@ def summary(
 ) -> Section:
     """The first screen: what was trained on what for how long, and what came of it."""
     counts = manifests["train"].counts
+    best_by = (config.get("train") or {}).get("best_by", ALL_TASKS)
     records = sum(source["records"] for source in stats["sources"].values())
     kept = sum(source["kept"] for source in stats["sources"].values())
     rows = {split: stats["splits"][split]["rows"] for split in stats["splits"]}
@@ -51,7 +53,9 @@ def summary(
         "steps": counts["steps"],
         "best_step": counts.get("best_step"),
         "best_val_loss": counts.get("best_val_loss"),
+        "best_by": None if best_by == ALL_TASKS else best_by,
         "export_step": counts.get("export_step"),
+        "export_rule": manifests["train"].extra.get("export"),
         "seconds": {stage: manifest.seconds for stage, manifest in manifests.items()},
         "goals": goals,
         "goals_met": sum(goal["met"] for goal in goals),
@@ -61,8 +65,8 @@ def summary(
         "worse": sum(row["verdict"] == "worse" for row in headlines),
         "min_samples": MIN_SAMPLES,
         "too_few": sum(row["n"] < MIN_SAMPLES for row in headlines),
-        "above": sum(row["above"] for row in headlines),
-        "with_baselines": sum(row["rival"] is not None for row in headlines),
+        "above": sum(row["above"] is True for row in headlines),
+        "with_baselines": sum(row["above"] is not None for row in headlines),
     }
 
 
@@ -74,7 +78,7 @@ def _model_name(model: Mapping[str, Any]) -> str:
 
 
 def _goal(goal: GoalScore) -> Section:
-    """A goal that the config named before the run, against what the run got."""
+    """A goal of the config, against what the run got."""
     rivals = [{"system": name, **rival} for name, rival in goal["rivals"].items()]
     return {**goal, "rivals": rivals, "enough": goal["n"] >= goal["min_samples"]}
 
@@ -99,7 +103,7 @@ def _headline(task: str, found: TaskScores) -> Section:
         "verdict": verdict(values),
         "rival": rival,
         "rival_score": systems[rival] if rival else None,
-        "above": bool(rival and tuned and sign * (tuned["value"] - systems[rival]["value"]) > 0),
+        "above": above_baselines(values),
         "gain": sign * scale * values["delta"]["value"] if values["delta"] else float("-inf"),
     }
 
@@ -109,7 +113,22 @@ def verdict(metric: MetricScores) -> str:
 
     Otherwise `unclear`, as where there is no interval or are fewer than MIN_SAMPLES samples.
     """
-    delta = metric["delta"]
+    return _verdict(metric, metric["delta"])
+
+
+def above_baselines(metric: MetricScores) -> bool | None:
+    """Whether tuned is better than every trivial baseline, each by its paired interval, as in `verdict`.
+
+    None where there is no baseline, or one without a difference.
+    """
+    baselines = [name for name in metric["systems"] if name not in MODELS]
+    over = metric.get("over", {})
+    if not baselines or not over.keys() >= set(baselines):
+        return None
+    return all(_verdict(metric, over[name]) == "better" for name in baselines)
+
+
+def _verdict(metric: MetricScores, delta: Interval | None) -> str:
     if metric["n"] < MIN_SAMPLES or delta is None or delta["low"] is None or delta["high"] is None:
         return "unclear"
     if delta["low"] <= 0 <= delta["high"]:
@@ -233,5 +252,6 @@ def provenance(manifests: Mapping[str, Manifest], results: Scores) -> Section:
         "versions": versions,
         "one_environment": one_environment,
         "models": results["models"],
+        "engine": results.get("engine"),
         "seed": results["seed"],
     }

@@ -6,6 +6,7 @@ dashes, so that no figure depends on colour alone; `figures.css` says what they 
 """
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ HEIGHT = 210.0
 NUM_STYLES = 8
 LEGEND_LINE = 18.0
 FONT_SIZE = 12.0
+
+# What XML has no place for, not even escaped: a name may hold any of it.
+NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Point = tuple[float, float]
 
@@ -59,14 +63,21 @@ class Scale:
 
 
 def tag(name: str, *children: str, **attributes: str | float) -> Markup:
-    """An element. Text is escaped; `class_` stands for `class`, `stroke_width` for `stroke-width`."""
+    """An element. `class_` stands for `class`, `stroke_width` for `stroke-width`.
+
+    Text is escaped, and characters that XML does not allow become U+FFFD.
+    """
     parts = [f"<{name}"]
     for key, value in attributes.items():
         text = f"{value:.1f}" if isinstance(value, float) else str(value)
         parts.append(f' {key.rstrip("_").replace("_", "-")}="{escape(text)}"')
     if not children:
-        return Markup("".join(parts) + "/>")
-    return Markup("".join(parts) + ">" + "".join(escape(child) for child in children) + f"</{name}>")
+        return _sound("".join(parts) + "/>")
+    return _sound("".join(parts) + ">" + "".join(escape(child) for child in children) + f"</{name}>")
+
+
+def _sound(markup: str) -> Markup:
+    return Markup(NOT_XML.sub("\ufffd", markup))
 
 
 def nice_ticks(low: float, high: float, *, count: int = 5) -> list[float]:

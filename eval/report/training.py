@@ -18,10 +18,12 @@ def section(
     train: Sequence[TrainMetrics],
     val: Sequence[ValMetrics],
     stats: Stats,
+    *,
+    export_step: int,
 ) -> Section:
     """Loss, validation loss per task, and what the steps cost."""
     return {
-        "loss_figure": _loss_figure(train, val),
+        "loss_figure": _loss_figure(train, val, export_step),
         "task_figure": _task_loss_figure(val, stats),
         "averaged": _bucket(len(train)),
         "task_losses": _task_losses(val),
@@ -59,7 +61,7 @@ def _bucket(num_points: int, limit: int = MAX_POINTS) -> int:
     return max(1, -(-num_points // limit))
 
 
-def _loss_figure(train: Sequence[TrainMetrics], val: Sequence[ValMetrics]) -> Figure | None:
+def _loss_figure(train: Sequence[TrainMetrics], val: Sequence[ValMetrics], export_step: int) -> Figure | None:
     if not train:
         return None
     lines = [figures.Series("train", thin([(line["step"], line["loss"]) for line in train]))]
@@ -68,7 +70,8 @@ def _loss_figure(train: Sequence[TrainMetrics], val: Sequence[ValMetrics]) -> Fi
     if val:
         lines.append(figures.Series("validation", [(line["step"], line["loss"]) for line in val], marks=True))
         best = min(val, key=lambda line: line["loss"])
-        told += f" Validation loss lowest at step {best['step']}: {best['loss']:.3f}."
+        told += f" Validation loss over all tasks lowest at step {best['step']}: {best['loss']:.3f}."
+        told += f" Exported: step {export_step}."
     return figures.line_chart(
         lines,
         name="fig-loss",

@@ -12,6 +12,7 @@ from data_pipeline.sources.records import short
 from data_pipeline.sources.settings import FIELDS
 
 MAX_LABELS = 30  # more distinct values are no label set
+MAX_WORDS = 3  # a first line's cell with more, none of them a whole known name, is data
 
 # Names that columns have in real files -> our fields. The first of a list that is there is taken.
 NAMES = {
@@ -67,13 +68,20 @@ def choose_columns(
 
 
 def is_header(names: list[str], rows: list[dict[str, str]]) -> bool:
-    """Whether the first line names columns: a name that is known, or nothing that no column is called."""
-    if any(role_of(name) or plain(name) in (*_KOREAN, *_ENGLISH) for name in names):
+    """Whether the first line names columns: no number, and a name that is known or nothing but names.
+
+    A known word inside a cell tells nothing: sentences are full of them.
+    """
+    if any(re.fullmatch(r"-?\d+([.,]\d+)?", name.strip()) for name in names):
+        return False
+    if any(_whole(plain(name), known.split()) for name in names for known in NAMES.values()):
         return True
-    numbers = any(re.fullmatch(r"-?\d+([.,]\d+)?", name) for name in names)
-    sentences = any(len(name) > 30 or name.endswith((".", "?", "!", "다", "요")) for name in names)
-    repeated = any(sum(row.get(name) == name for row in rows) for name in names if name)
-    return not (numbers or sentences or repeated)
+    sentences = any(
+        len(name) > 30 or len(name.split()) > MAX_WORDS or name.endswith((".", "?", "!", "다", "요"))
+        for name in names
+    )
+    repeated = any(row.get(name) == name for row in rows for name in names if name)
+    return not (sentences or repeated)
 
 
 def plain(name: str) -> str:

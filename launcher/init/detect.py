@@ -6,6 +6,7 @@ Files are read by `data_pipeline.sources`, so what is detected here is what the 
 import itertools
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,7 +46,11 @@ def _check_there(path: Path) -> None:
     if path.is_dir():
         names = sorted(one.name for one in path.iterdir() if one.is_file() and not one.name.startswith("."))
         suffix = Counter(Path(name).suffix for name in names).most_common(1)
-        advice = f"name its files: {path}/*{suffix[0][0]}" if suffix else "and there is no file in it"
+        advice = (
+            f"name its files: {shlex.quote(str(path))}/*{suffix[0][0]}"
+            if suffix
+            else "and there is no file in it"
+        )
         raise InputError(f"{path}: a folder; {advice}")
     if not path.is_file():
         folder = path.parent

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from data_pipeline.config import SourceConfig
 from data_pipeline.errors import InputError
 from data_pipeline.sources.files import Unit
+from data_pipeline.sources.read import FORMATS
+from data_pipeline.sources.records import Reject, scalar_text
 from data_pipeline.text.korean import language_of
 from launcher.init.columns import choose_columns, guess_task
 
-HEAD = 2000  # records that are looked at
+HEAD = 2000  # records that are looked at; labels are collected from all
 
 
 @dataclass(frozen=True)
@@ -90,13 +93,11 @@ def mapped(
         words,
         ", ".join(f"{role} is column {column}" for role, column in columns.items()),
     ]
+    unused = [name for name in header if name and name not in columns.values()]
+    if unused:
+        seen.append(f"not used: {', '.join(unused)}")
     asked = columns.get("input") or columns["instruction"]
-    values: dict[str, int] = {}
-    if "label" in columns:
-        counts = Counter(
-            row[columns["label"]].strip() for row in rows if row.get(columns["label"], "").strip()
-        )
-        values = dict(counts.most_common())
+    values = label_values(path, source, columns["label"]) if "label" in columns else {}
     return Detected(
         source.model_copy(update={"columns": columns, "task": hints.task or guess_task(columns, rows)}),
         tuple(seen),
@@ -104,3 +105,18 @@ def mapped(
         values,
         language_among(row.get(asked, "") for row in rows),
     )
+
+
+def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int]:
+    """Every value of a column and how often, the commonest first: of the whole file, for it may be sorted.
+
+    Raises:
+        InputError: the file cannot be read to its end.
+    """
+    counts: Counter[str] = Counter()
+    for record in FORMATS[source.format].records(unit_of(path, source), source):
+        if isinstance(record.value, dict):
+            with suppress(Reject):
+                counts[scalar_text(record.value.get(column), column).strip()] += 1
+    del counts[""]
+    return dict(counts.most_common())

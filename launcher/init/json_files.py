@@ -1,6 +1,7 @@
 """JSON files of the user's: conversations, Alpaca, Natural Instructions, records with keys of their own."""
 
 import itertools
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,12 @@ def detect_json(path: Path, hints: Hints) -> Detected:
         inside = [key for key, value in whole.items() if isinstance(value, list) and value]
         where = f"the records seem to be under {inside[0]}" if inside else "there are no records in it"
         key = inside[0] if inside else "KEY"
-        cure = f'python3 -c \'import json; print(json.dumps(json.load(open("{path}"))["{key}"]))\' > new.json'
+        code = (
+            "import json, sys; "
+            "print(json.dumps(json.load(open(sys.argv[1], encoding=sys.argv[3]))[sys.argv[2]]))"
+        )
+        read_as = "utf-8-sig" if encoding == "utf-8" else encoding
+        cure = f"{shlex.join(['python3', '-c', code, str(path), key, read_as])} > new.json"
         raise InputError(
             f"{path}: one object with the keys {short(list(whole))}, and {where}; save them alone: {cure}"
         )

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from data_pipeline.rows.normalize import normalize_text
+
 WORDS = {  # the answers of configs/tasks/sentiment.yaml
     "ko": {"positive": "긍정", "negative": "부정"},
     "en": {"positive": "positive", "negative": "negative"},
@@ -18,7 +20,8 @@ def sentiment_labels(values: Mapping[str, int], language: str) -> dict[str, str]
     """Raw value -> answer, where the values can mean a sentiment; None where they cannot.
 
     Words and -1/0/1 are taken at their word; of a scale the middle fifth says neither and is left out. A few
-    rows with another value are left out too: the data stage rejects them by name.
+    rows with another value are left out too: the data stage rejects them by name. The keys stay as the file
+    spells them, for so the data stage looks them up.
 
     Args:
         values: of the column, with how often each occurs.
@@ -38,7 +41,7 @@ def _sides_of_words(values: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     side: dict[str, str] = {}
     others = []
     for value in values:
-        word = value.strip().casefold()
+        word = normalize_text(value)[0].casefold()
         if word in _POSITIVE:
             side[value] = "positive"
         elif word in _NEGATIVE:
@@ -53,13 +56,17 @@ def _sides_of_numbers(values: Sequence[str]) -> tuple[dict[str, str], list[str]]
     numbers = {value: found for value in values if (found := number(value)) is not None}
     others = [value for value in values if value not in numbers]
     low, high = min(numbers.values(), default=0), max(numbers.values(), default=0)
-    if {low, high} <= {0, 1} or {low, high} == {-1, 1}:
-        signs = {value: n for value, n in numbers.items() if n in (low, high)}
+    found = set(numbers.values())
+    if found <= {-1, 0, 1}:
+        neutral = 0 if low < 0 else None
+        signs = {value: n for value, n in numbers.items() if n != neutral}
         return {value: "positive" if n == 1 else "negative" for value, n in signs.items()}, others
-    top = next((top for top in (5, 10, 100) if high <= top), None)
+    # Four stars are a scale of their own only if all are whole: 4.0 may be the highest mean of five.
+    tops = (1, 4, 5, 10, 100) if all(n.is_integer() for n in found) and high == 4 else (1, 5, 10, 100)
+    top = next((top for top in tops if high <= top), None)
     if low < 0 or top is None:
         return {}, list(values)
-    bottom = 0 if low == 0 or top == 100 else 1
+    bottom = 0 if low == 0 or top in (1, 100) else 1
     middle, margin = (bottom + top) / 2, (top - bottom) / 10
     side = {
         value: "positive" if n > middle else "negative"
@@ -73,5 +80,5 @@ def number(value: str) -> float | None:
     """A rating as a number: "4", "4.5", "9점", "★★★★☆"."""
     if value and set(value) <= {"★", "☆", "⭐"}:
         return float(len(value) - value.count("☆"))
-    match = _NUMBER.fullmatch(value.strip())
+    match = _NUMBER.fullmatch(normalize_text(value)[0])
     return float(match[1]) if match else None

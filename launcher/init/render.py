@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import yaml
 
 from data_pipeline.config import SourceConfig
+from data_pipeline.errors import InputError
 from launcher.init.detected import Detected
 from launcher.init.reading import Counts
 
 SEQ_LENS = (256, 512, 1024, 2048)
 CHARS_PER_TOKEN = 1.2  # of a small vocabulary trained on Korean: on the safe side
+AROUND = 80  # tokens of the wording and the template
 
 
 def render(
@@ -34,6 +37,7 @@ def render(
         own_tasks: whether there is a folder of task files.
         base: the folder of `out`, which paths are relative to.
     """
+    typed = shlex.quote(str(out))
     name = re.sub(r"[^\w.-]+", "-", out.stem).strip("-.") or "my"
     seq_len = _seq_len(counts)
     vocab = _vocab_size(counts)
@@ -42,7 +46,7 @@ def render(
     blocks = "\n".join(_source_block(one.source, base) for one in sources)
     tasks = "\n  tasks: tasks # the folder with the task files of your own" if own_tasks else ""
     return f"""\
-# Written by hunmin init; every value can be changed here or on the command line (hunmin run {out} KEY=VALUE).
+# Written by hunmin init; every value can be changed here or as in: hunmin run {typed} KEY=VALUE
 name: {_scalar(name)} # the run folder is runs/{name}
 seed: 0 # splits, wordings, weights and the order of packs follow from it
 
@@ -80,7 +84,33 @@ cluster: {{num_cpus: 2, num_workers: 2, gpus_per_worker: 0}}
 def _seq_len(counts: Counts) -> int:
     """Long enough for nearly every row with a wording and the template around it."""
     chars = sorted(counts.chars)[math.ceil(0.99 * len(counts.chars)) - 1]
-    return next((size for size in SEQ_LENS if chars / CHARS_PER_TOKEN + 80 <= size), SEQ_LENS[-1])
+    return next((size for size in SEQ_LENS if _tokens(chars) <= size), SEQ_LENS[-1])
+
+
+def _tokens(chars: int) -> float:
+    return chars / CHARS_PER_TOKEN + AROUND
+
+
+def too_long(counts: Counts) -> list[str]:
+    """What to decide where rows may not fit in a pack of the chosen length.
+
+    Raises:
+        InputError: none can fit, however well the tokenizer packs their text.
+    """
+    if all(tokens + AROUND > SEQ_LENS[-1] for tokens in counts.least_tokens):
+        raise InputError(
+            f"every row is longer than a pack of {SEQ_LENS[-1]} tokens, the shortest has "
+            f"{min(counts.chars)} characters; cut the texts into shorter ones"
+        )
+    size = _seq_len(counts)
+    share = sum(_tokens(chars) > size for chars in counts.chars) / len(counts.chars)
+    if share == 0:
+        return []
+    shown = "under 1" if share < 0.01 else f"{100 * share:.0f}"
+    return [
+        f"data.seq_len: {shown} % of the rows may be longer than its {size} tokens; what is longer is "
+        "rejected as too_long; cut such texts, or raise it if the memory allows"
+    ]
 
 
 def _vocab_size(counts: Counts) -> int:

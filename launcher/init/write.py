@@ -1,8 +1,9 @@
 """`hunmin init FILE…`: a config from the user's own files, which `hunmin run` runs as it is."""
 
 import re
+import shlex
 from collections.abc import Sequence
-from contextlib import redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
@@ -10,15 +11,16 @@ from typing import Any
 
 import yaml
 
-from data_pipeline.errors import HunminError, InputError
+from data_pipeline.errors import EnvironmentFailure, InputError
 from data_pipeline.inputs import check
+from data_pipeline.rows.normalize import normalize_text
 from data_pipeline.variants.tasks import Task, load_tasks
 from launcher.config import load
 from launcher.init.detect import detect
 from launcher.init.detected import Detected, Hints
 from launcher.init.labels import sentiment_labels
 from launcher.init.reading import Counts, account, read_all
-from launcher.init.render import render
+from launcher.init.render import render, too_long
 
 SENTIMENT_WORDS = re.compile(
     r"sentiment|review|rating|star|score|polarity|nsmc|감정|감성|리뷰|후기|평점|별점|평가|영화"
@@ -60,10 +62,12 @@ def init(paths: Sequence[Path], *, out: Path, hints: Hints, ask: str | None) -> 
             own_tasks[task["name"]] = task
         sources.append(one)
     base = out.resolve().parent
-    counts = read_all([one.source for one in sources], base=Path.cwd())
+    tasks |= {name: Task.model_validate(value) for name, value in own_tasks.items()}
+    counts = read_all([one.source for one in sources], tasks, base=Path.cwd())
+    long = too_long(counts)
     config = render(out, sources, counts, own_tasks=bool(own_tasks), base=base)
     task_files = {base / "tasks" / f"{name}.yaml": value for name, value in own_tasks.items()}
-    return _write(out, config, task_files, sources, counts)
+    return _write(out, config, task_files, sources, counts, long)
 
 
 def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
@@ -85,7 +89,9 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
                 f"{known} into the file"
             )
         left = [value for value in one.values if value not in labels]
-        meant = ", ".join(f"{value} = {answer}" for value, answer in labels.items() if value != answer)
+        meant = ", ".join(
+            f"{value} = {answer}" for value, answer in labels.items() if _spelled(value) != answer
+        )
         decide = [f"labels: {meant}; is it so?"] if meant else []
         if left:
             decide.append(f"labels: {_listed(left)} say neither and are left out (label_not_mapped)")
@@ -101,6 +107,11 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
             "your own, such as --task topic: a task file with these labels is written beside the config"
         )
     return one
+
+
+def _spelled(value: str) -> str:
+    """A value as rows have it: the data stage normalizes every text."""
+    return normalize_text(value)[0]
 
 
 def _listed(values: Sequence[str]) -> str:
@@ -126,7 +137,7 @@ def _task_file(one: Detected, tasks: dict[str, Task], ask: str | None) -> dict[s
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", source.task):
         raise InputError(f"--task {source.task!r}: a task's name has letters, digits, - and _")
-    labels = sorted(one.values) if "label" in source.columns else []
+    labels = sorted({_spelled(value) for value in one.values} - {""}) if "label" in source.columns else []
     if not ask and not labels:
         raise InputError(
             f"{source.path}: {source.task} is none of the shipped tasks ({', '.join(sorted(tasks))}); "
@@ -155,42 +166,57 @@ def _write(
     task_files: dict[Path, dict[str, Any]],
     sources: Sequence[Detected],
     counts: Counts,
+    long: Sequence[str],
 ) -> Written:
-    """Write, and read back what was written as `hunmin data` would; what it refuses does not stay.
+    """Write, and read back what was written as `hunmin data` would; whatever fails, nothing stays.
 
     Raises:
         InputError: a task file stands in the way, or the config is refused.
+        EnvironmentFailure: a file cannot be written.
     """
     taken = [path for path in task_files if path.exists()]
     if taken:
         raise InputError(f"{taken[0]} exists already; delete it, or name the task otherwise with --task")
+    texts = {
+        path: yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100)
+        for path, value in task_files.items()
+    } | {out: config}
     made = [out, *task_files]
-    try:
-        for path, value in task_files.items():
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(
-                yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100), encoding="utf-8"
-            )
-        out.write_text(config, encoding="utf-8")
+    with ExitStack() as undo:
+        for path, text in texts.items():
+            _write_new(path, text, undo)
         loaded, base = load(out, [])
         with redirect_stdout(StringIO()):
             check(loaded.data, base=base)
-    except HunminError:
-        for path in made:
-            path.unlink(missing_ok=True)
-        raise
+        undo.pop_all()
     seen = [line for one in sources for line in (f"{one.source.name}: {one.seen[0]}", *one.seen[1:])]
     seen += account(counts)
     decide = [f"{one.source.name}: {line}" for one in sources for line in one.decide]
+    decide += long
     for path in task_files:
         decide.append(f"{path.relative_to(base)}: the wording that asks; add more, the model hears them all")
     decide.append("licence: unknown; write the corpus' own")
     return Written(made, seen, decide)
 
 
+def _write_new(path: Path, text: str, undo: ExitStack) -> None:
+    """Write a file that is not there, and its folder; `undo` takes both away again."""
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir()
+            undo.callback(path.parent.rmdir)
+        with path.open("x", encoding="utf-8") as file:
+            undo.callback(path.unlink, missing_ok=True)
+            file.write(text)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"{path}: cannot be written ({error.strerror}); name another place with --out"
+        ) from error
+
+
 def as_text(written: Written) -> str:
     """What was written and is to be decided, and what to type next."""
-    out = written.files[0]
+    out = shlex.quote(str(written.files[0]))
     lines = [f"{path} written" for path in written.files]
     lines += ["", "detected", *(f"  {line}" for line in written.seen)]
     lines += ["", "to decide (in the config)", *(f"  {line}" for line in written.decide)]

@@ -4,18 +4,20 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from tiny_gguf import SPECIALS, TEMPLATE, TOKENS, tensors_of, tiny_llama, write_gguf
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 from data_pipeline import gguf_model
 from data_pipeline.config import DataConfig, ModelConfig
-from data_pipeline.errors import InputError
+from data_pipeline.errors import EnvironmentFailure, InputError
 from data_pipeline.inputs import inputs_sha256
 from data_pipeline.model_folder import local_model, locate_model, model_sha256
 from data_pipeline.packing.template import Renderer, load_tokenizer
@@ -115,6 +117,60 @@ def test_a_damaged_folder_is_made_again(gguf: Path, capsys: pytest.CaptureFixtur
         assert gguf_model.converted(gguf) == folder
         assert "is damaged" in capsys.readouterr().out
         assert (folder / "model.safetensors").read_bytes() == weights
+
+
+def reseal(folder: Path, **changes: object) -> None:
+    path = folder / gguf_model.CONVERSION
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        lambda folder: reseal(folder, gguf_sha256="0" * 64),
+        lambda folder: reseal(folder, converter_version=0),
+        lambda folder: reseal(folder, files={}),
+        lambda folder: reseal(folder, files=["config.json"]),
+        lambda folder: (folder / gguf_model.CONVERSION).write_text("[]"),
+        lambda folder: (folder / "model-00002.safetensors").write_bytes(b"more"),
+        lambda folder: (folder / "generation_config.json").unlink(),
+    ],
+)
+def test_a_folder_that_is_not_just_what_was_sealed_is_made_again(
+    gguf: Path, poison: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = gguf_model.converted(gguf)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    poison(folder)
+    gguf_model._converted.cache_clear()  # as a new process
+    gguf_model.converted(gguf)
+    assert "is damaged" in capsys.readouterr().out
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_shared_cache_need_not_be_writable(
+    gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = gguf_model.converted(gguf)
+    gguf_model._converted.cache_clear()
+    folder.parent.joinpath(f"{folder.name}.lock").unlink(missing_ok=True)
+    before = sorted(folder.parent.iterdir())
+
+    def refused(*args: object, **kwargs: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refused)  # root may write anywhere, so modes would not tell
+    assert gguf_model.converted(gguf) == folder
+    assert sorted(folder.parent.iterdir()) == before
+    monkeypatch.setenv("HUNMIN_CACHE", str(tmp_path / "other"))
+    with pytest.raises(EnvironmentFailure, match=r"cannot be written \(Permission denied\).*HUNMIN_CACHE"):
+        gguf_model.converted(gguf)
+
+
+def test_the_folder_does_not_tell_which_transformers_made_it(gguf: Path) -> None:
+    folder = gguf_model.converted(gguf)
+    for path in folder.glob("*.json"):
+        assert transformers.__version__ not in path.read_text(), path.name
 
 
 def test_a_conversion_that_failed_leaves_nothing(

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
-from gguf import GGUFWriter, TokenType
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+gguf = pytest.importorskip("gguf", reason="the package gguf is not installed; make demo installs it")
 
 SPECIALS = ["<none>", "<|im_start|>", "<|im_end|>"]
 MERGES = ["h e", "l l", "he ll", "hell o", "1 2", "Ġ Ġ"]
@@ -81,7 +83,7 @@ def write_gguf(
 ) -> Path:
     """Write the file. `change` sets tensors, or leaves one out where it is None."""
     config = lm.config
-    writer = GGUFWriter(str(path), architecture)
+    writer = gguf.GGUFWriter(str(path), architecture)
     writer.add_name("tiny")
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -97,8 +99,8 @@ def write_gguf(
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(rule)
         writer.add_token_list(TOKENS)
-        normal = [TokenType.NORMAL] * (len(TOKENS) - len(SPECIALS))
-        writer.add_token_types([*[TokenType.CONTROL] * len(SPECIALS), *normal])
+        normal = [gguf.TokenType.NORMAL] * (len(TOKENS) - len(SPECIALS))
+        writer.add_token_types([*[gguf.TokenType.CONTROL] * len(SPECIALS), *normal])
         writer.add_token_merges(MERGES)
         writer.add_bos_token_id(1)
         writer.add_eos_token_id(2)

@@ -1,6 +1,7 @@
 """A Ray cluster of two nodes on one machine, as `ray start` brings it up; nothing of it is left behind."""
 
 import contextlib
+import functools
 import os
 import secrets
 import shutil
@@ -18,8 +19,15 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 120.0
 
 
+@functools.cache
+def can_hide() -> bool:
+    """Whether a process can have mounts of its own here: root, with the capability for it."""
+    tried = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0"', tempfile.gettempdir()]
+    return bool(shutil.which("unshare")) and not subprocess.run(tried, capture_output=True).returncode
+
+
 class RayCluster:
-    """Two raylets with a dashboard. The second sees nothing below `hidden`, where a test may mount (root)."""
+    """Two raylets with a dashboard. The second sees nothing below `hidden` where `can_hide`."""
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="hm-ray-", dir="/tmp"))  # short: sockets lie below
@@ -44,7 +52,7 @@ class RayCluster:
             self._wait_for(("127.0.0.1", dashboard))
             hide = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {self.hidden} && exec "$@"', "sh"]
             own = ray.util.get_node_ip_address()  # what Ray puts in the place of the loopback
-            self._start("second", [f"--address={own}:{port}"], prefix=hide if os.geteuid() == 0 else [])
+            self._start("second", [f"--address={own}:{port}"], prefix=hide if can_hide() else [])
             self._wait_for_nodes(2)
         except BaseException:
             self.close()

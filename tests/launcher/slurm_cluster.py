@@ -7,6 +7,7 @@ so killing it ends all that ran there, and its network interfaces with it. Needs
 `python slurm_cluster.py ROLE ROOT ADDRESS` is that first process; tests use `SlurmCluster`.
 """
 
+import functools
 import os
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ PROGRAMS = {  # program: Debian package
     "munged": "munge",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "unshare": "util-linux",
+    "setpriv": "util-linux",
 }
 PLUGINS = Path("/usr/lib") / f"{os.uname().machine}-linux-gnu" / "slurm-wlm"
 NAMESPACES = ("--net", "--uts", "--ipc", "--pid", "--mount")
@@ -67,6 +70,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=30 State=U
 """
 
 
+@functools.cache
 def missing_for_slurm() -> str | None:
     """Why there can be no cluster here, or None."""
     if os.geteuid() != 0:
@@ -74,7 +78,20 @@ def missing_for_slurm() -> str | None:
     packages = [package for name, package in PROGRAMS.items() if not shutil.which(name, path=SYSTEM_PATH)]
     if not PLUGINS.is_dir():
         packages.append("slurm-wlm-basic-plugins")
-    return f"needs the system packages {' '.join(packages)}" if packages else None
+    if packages:
+        return f"needs the system packages {' '.join(dict.fromkeys(packages))}"
+    cable = (
+        "ip link add br0 type bridge && ip link add v0 type veth peer name v1 && ip link set v0 master br0"
+    )
+    mounts = "mount --make-rprivate / && mount -t tmpfs tmpfs /dev/shm && mount -t proc proc /proc"
+    tried = subprocess.run(
+        ["unshare", *NAMESPACES, "--fork", "sh", "-c", f"hostname n0 && {mounts} && {cable}"],
+        env=os.environ | {"PATH": f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return f"no namespaces with a network here: {tried.stderr.strip()}" if tried.returncode else None
 
 
 class SlurmCluster:
@@ -83,6 +100,7 @@ class SlurmCluster:
     HUNMIN = (sys.executable, "-m", "launcher")
 
     def __init__(self, num_nodes: int, *, cpus: int = 2, memory_mb: int = 6000):
+        self._links_before = _links()
         self.root = Path(tempfile.mkdtemp(prefix="hm-slurm-", dir="/tmp"))  # short: sockets lie below
         self.shared = self.root / "shared"  # for runs; the rest of /tmp is private to each node
         self.nodes = {f"n{i}": f"10.77.0.{10 + i}" for i in range(1, num_nodes + 1)}
@@ -223,8 +241,12 @@ class SlurmCluster:
         left += [f"process {pid}" for pid in self.processes()]
         if self.root.exists():
             left.append(str(self.root))
-        links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-        return left + [line for line in links.splitlines() if "v-n" in line or "br0:" in line]
+        return left + [f"network link {name}" for name in sorted(_links() - self._links_before)]
+
+
+def _links() -> set[str]:
+    """The network interfaces of this machine."""
+    return {path.name for path in Path("/sys/class/net").iterdir()}
 
 
 def _alive(pid: int) -> bool:

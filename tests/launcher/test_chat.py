@@ -14,9 +14,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from data_pipeline.errors import InputError
+from data_pipeline.artifact import commit, files_below
+from data_pipeline.errors import ArtifactError, InputError
 from data_pipeline.packing.tokenizer import train_tokenizer
-from launcher.chat import find_run
+from launcher.chat import chat, find_run
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
@@ -54,7 +55,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     parameter.normal_(std=0.5)
         model.save_pretrained(folder / "train" / name)
         tokenizer.save_pretrained(folder / "train" / name)
-    (folder / "train" / "manifest.json").write_text("{}")
+    commit(
+        folder / "train",
+        stage="train",
+        stage_version=1,
+        parents={},
+        config_sha256="",
+        content_sha256="",
+        counts={},
+        files=files_below(folder / "train"),
+        seconds=0,
+    )
     (folder / "config.yaml").write_text(CONFIG)
     return folder
 
@@ -181,6 +192,20 @@ def test_runs_without_a_model_are_refused(run: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             find_run(folder)
     assert find_run(run) == run
+
+
+@pytest.mark.parametrize("name", ["export", "base"])
+def test_a_model_that_training_did_not_write_is_refused(run: Path, tmp_path: Path, name: str) -> None:
+    changed = tmp_path / "a run"
+    shutil.copytree(run, changed)
+    weights = changed / "train" / name / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(
+        ArtifactError, match=r"model\.safetensors: sha256 .*hunmin train '.*a run/config\.yaml'"
+    ):
+        chat(changed, base=name == "base", max_new_tokens=None, temperature=0.0, system=None)
 
 
 def test_a_run_is_found_by_its_name(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -112,8 +113,52 @@ def test_a_broken_probe_is_a_line_and_stops_no_other() -> None:
     def broken() -> list[Finding]:
         raise ValueError("no such thing")
 
-    (found,) = doctor._isolated("machine", broken)
-    assert (found.status, "no such thing" in found.found) == ("warning", True)
+    (found,) = doctor._isolated("machine", "memory", broken)
+    assert (found.what, found.status, "no such thing" in found.found) == ("memory", "warning", True)
+
+
+def test_every_probe_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ValueError("no such thing")
+
+    for module, names in (
+        (machine, ("memory", "network")),
+        (packages, ("python_version", "demo_model")),
+        (doctor, ("_tools", "_hub", "_gpu_findings", "_korean_font")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(doctor, "_IMPORTS", ({"torch": "found = {'version': '1', 'cuda': None}"},))
+    found = {one.what: one for one in doctor.doctor(None, network=False)[0]}
+    for what in ("memory", "network", "Python", "demo model", "tools", "model hub", "GPUs", "Korean font"):
+        assert (found[what].status, "no such thing" in found[what].found) == ("warning", True), what
+    for what in ("CPU cores", "open files", "SLURM", "torch"):
+        assert "no such thing" not in found[what].found
+
+
+@pytest.mark.parametrize("text", [None, "name: t\nnope: 1\n", CONFIG])
+def test_a_wrong_config_is_exit_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str | None
+) -> None:
+    """No such file, an unknown key, a source that is not there: as hunmin run ends."""
+    monkeypatch.setattr(doctor, "_IMPORTS", ({"torch": "found = {'version': '1', 'cuda': None}"},))
+    if text is not None:
+        (tmp_path / "t.yaml").write_text(text)
+    assert doctor.main([str(tmp_path / "t.yaml")]) == 2
+    assert re.search(r"^  WRONG +", out := capsys.readouterr().out, re.MULTILINE), out
+    assert "1 wrong" in out.splitlines()[-1]
+
+
+def test_cures_name_the_lock_where_they_are_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout, elsewhere = tmp_path / "checkout", tmp_path / "else"
+    for folder in (checkout, elsewhere):
+        folder.mkdir()
+    (checkout / "requirements.lock").write_text("no-a==1\nno-b==1\nno-c==1\n")
+    (checkout / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["no-a", "no-b"]\n')
+    for folder, named in ((elsewhere, checkout / "requirements.lock"), (checkout, "requirements.lock")):
+        monkeypatch.chdir(folder)
+        found = {one.what: one for one in packages.pinned_packages(checkout)}
+        assert str(found["needed packages"].cure).endswith(f" -r {named}")
 
 
 def test_versions_are_held_against_the_lock(tmp_path: Path) -> None:
@@ -206,7 +251,7 @@ def test_a_temporary_folder_too_long_for_sockets(monkeypatch: pytest.MonkeyPatch
     ("change", "what", "status", "text"),
     [
         ("", "inputs", "ok", "1 sources can be read"),
-        ("path: a.jsonl|path: b.jsonl", "inputs", "missing", "did you mean a.jsonl"),
+        ("path: a.jsonl|path: b.jsonl", "inputs", "wrong", "did you mean a.jsonl"),
         ("{from_scratch: {hidden_size: 32, num_layers: 1, vocab_size: 600}}|{path: nobody/nothing}", "model",
          "missing", "neither a folder nor in the hub's cache"),
         ("name: t|name: t\ncluster: {num_workers: 64, gpus_per_worker: 1}", "GPUs", "missing", "asks for 64"),
@@ -228,7 +273,7 @@ def test_a_wrong_config_is_one_line(tmp_path: Path) -> None:
     config = tmp_path / "t.yaml"
     config.write_text(CONFIG.replace("format", "fromat"))
     (found,) = readiness.config_findings(config, num_gpus=0, runs=tmp_path)
-    assert (found.status, "did you mean data.sources.0.format" in found.found) == ("missing", True)
+    assert (found.status, "did you mean data.sources.0.format" in found.found) == ("wrong", True)
 
 
 def test_the_size_of_a_model_is_counted() -> None:

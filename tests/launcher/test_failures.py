@@ -10,7 +10,7 @@ from ray.exceptions import WorkerCrashedError
 
 from data_pipeline.errors import EnvironmentFailure, GateError
 from launcher.config import load
-from launcher.failures import known_error
+from launcher.failures import known_error, one_line
 from launcher.stages import Run, _inputs
 
 
@@ -57,3 +57,10 @@ def test_train_and_eval_depend_on_the_base_models_weights_and_data_does_not(tmp_
     assert before["train"] != after["train"]
     assert before["eval"] != after["eval"]
     assert after == inputs(2.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"), [("", "ValueError", "ValueError"), ("\n one \n\ntwo\n", "one", "two")]
+)
+def test_an_error_in_one_line_even_where_it_says_nothing(text: str, first: str, last: str) -> None:
+    assert (one_line(ValueError(text)), one_line(ValueError(text), -1)) == (first, last)

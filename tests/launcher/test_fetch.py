@@ -139,13 +139,46 @@ def test_a_file_of_the_hubs_cache_that_is_not_what_its_name_says_is_found(
     origin: Path, tmp_path: Path
 ) -> None:
     weights = origin / "models" / "tiny" / "model.safetensors"
-    blob = tmp_path / ("a" * 64)
+    blob = tmp_path / "blobs" / ("a" * 64)
+    blob.parent.mkdir()
     weights.rename(blob)
     weights.symlink_to(blob)
     with pytest.raises(EnvironmentFailure, match="arrived damaged"):
         fetch(origin / "small.yaml", [], to=tmp_path / "there")
     assert not (tmp_path / "there" / RECORD).exists()
     assert not list((tmp_path / "there").rglob("model.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["blobs/" + "z" * 64, "elsewhere/" + "a" * 64])
+def test_a_link_to_a_long_name_outside_the_hubs_cache_says_nothing(
+    origin: Path, tmp_path: Path, name: str
+) -> None:
+    weights, target = origin / "models" / "tiny" / "model.safetensors", tmp_path / name
+    target.parent.mkdir()
+    weights.rename(target)
+    weights.symlink_to(target)
+    fetch(origin / "small.yaml", [], to=tmp_path / "there")
+    assert (tmp_path / "there" / "model" / "model.safetensors").read_text() == target.read_text()
+
+
+def test_a_model_without_all_its_weights_is_refused_before_anything_is_copied(
+    origin: Path, tmp_path: Path
+) -> None:
+    model, there = origin / "models" / "tiny", tmp_path / "there"
+    parts = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)]
+    (model / "model.safetensors").rename(model / parts[0])
+    index = model / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": parts[0], "b": parts[1]}}))
+    with pytest.raises(InputError, match=f"lacks 1 of 2 weight files, first {parts[1]}"):
+        fetch(origin / "small.yaml", [], to=there)
+    index.write_text("[]")
+    with pytest.raises(InputError, match="not an index of weights"):
+        fetch(origin / "small.yaml", [], to=there)
+    index.unlink()
+    (model / parts[0]).rename(model / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"needs config\.json and \*\.safetensors"):
+        fetch(origin / "small.yaml", [], to=there)
+    assert not (there / "model").exists()
 
 
 @pytest.mark.parametrize(

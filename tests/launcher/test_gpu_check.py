@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from data_pipeline.errors import GateError
 from data_pipeline.outcome import Outcome
+from launcher import gpu_check
 from launcher.cluster import local_ray
 from launcher.gpu_check import MeasureFailed, measure, outcome_of, run, table
 
@@ -45,6 +49,58 @@ def test_a_hidden_gpu_is_hidden_and_the_last_object_counts() -> None:
     code = "import os; print('{}'); print(os.environ['CUDA_VISIBLE_DEVICES'] or 'none')"
     assert run(["-c", code, "trainer.gpu_measure"], CUDA_VISIBLE_DEVICES="") == "{}\nnone\n"
     assert measure(["-c", "print('{\"a\": 1}'); print('{\"a\": 2}')", "trainer.gpu_measure"]) == {"a": 2}
+
+
+def test_a_measurement_that_failed_is_remembered_and_the_table_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`steps` on one rank serves two checks; the second must not stumble over the first one's folder."""
+    asked: list[str] = []
+
+    def failing(arguments: list[str], **environment: str) -> dict[str, Any]:
+        asked.append(Path(arguments[-1]).name)
+        raise MeasureFailed("out of memory")
+
+    monkeypatch.setattr(gpu_check, "measure", failing)
+    gpu = {"name": "G", "bytes": 2**30, "capability": [9, 0]}
+    found = {"torch": "2", "cuda": "13", "nccl": "2", "gpus": [gpu, gpu]}
+    outcomes = {one.name: one for one in gpu_check.checks(found, tmp_path)}
+    assert set(outcomes) == {"machine", "nccl", "bf16", "packing", "flash", "zero3", "memory", "vllm"}
+    for name in ("nccl", "bf16", "packing", "flash", "zero3", "memory"):
+        assert (outcomes[name].state, outcomes[name].reason) == ("FAIL", "out of memory"), name
+    assert sorted(asked) == sorted(set(asked)), "each once"
+
+
+def test_a_measurement_that_hangs_is_ended_with_all_its_processes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One child in its group, one in a session of its own, as torchrun starts ranks."""
+    monkeypatch.setattr(gpu_check, "LIMIT_S", 3.0)
+    code = (
+        "import subprocess, sys, time\n"
+        "sleep = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
+        "both = [subprocess.Popen(sleep, start_new_session=own) for own in (False, True)]\n"
+        "open(sys.argv[2], 'w').write(' '.join(str(one.pid) for one in both))\n"
+        "time.sleep(600)"
+    )
+    pids = tmp_path / "pids"
+    start = time.monotonic()
+    with pytest.raises(MeasureFailed, match=r"trainer\.gpu_measure .* did not end in 3 s"):
+        run(["-c", code, "trainer.gpu_measure", str(pids)])
+    assert time.monotonic() - start < 30
+    children = [int(pid) for pid in pids.read_text().split()]
+    assert len(children) == 2
+    deadline = time.monotonic() + 10
+    while any(map(_runs, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(_runs, children))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_gpus_that_are_not_there_are_refused_before_ray_starts() -> None:

@@ -87,6 +87,10 @@ def columns(text: str) -> int:
         ({"LC_ALL": "C", "LANG": "ko_KR.UTF-8"}, False),
         ({"LC_ALL": "", "LANG": "ko_KR.UTF-8"}, True),
         ({"LANG": "kok_IN.UTF-8"}, False),
+        ({"LANGUAGE": "ko:en", "LANG": "en_US.UTF-8"}, True),
+        ({"LANGUAGE": "en", "LC_ALL": "ko_KR.UTF-8"}, False),
+        ({"LANGUAGE": "fr:ko_KR", "LANG": "fr_FR.UTF-8"}, True),
+        ({"LANGUAGE": "ko", "LC_ALL": "C"}, False),
         ({}, False),
     ],
 )

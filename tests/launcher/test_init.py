@@ -1,6 +1,12 @@
 """`hunmin init` on files as people have them: what is detected is what the data stage reads."""
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +17,13 @@ from data_pipeline.errors import InputError
 from data_pipeline.inputs import check
 from data_pipeline.sources import expand, read
 from launcher.config import load
+from launcher.init import write
+from launcher.init.columns import is_header
 from launcher.init.detected import Hints, parse_columns
 from launcher.init.labels import number, sentiment_labels
 from launcher.init.write import Written, as_text, init
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ("배송이 빨라서 좋아요", "포장이 엉망이었습니다", "또 사고 싶습니다", "다시는 안 삽니다")
 
 
@@ -287,6 +296,132 @@ def test_names_that_yaml_would_take_for_something_else(here: Path) -> None:
     assert source.path == "it's 1.csv"
 
 
+def test_labels_are_those_of_the_whole_file_however_it_is_sorted(here: Path) -> None:
+    body = "".join(f"글 {i} 입니다,{'정치' if i < 2500 else '경제'}\n" for i in range(5000))
+    result = made([written(here / "f.csv", "기사,분야\n" + body)], Hints(task="topica"))
+    task = yaml.safe_load((here / "tasks" / "topica.yaml").read_text(encoding="utf-8"))
+    assert task["labels"] == ["경제", "정치"]
+    assert "5000 records read: 5000 kept, 0 rejected" in result.seen
+    (here / "my.yaml").unlink()
+    stars = "".join(f"글 {i} 입니다,{i // 2500}\n" for i in range(5000))
+    made([written(here / "s.csv", "text,label\n" + stars)], Hints(task="sentiment"))
+    assert load(here / "my.yaml", [])[0].data.sources[0].labels == {"0": "부정", "1": "긍정"}
+
+
+def test_labels_in_json_are_those_of_the_whole_file_too(here: Path) -> None:
+    body = "".join(json.dumps({"text": f"글 {i} 입니다", "label": i // 2500}) + "\n" for i in range(5000))
+    made([written(here / "f.jsonl", body)], Hints(task="sentiment"))
+    assert load(here / "my.yaml", [])[0].data.sources[0].labels == {"0": "부정", "1": "긍정"}
+
+
+def test_the_account_counts_what_the_data_stage_will_reject(here: Path) -> None:
+    """An answer of invisible signs passes the reader, and not the data stage."""
+    objects = [{"instruction": f"물음 {i}", "output": "네" if i else "\u200b"} for i in range(10)]
+    file = written(here / "a.json", json.dumps(objects))
+    result = made([file])
+    assert "10 records read: 9 kept, 1 rejected" in result.seen
+    assert any(line.startswith("  empty_answer 1: record 1: ") for line in result.seen)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "The body of this car is solid and I love it\t1",
+        "정말 말 그대로 최고입니다\t1",
+        "Great class, learned a lot\tgood",
+        "이 영화 내용 정말 별로네요\tbad",
+        "본문\t1",
+    ],
+)
+def test_a_known_word_in_the_first_row_makes_it_no_header(here: Path, first: str) -> None:
+    one, other = ("1", "0") if first.endswith("1") else ("good", "bad")
+    body = "".join(f"{text}\t{one if i % 2 else other}\n" for i, text in enumerate(texts(39)))
+    result = made([written(here / "a.tsv", f"{first}\n{body}")], Hints(task="sentiment"))
+    assert load(here / "my.yaml", [])[0].data.sources[0].header == ("column1", "column2")
+    assert "40 records read: 40 kept, 0 rejected" in result.seen
+
+
+def test_a_header_of_several_words_is_one() -> None:
+    assert is_header(["no", "리뷰 개요입니다", "별점"], [])
+    assert is_header(["my first column", "other"], [])
+
+
+def test_decomposed_labels_are_understood_and_kept_as_the_file_spells_them(here: Path) -> None:
+    body = unicodedata.normalize("NFD", pairs("리뷰", "감정", ("긍정", "부정")))
+    result = made([written(here / "a.csv", body)])
+    (source,) = load(here / "my.yaml", [])[0].data.sources
+    assert source.labels == {unicodedata.normalize("NFD", word): word for word in ("긍정", "부정")}
+    assert "40 records read: 40 kept, 0 rejected" in result.seen
+    (here / "my.yaml").unlink()
+    result = made([here / "a.csv"], Hints(task="mood"))
+    task = yaml.safe_load((here / "tasks" / "mood.yaml").read_text(encoding="utf-8"))
+    assert task["labels"] == ["긍정", "부정"]
+    assert "40 records read: 40 kept, 0 rejected" in result.seen
+
+
+def test_rows_that_no_pack_can_hold_are_told_of(here: Path) -> None:
+    def table(*lengths: int) -> str:
+        return "질문,답변\n" + "".join(f"{'가나 다라' * (n // 5)} {i},네\n" for i, n in enumerate(lengths))
+
+    result = made([written(here / "a.csv", table(*[100] * 15, *[6000] * 5))])
+    assert any("data.seq_len: 25 % of the rows may be longer than its 2048" in one for one in result.decide)
+    (here / "my.yaml").unlink()
+    with pytest.raises(InputError, match="every row is longer than a pack of 2048 tokens"):
+        made([written(here / "a.csv", table(*[6000] * 9))])
+    assert not (here / "my.yaml").exists()
+
+
+def test_paths_are_quoted_in_what_to_type(here: Path) -> None:
+    file = written(here / "a.csv", pairs("리뷰", "별점", ("1", "5")))
+    result = init([file], out=Path("it's mine.yaml"), hints=Hints(), ask=None)
+    line = as_text(result).splitlines()[-1]
+    assert shlex.split(line) == ["hunmin", "run", "it's mine.yaml"]
+    records = [{"instruction": "가", "output": "나"}] * 2
+    broken = written(here / "it's.json", json.dumps({"version": 1, "my 'data'": records}))
+    with pytest.raises(InputError) as error:
+        made([broken])
+    command = str(error.value).split("save them alone: ")[1].replace("python3", sys.executable, 1)
+    subprocess.run(command, shell=True, check=True)  # it is what the user types
+    assert json.loads((here / "new.json").read_text()) == records
+
+
+def test_columns_that_are_left_out_are_named(here: Path) -> None:
+    result = made([written(here / "a.csv", "번호,리뷰,별점,날짜\n" + rows("{i}", "{t}", "{i5}", "오늘"))])
+    assert "not used: 번호, 날짜" in result.seen
+
+
+@pytest.mark.parametrize("error", [InputError("no"), KeyboardInterrupt(), RuntimeError("bug")])
+def test_whatever_fails_nothing_stays(
+    here: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise error
+
+    monkeypatch.setattr(write, "check", fail)
+    file = written(here / "a.csv", pairs("기사", "분야", ("정치", "경제")))
+    with pytest.raises(type(error)):
+        made([file], Hints(task="topic"))
+    assert list(here.iterdir()) == [file]
+    (here / "tasks").mkdir()
+    with pytest.raises(type(error)):
+        made([file], Hints(task="topic"))
+    assert (here / "tasks").is_dir()
+
+
+def test_a_place_that_takes_no_file_is_one_message(here: Path) -> None:
+    file = written(here / "a.csv", pairs("기사", "분야", ("정치", "경제")))
+    done = subprocess.run(
+        [sys.executable, "-m", "launcher", "init", str(file), "--task", "topic", "--out", "/proc/x.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 4, done.stderr
+    assert re.fullmatch(r"hunmin: /proc/\S+: cannot be written \(.+\); name another .+\n", done.stderr)
+    assert list(here.iterdir()) == [file]
+
+
 REFUSED: dict[str, tuple[str, bytes | str, Hints, str]] = {
     "empty": ("a.csv", "", Hints(), "the file is empty"),
     "header alone": ("a.csv", "text,label\n", Hints(), "nothing below it"),
@@ -378,6 +513,11 @@ def test_labels_of_a_scale_leave_its_middle_out() -> None:
     assert {value for value, answer in scale.items() if answer == "positive"} == {"7", "8", "9", "10"}
     assert labels("-1", "0", "1", language="en") == {"-1": "negative", "1": "positive"}
     assert labels("0.5", "4.5", "2점") == {"0.5": "부정", "2점": "부정", "4.5": "긍정"}
+    parts = labels("0", "0.25", "0.5", "0.75", "1", language="en")
+    assert parts == {"0": "negative", "0.25": "negative", "0.75": "positive", "1": "positive"}
+    assert labels("1", "2", "3", "4") == {"1": "부정", "2": "부정", "3": "긍정", "4": "긍정"}
+    assert labels("0", "1", "2", "3", "4") == {"0": "부정", "1": "부정", "3": "긍정", "4": "긍정"}
+    assert labels("1", "2", "3", "3.5", "4") == {"1": "부정", "2": "부정", "3.5": "긍정", "4": "긍정"}
     assert labels("정치", "경제") is None
     assert labels("5") is None
     assert sentiment_labels({"긍정": 50, "부정": 50, "??": 3}, "ko") == {"긍정": "긍정", "부정": "부정"}

@@ -102,3 +102,20 @@ def test_wrong_input_is_found_before_anything_is_submitted(to: str, tmp_path: Pa
     assert done.returncode == 2
     assert "no.tsv" in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "options", "named"),
+    [
+        ("ray", ("--dry-run",), "--dry-run: only for --to slurm"),
+        ("ray", ("--nodes", "1", "--time", "1:00"), "--nodes, --time: only for --to slurm"),
+        ("slurm", ("--address", "http://127.0.0.1:9"), "--address: only for --to ray"),
+    ],
+)
+def test_an_option_of_the_other_target_is_refused(
+    to: str, options: tuple[str, ...], named: str, tmp_path: Path
+) -> None:
+    done = submit(QUICK, "--to", to, *options, "--run", tmp_path / "run", PATH="/nowhere")
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert not (tmp_path / "run").exists()

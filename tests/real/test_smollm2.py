@@ -3,9 +3,11 @@
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from launcher.config import load
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smollm2_135m.yaml"
 NUM_PARAMETERS = 134_515_008
+LIMIT_S = 540
 SMALL = (
     "data.seq_len=256",
     "data.epochs=1",
@@ -53,14 +56,21 @@ def gguf() -> Path:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, cache: Path, gguf: Path) -> Path:
     folder = tmp_path_factory.mktemp("smollm2") / "run"
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "launcher", "run", str(CONFIG), *SMALL, "--run", str(folder)],
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
         env=os.environ | {"HUNMIN_CACHE": str(cache)},
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stderr
+    try:
+        _, stderr = process.communicate(timeout=LIMIT_S)
+    finally:  # whatever happened, nothing of the run is left
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0, stderr
     return folder
 
 

@@ -3,13 +3,14 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from rank_helpers import run_ranks
 
-from trainer import attention, gpu_judge, ranks
+from trainer import attention, gpu_judge, gpu_measure, ranks
 from trainer.zero3 import _local_rank_is
 
 CUDA = torch.device("cuda", 0)
@@ -47,7 +48,6 @@ def test_deepspeed_is_told_the_gpu_that_the_rank_uses(monkeypatch: pytest.Monkey
 
 
 def measured_on_cpu(root: Path) -> dict[str, dict[str, Any]]:
-    from trainer import gpu_measure
     from trainer.check_job import make_job
 
     sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 512}
@@ -95,6 +95,10 @@ def test_bf16_weights_with_fp32_masters_train_as_fp32(measured: dict[str, Any]) 
 def test_the_checks_pass_on_a_cpu_too(measured: dict[str, Any]) -> None:
     assert gpu_judge.nccl(measured["nccl"]).state == "pass"
     assert gpu_judge.packing(measured["packing"]).state == "pass"
+    assert measured["packing"]["attention"] == attention.SEGMENTED
+    outcome = gpu_judge.flash(measured["packing"])
+    assert outcome.state == "skip"
+    assert attention.SEGMENTED in outcome.reason
 
 
 STEPS: dict[str, Any] = {
@@ -150,6 +154,31 @@ def test_packing_fails(changes: dict[str, Any], said: str) -> None:
     outcome = gpu_judge.packing({**PACKING, **changes})
     assert outcome.state == "FAIL"
     assert said in outcome.reason
+
+
+def test_flash_attention_is_judged_only_where_the_model_was_built_with_it() -> None:
+    outcome = gpu_judge.flash(PACKING)
+    assert (outcome.name, outcome.state) == ("flash", "pass")
+    assert gpu_judge.flash({**PACKING, "leak": 1e-6}).state == "FAIL"
+    other = {**PACKING, "attention": attention.SEGMENTED, "leak": 1e-6}
+    assert gpu_judge.flash(other).state == "skip"
+    assert attention.SEGMENTED in gpu_judge.packing(other).reason
+
+
+def test_the_peak_is_of_the_steps_and_not_of_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def stop(*args: Any) -> None:
+        raise StopIteration
+
+    monkeypatch.setattr(gpu_measure.loop, "set_up", lambda job, me: (order.append("set up"), None))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: order.append(f"reset {device}"))
+    monkeypatch.setattr(gpu_measure, "PackFolder", stop)
+    job: Any = SimpleNamespace(data_dir=Path("data"))
+    me: Any = SimpleNamespace(device=CUDA)
+    with pytest.raises(StopIteration):
+        gpu_measure.steps(me, job)
+    assert order == ["set up", "reset cuda:0"]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import importlib.util
 from dataclasses import replace
 
 import pytest
+import torch
 
 from data_pipeline.errors import InputError
 from eval.engines.base import Generation, GenerationSettings, all_stop_ids, prompt_seed
-from eval.engines.choice import choose, has_vllm, precision, versions
+from eval.engines.choice import capability, choose, has_vllm, precision, versions
 from eval.engines.vllm import load_arguments, sampling_arguments, to_generation
 from eval.gpu_measure import MAX_TIE, judge
 from eval.pool import actors_at_work, gpus_per_actor
@@ -18,20 +19,45 @@ SETTINGS = GenerationSettings(
 
 
 @pytest.mark.parametrize(
-    ("asked", "num_gpus", "installed", "wanted"),
+    ("asked", "num_gpus", "installed", "lowest", "wanted"),
     [
-        ("auto", 0, False, "hf"),
-        ("auto", 0, True, "hf"),  # on a CPU ours is the reference
-        ("auto", 2, False, "hf"),
-        ("auto", 2, True, "vllm"),
-        ("hf", 2, True, "hf"),
-        ("vllm", 0, True, "vllm"),
+        ("auto", 0, False, None, "hf"),
+        ("auto", 0, True, None, "hf"),  # on a CPU ours is the reference
+        ("auto", 2, False, (9, 0), "hf"),
+        ("auto", 2, True, (8, 0), "vllm"),
+        ("hf", 2, True, (9, 0), "hf"),
+        ("vllm", 0, True, None, "vllm"),
+        ("vllm", 1, True, (7, 5), "vllm"),  # asked for by name
     ],
 )
 def test_the_engine_is_chosen_by_what_is_here(
-    asked: str, num_gpus: int, installed: bool, wanted: str
+    asked: str,
+    num_gpus: int,
+    installed: bool,
+    lowest: tuple[int, int] | None,
+    wanted: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert choose(asked, num_gpus=num_gpus, installed=installed) == wanted
+    assert choose(asked, num_gpus=num_gpus, installed=installed, lowest=lowest) == wanted
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("lowest", "has"), [((7, 5), "theirs is 7.5"), (None, "is not known here")])
+def test_auto_takes_vllm_only_where_it_can_run_and_says_so(
+    lowest: tuple[int, int] | None, has: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert choose("auto", num_gpus=1, installed=True, lowest=lowest) == "hf"
+    said = capsys.readouterr().out
+    assert "engine hf, though vllm is installed" in said
+    assert has in said
+
+
+def test_the_lowest_gpu_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: [(9, 0), (7, 5)][index])
+    assert capability() == (7, 5)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert capability() is None
 
 
 def test_vllm_asked_for_and_absent_is_one_clear_error() -> None:

@@ -41,6 +41,8 @@ class RunSpec:
     train_counts: dict[str, Any]
     config: str = CONFIG
     versions: dict[str, dict[str, str]] = field(default_factory=dict)  # by stage
+    skipped: dict[str, int] = field(default_factory=dict)  # held-out samples that eval could not ask
+    export_rule: str = "lowest validation loss"
 
 
 def small_run() -> RunSpec:
@@ -51,6 +53,7 @@ def small_run() -> RunSpec:
             "schema_version": 1,
             "seed": 7,
             "systems": ["base", "tuned", "majority", "copy", "first_sentence"],
+            "engine": {"name": "hf", "dtype": "float32"},
             "models": {
                 "base": {"path": "train/base", "sha256": "b" * 64},
                 "tuned": {"path": "train/export", "sha256": "c" * 64},
@@ -98,7 +101,7 @@ def write_run(run_dir: Path, spec: RunSpec) -> dict[str, str]:
     stages: dict[str, tuple[Path, dict[str, Any], float]] = {
         "data": (data, {"records": 16}, 12.5),
         "train": (train, spec.train_counts, 200.0),
-        "eval": (eval_, {"samples": len(spec.samples)}, 61.25),
+        "eval": (eval_, {"samples": len(spec.samples), "skipped": spec.skipped}, 61.25),
     }
     parents: dict[str, str] = {}
     for stage, (folder, counts, seconds) in stages.items():
@@ -119,6 +122,7 @@ def write_run(run_dir: Path, spec: RunSpec) -> dict[str, str]:
             code_sha256="e" * 64,
             versions=VERSIONS | spec.versions.get(stage, {}),
             seconds=seconds,
+            extra={"export": spec.export_rule} if stage == "train" else {},
         )
         write_json(folder / "manifest.json", asdict(manifest))
     return parents
@@ -191,7 +195,11 @@ def _sentiment_scores() -> dict[str, Any]:
         "n": 20,
         "languages": {"ko": 20},
         "metrics": {
-            "accuracy": _metric(accuracy, _interval(75.0, 55.0, 90.0)),
+            "accuracy": _metric(
+                accuracy,
+                _interval(75.0, 55.0, 90.0),
+                over={"majority": _interval(35.0, 20.0, 50.0), "copy": _interval(85.0, 70.0, 100.0)},
+            ),
             "macro_f1": _metric(f1, _interval(0.756, 0.6, 0.9), unit="ratio", note="Over 2 labels."),
         },
         "stop_rate": {"base": 0.0, "tuned": 1.0},
@@ -242,7 +250,14 @@ def _translation_scores() -> dict[str, Any]:
         "n": 10,
         "languages": {"ko": 10},
         "metrics": {
-            "bleu": _metric(bleu, _interval(2.8, -0.5, 7.0), tokenizer="ko-mecab", n=10, undefined=1),
+            "bleu": _metric(
+                bleu,
+                _interval(2.8, -0.5, 7.0),
+                over={"copy": _interval(2.1, 0.5, 4.0)},
+                tokenizer="ko-mecab",
+                n=10,
+                undefined=1,
+            ),
             "ter": _metric(wrong, _interval(-17.0, -30.0, -4.0), higher_is_better=False, n=10),
         },
         "stop_rate": {"base": 0.125, "tuned": 0.5},
@@ -253,10 +268,11 @@ def _translation_scores() -> dict[str, Any]:
 def _chat_scores() -> dict[str, Any]:
     chrf = {"base": _interval(12.0, 11.0, 13.0), "tuned": _interval(9.0, 8.0, 10.0)}
     chrf["first_sentence"] = _interval(15.5, 14.0, 17.0)
+    delta, over = _interval(-3.0, -4.0, -2.0), {"first_sentence": _interval(-6.5, -8.0, -5.0)}
     return {
         "n": 12,
         "languages": {"en": 12},
-        "metrics": {"chrf": _metric(chrf, _interval(-3.0, -4.0, -2.0), tokenizer="characters", n=12)},
+        "metrics": {"chrf": _metric(chrf, delta, over=over, tokenizer="characters", n=12)},
         "stop_rate": {},
         "length_ratio": {},
     }

@@ -79,13 +79,56 @@ def test_the_choice_does_not_depend_on_the_order_of_rows() -> None:
     assert sum(name.startswith("a:") for name in choice.reasons) == answers.MAX_PER_TASK
 
 
-def test_extremes_are_marked_and_the_rest_is_drawn_without_a_look_at_scores() -> None:
+def chosen(found: list[Outcome], limit: int) -> dict[str, list[str]]:
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in answers.share(found, limit).items():
+        by_reason.setdefault(reason, []).append(name)
+    return by_reason
+
+
+def test_half_is_drawn_without_a_look_at_scores_and_extremes_come_from_the_rest() -> None:
     found = [Outcome(f"s{index}", "a", None, float(index - 500)) for index in range(1000)]
-    shown = answers.share(found, 8)
-    assert [name for name, reason in shown.items() if reason == "gain"] == ["s999", "s998"]
-    assert [name for name, reason in shown.items() if reason == "loss"] == ["s0", "s1"]
-    assert list(shown)[:4] == ["s2", "s3", "s4", "s5"]  # in the order given: that of the hashes
-    assert answers.share(many("a", 9), 8) == dict.fromkeys((f"a:{index}" for index in range(8)), "drawn")
+    assert chosen(found, 8) == {
+        "drawn": ["s0", "s1", "s2", "s3"],  # in the order given, the hashes', though the largest losses
+        "gain": ["s999", "s998"],
+        "loss": ["s4", "s5"],
+    }
+
+
+def test_the_drawn_ones_have_their_share_of_gains_and_losses() -> None:
+    gains = [1.0] * 59 + [-1.0] * 38 + [0.0] * 903
+    found = [Outcome(f"s{index}", "a", None, gains[index * 7 % 1000]) for index in range(1000)]
+    shown = chosen(found, 200)
+    assert shown["drawn"] == [one.sample_id for one in found[:100]]
+    by_id = {one.sample_id: one for one in found}
+    assert {by_id[name].change for name in shown["drawn"]} == {"better", "worse", "same"}
+    rest = found[100:]
+    assert shown["gain"] == [one.sample_id for one in rest if one.change == "better"][:50]  # ties: by hash
+    assert shown["loss"] == [one.sample_id for one in rest if one.change == "worse"][:50]
+    assert sum(map(len, shown.values())) == 200
+
+
+def test_where_extremes_are_few_others_fill_their_places() -> None:
+    found = many("a", 9)
+    assert chosen(found, 8) == {
+        "drawn": [f"a:{index}" for index in range(4)],
+        "filled": [f"a:{index}" for index in range(4, 8)],
+    }
+    found[8] = Outcome("a:8", "a", None, 0.5)
+    assert chosen(found, 8)["filled"] == ["a:4", "a:5", "a:6"]
+    assert chosen(found, 8)["gain"] == ["a:8"]
+    assert chosen(found, 3) == {"drawn": ["a:0", "a:1", "a:2"]}
+
+
+def test_a_change_is_named_with_its_metric_and_amount() -> None:
+    def changed_by(unit: str, delta: float) -> str:
+        outcome = Outcome("s", "mt", None, -delta, "ter", delta)
+        return answers._changed_by(outcome, {"ter": unit})
+
+    assert changed_by("%", -70.04) == "ter −70.0"
+    assert changed_by("ratio", 0.25) == "ter +0.250"
+    assert changed_by("%", -0.004) == "ter −0.004"  # not "ter 0.0"
+    assert changed_by("%", 0.0) == ""
 
 
 def test_long_texts_and_many_tasks_leave_fewer_samples() -> None:

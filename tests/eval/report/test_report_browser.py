@@ -172,11 +172,12 @@ def test_nothing_sticks_out(visit: Callable[..., Opened], width: int) -> None:
     assert (too_wide, out[:5]) == (0, [])
 
 
-def test_the_summary_is_one_screen(visit: Callable[..., Opened]) -> None:
-    page = visit().page
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 720)])
+def test_the_summary_is_one_screen(visit: Callable[..., Opened], size: tuple[int, int]) -> None:
+    page = visit(*size).page
     assert page.locator(".goal").count() == 2
     box = page.locator("#summary").bounding_box()
-    assert box["y"] + box["height"] <= 900
+    assert box["y"] + box["height"] <= size[1]
     assert page.locator("#summary").get_by_text("a small corpus, not a language").is_visible()
 
 
@@ -268,6 +269,56 @@ def test_a_match_in_a_folded_text_is_unfolded(visit: Callable[..., Opened]) -> N
     assert opened.page.locator(".sample:visible details:not(.folded)[open]").count() == len(opened.shown())
 
 
+def test_what_the_reader_opened_stays_open(visit: Callable[..., Opened]) -> None:
+    opened = visit()
+    page = opened.page
+    group = page.locator("section.task-answers", has_text=TASKS[0])
+    further = group.locator(".sample:visible details:not(.folded)").first
+    further.locator("summary").first.click()
+    group.get_by_role("button", name="Show 7 more of 7").click()
+    assert further.get_attribute("open") is not None
+    page.locator("#query").fill("대한민국대한민국")  # opens the others too
+    count = page.locator(".sample:visible details:not(.folded)[open]").count()
+    assert count == len(opened.shown()) > 1
+    page.locator("#query").fill("")
+    assert page.locator(".sample details[open]").count() == 1
+    assert further.get_attribute("open") is not None
+
+
+def test_what_the_reader_folds_after_a_search_stays_folded(visit: Callable[..., Opened]) -> None:
+    page = visit().page
+    page.locator("#query").fill("대한민국대한민국")
+    further = page.locator(".sample:visible details:not(.folded)").first
+    further.locator("summary").first.click()
+    page.get_by_role("button", name="Show 7 more of 7").first.click()
+    assert further.get_attribute("open") is None
+
+
+def test_no_step_of_typing_korean_empties_the_list(visit: Callable[..., Opened]) -> None:
+    opened = visit()
+    page, query = opened.page, opened.page.locator("#query")
+    query.focus()
+    keyboard = page.context.new_cdp_session(page)
+    # As a keyboard with two sets composes 도서관에서: a final consonant may be the next syllable's first.
+    for typed in ("ㄷ", "도", "돗", "도서", "도석", "도서고", "도서과", "도서관", "도서관ㅇ", "도서관에"):
+        keyboard.send(
+            "Input.imeSetComposition", {"text": typed, "selectionStart": len(typed), "selectionEnd": 0}
+        )
+        assert query.input_value() == typed
+        assert any("도서관에서" in text for text in opened.shown()), typed
+    keyboard.send("Input.insertText", {"text": "도서관엣"})  # ends the composition: now it is meant
+    page.wait_for_function("document.getElementById('matches').textContent.startsWith('No answer')")
+    assert opened.shown() == []
+
+
+def test_search_finds_ids_and_labels(visit: Callable[..., Opened]) -> None:
+    opened = visit()
+    opened.page.locator("#query").fill("파일 3.tsv:7.0")
+    assert opened.status() == "1 of 124 samples match, 1 shown."
+    opened.page.locator("#query").fill("파일 3.tsv 부정")  # a label that was given, in no text
+    assert opened.status() == "12 of 124 samples match, 5 shown."
+
+
 def test_filters_by_task_and_outcome(visit: Callable[..., Opened]) -> None:
     opened = visit()
     page = opened.page
@@ -357,7 +408,7 @@ def test_without_javascript_everything_is_there(visit: Callable[..., Opened]) ->
     page = visit(java_script_enabled=False).page
     assert page.locator(".sample:visible").count() == page.locator(".sample").count() > 120
     assert page.locator("button:visible, #controls:visible, input:visible").count() == 0
-    assert page.get_by_text("Goals named before the run: 1 of 2 met").is_visible()
+    assert page.get_by_text("Goals of the config: 1 of 2 met").is_visible()
 
 
 def test_hostile_texts_stay_texts(visit: Callable[..., Opened]) -> None:
@@ -365,6 +416,18 @@ def test_hostile_texts_stay_texts(visit: Callable[..., Opened]) -> None:
     opened.page.locator("#query").fill("onerror=alert(1)")
     assert TEXTS[2] in opened.shown()[0]
     assert opened.page.locator("main img, main script, main iframe").count() == 0
+
+
+def test_print_has_every_answer_of_the_page_whole(visit: Callable[..., Opened]) -> None:
+    page = visit().page
+    page.locator("#query").fill("도서관에서")
+    assert page.locator(".sample:visible").count() < page.locator(".sample").count()
+    page.emulate_media(media="print")
+    assert page.locator(".sample:visible").count() == page.locator(".sample").count() > 120
+    hidden = """all => all.filter((one) => !one.checkVisibility({contentVisibilityAuto: true})).length"""
+    texts = page.locator(".sample .text:not(.lead)")
+    assert texts.evaluate_all(hidden) == 0
+    assert texts.evaluate_all("all => all.filter((one) => !one.getBoundingClientRect().height).length") == 0
 
 
 def test_it_prints_in_light_colours_without_controls(visit: Callable[..., Opened]) -> None:
@@ -385,7 +448,7 @@ def test_thousands_of_samples_stay_usable(browser: Any, tmp_path: Path) -> None:
     page.goto(path.as_uri())
     shown = page.locator(".sample").count()
     assert 300 < shown <= answers.MAX_SAMPLES
-    assert f"{shown:,} of 6,004 held-out samples" in page.locator("#answers").text_content()
+    assert f"{shown:,} of the 6,004 held-out samples" in page.locator("#answers").text_content()
     spent = page.evaluate(
         """(word) => {
           const query = document.getElementById("query");

@@ -16,7 +16,7 @@ from report_run import HOSTILE, LONG_ANSWER, RunSpec, family, sample, small_run,
 
 from data_pipeline import artifact
 from data_pipeline.errors import ArtifactError
-from eval.report import build, corpus, results, training
+from eval.report import answers, build, corpus, results, training
 from eval.report import text as text_module
 
 GOLDEN = Path(__file__).parent / "golden" / "index.html"
@@ -229,7 +229,7 @@ def test_goals_come_first_with_what_they_needed_and_got(build_page: Callable[...
 
     page = build_page()
     text = re.sub(r"\s+", " ", "".join(outline(page).texts)).replace(text_module.NBSP, " ")
-    assert page.index("Goals named before the run: 1 of 2 met") < page.index('<dl class="facts">')
+    assert page.index("Goals of the config: 1 of 2 met") < page.index('<dl class="facts">')
     assert "✓ Met 감성, accuracy (%): 85.0 on 20 held-out answers" in text
     assert "Needed: +15.0 points or more over each of these" in text
     assert "over majority answer+35.0 ✓+20.0 to +50.0" in text
@@ -264,12 +264,108 @@ def test_few_answers_give_no_verdict(build_page: Callable[..., str]) -> None:
     told = (
         "Tuned is better than base on {} and worse on {} of 3 tasks (paired 95&nbsp;% interval without zero, "
     )
-    assert told.format(1, 1) + "and at least 10 answers); its" in build_page()
+    assert told.format(1, 1) + "and at least 10 answers); by" in build_page()
     page = build_page(few, folder="few")
     outline(page)
-    too_few = "and at least 10 answers); 2 have fewer answers than that, too few to tell; its"
+    too_few = "and at least 10 answers); 2 have fewer answers than that, too few to tell; by"
     assert told.format(0, 0) + too_few in page
     assert '−3.0<small> <span class="unclear">unclear</span></small>' in page
+
+
+def test_above_every_baseline_only_by_paired_intervals(build_page: Callable[..., str]) -> None:
+    def close(spec: RunSpec) -> None:
+        over = spec.scores["tasks"]["translation"]["metrics"]["bleu"]["over"]
+        over["copy"] |= {"low": -0.5}  # 2.1 points above, which may be chance
+
+    def old(spec: RunSpec) -> None:
+        for task in spec.scores["tasks"].values():
+            for metric in task["metrics"].values():
+                metric.pop("over", None)
+
+    told = "; by the same measure, paired with each, it is above every trivial baseline on {} of 3."
+    assert told.format(2) in build_page()
+    assert told.format(1) in build_page(close, folder="close")
+    assert "above every trivial baseline" not in build_page(old, folder="old")
+
+
+def test_what_was_not_asked_is_told(build_page: Callable[..., str]) -> None:
+    def left_out(spec: RunSpec) -> None:
+        spec.skipped |= {"too_long": 1_200, "prompt_too_long": 3}
+        spec.config += "eval: {max_samples_per_task: 500}\n"
+
+    def nothing_asked(spec: RunSpec) -> None:
+        left_out(spec)
+        spec.scores["tasks"], spec.samples[:], spec.scores["goals"] = {}, [], []
+
+    told = "Held-out samples that could not be asked: prompt_too_long 3, too_long 1,200. Of each task at most"
+    limit = "at most 500 samples were drawn to be asked (<code>eval.max_samples_per_task</code>)."
+    page = build_page()
+    assert "All 4 held-out samples that were asked" in page
+    assert "could not be asked" not in page
+    assert "to be asked" not in page
+    page = build_page(left_out, folder="left_out")
+    assert told in page
+    assert limit in page
+    page = build_page(nothing_asked, folder="nothing_asked")
+    outline(page)
+    assert told in page
+    assert "There are no held-out rows" not in page
+
+
+def test_the_rule_of_the_draw_is_told_with_its_numbers(
+    build_page: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many(spec: RunSpec) -> None:
+        for index in range(30):
+            spec.samples.append(sample(f"more:a:{index}.0/0", "tuned", "감성"))
+
+    monkeypatch.setattr(answers, "MAX_PER_TASK", 10)
+    page = build_page(many)
+    assert "12 of the 34 held-out samples that were asked, at most 10 of a task." in page
+    assert "the first 6 by the hash of their ids, whatever their scores; of the rest up to 2 each" in page
+
+
+def test_the_rule_that_picked_the_export_is_told(build_page: Callable[..., str]) -> None:
+    def by_task(spec: RunSpec) -> None:
+        spec.config += "train: {best_by: 감성}\n"
+        spec.export_rule = "lowest validation loss of 감성"
+        spec.train_counts |= {"best_step": 40, "best_val_loss": 1.25, "export_step": 40}
+
+    def text_of(page: str) -> str:
+        return "".join(outline(page).texts)
+
+    text = text_of(build_page())
+    assert "exported: step 20, lowest validation loss" in text
+    assert "Best validation loss2.875" in text
+    text = text_of(build_page(by_task, folder="by_task"))
+    assert "exported: step 40, lowest validation loss of 감성" in text
+    assert "Exported: step 40, lowest validation loss of 감성." in text
+    assert "Best validation loss of 감성1.250nats per answer token, step 40" in text
+    assert "Validation loss over all tasks lowest at step 20: 2.875. Exported: step 40." in text
+
+
+def test_better_and_worse_say_by_what(build_page: Callable[..., str]) -> None:
+    page = build_page()
+    assert '<span class="badge better">▲ better by tuning: accuracy +100.0</span>' in page
+    assert "by the first of a task's metrics that scores both answers (accuracy), tuned minus base" in page
+
+
+def test_the_engine_and_the_age_of_the_config_are_told(build_page: Callable[..., str]) -> None:
+    def old(spec: RunSpec) -> None:
+        del spec.scores["engine"]
+
+    page = build_page()
+    assert "Models that answered, run by hf in float32; seed 7" in page
+    assert "The run's config (as of this report)" in page
+    assert "Models that answered; seed 7" in build_page(old, folder="old")
+
+
+def test_a_control_character_in_a_task_name_is_drawn(tmp_path: Path) -> None:
+    spec = small_run()
+    spec.scores["tasks"]["감\x0b성"] = spec.scores["tasks"].pop("감성")
+    parents = write_run(tmp_path, spec)
+    build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    assert (tmp_path / "report" / "figures" / "scores.png").exists()
 
 
 def test_a_family_in_two_splits_is_told(build_page: Callable[..., str]) -> None:
@@ -301,7 +397,7 @@ def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
         "corpus": corpus.section(
             inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
         ),
-        "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats),
+        "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats, export_step=20),
     }
     template = "".join(path.read_text() for path in Path(build.__file__).parent.glob("*.html.j2"))
     named = {f"{name}.{key}" for name, section in sections.items() for key in section}

@@ -66,6 +66,13 @@ def test_a_picture_is_the_figure_at_twice_its_size_on_paper() -> None:
     assert pictures.file_name(figure) == "lengths.png"
 
 
+def test_a_name_may_hold_characters_that_xml_has_no_place_for() -> None:
+    name = "감\x00정\x0b\x1b[0m\ufffe & 번역"
+    drawn = tag("text", name, x=0.0, y=20.0, class_=name)
+    assert str(drawn).count("감\ufffd정\ufffd\ufffd[0m\ufffd &amp; 번역") == 2
+    assert pictures.png(Figure("fig-a", name, name, drawn, 40.0)).startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("sheet", [style.picture_css(), style.page_css()])
 def test_every_colour_that_is_used_is_defined(sheet: str) -> None:
     used = {part.split(")")[0] for part in sheet.split("var(--")[1:]}
