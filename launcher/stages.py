@@ -158,7 +158,7 @@ def require_begun(run_dir: Path, names: tuple[str, ...]) -> None:
     if names[0] != ORDER[0] and not (run_dir / "config.yaml").exists():
         raise InputError(
             f"{run_dir}: no run there, and {names[0]} needs the stages before it; name its folder "
-            "with --run, or begin one: hunmin data with the same arguments, or hunmin run for all stages"
+            "with --run, or run: hunmin data with the same arguments, or hunmin run for all stages"
         )
 
 

@@ -130,8 +130,10 @@ class Terminal:
         if self.pid == 0:
             os.chdir(ROOT)
             os.environ["TERM"] = "dumb"
+            for ignored in (signal.SIGINT, signal.SIGHUP):  # as they are for a shell's job in the background
+                signal.signal(ignored, signal.SIG_DFL)
             os.execv(sys.executable, [sys.executable, "-m", "launcher", "chat", str(run)])
-        self.seen = ""
+        self.seen, self._bytes = "", b""
 
     def read(self, seconds: float) -> bool:
         """Whether something came before the end of the process or of the time."""
@@ -140,7 +142,8 @@ class Terminal:
             piece = os.read(self.fd, 4096) if ready else b""
         except OSError:  # the process has ended
             return False
-        self.seen += piece.decode(errors="replace")
+        self._bytes += piece  # whole, for a piece may end inside a character
+        self.seen = self._bytes.decode(errors="replace")
         return bool(piece)
 
     def until(self, text: str) -> None:
@@ -148,14 +151,14 @@ class Terminal:
             assert self.read(LIMIT_S), f"{text!r} did not come:\n{self.seen}"
 
     def send(self, text: str) -> None:
-        self.seen = ""
+        self.seen, self._bytes = "", b""
         os.write(self.fd, text.encode())
 
     def end(self) -> int:
         while self.read(LIMIT_S):  # or it may wait for us
             pass
+        os.close(self.fd)  # hangs up on one that has not ended
         _, status = os.waitpid(self.pid, 0)
-        os.close(self.fd)
         return os.waitstatus_to_exitcode(status)
 
 
