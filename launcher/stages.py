@@ -155,7 +155,8 @@ def require_begun(run_dir: Path, names: tuple[str, ...]) -> None:
     Raises:
         InputError: there is none in the folder.
     """
-    if names[0] != ORDER[0] and not (run_dir / "config.yaml").exists():
+    begun = (run_dir / "config.yaml").exists() or _holds_work(run_dir)
+    if names[0] != ORDER[0] and not begun:
         raise InputError(
             f"{run_dir}: no run there, and {names[0]} needs the stages before it; name its folder "
             "with --run, or run: hunmin data with the same arguments, or hunmin run for all stages"

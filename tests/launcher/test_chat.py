@@ -1,5 +1,6 @@
 """The chat in a terminal and through a pipe, on a run with a tiny model."""
 
+import contextlib
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -137,7 +139,7 @@ class Terminal:
 
     def read(self, seconds: float) -> bool:
         """Whether something came before the end of the process or of the time."""
-        ready, _, _ = select.select([self.fd], [], [], seconds)
+        ready, _, _ = select.select([self.fd], [], [], max(0.0, seconds))
         try:
             piece = os.read(self.fd, 4096) if ready else b""
         except OSError:  # the process has ended
@@ -154,12 +156,19 @@ class Terminal:
         self.seen, self._bytes = "", b""
         os.write(self.fd, text.encode())
 
-    def end(self) -> int:
-        while self.read(LIMIT_S):  # or it may wait for us
-            pass
-        os.close(self.fd)  # hangs up on one that has not ended
-        _, status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(status)
+    def end(self, key: str = "") -> int:
+        """The exit code. The key is pressed until it is heard: one before readline listens may be lost."""
+        deadline = time.monotonic() + LIMIT_S
+        while (found := os.waitpid(self.pid, os.WNOHANG))[0] == 0:
+            assert time.monotonic() < deadline, self.seen
+            with contextlib.suppress(OSError):  # the process has ended
+                os.write(self.fd, key.encode())
+            again = time.monotonic() + 5
+            while self.read(again - time.monotonic()):
+                pass
+            time.sleep(0.05)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(found[1])
 
 
 def test_a_terminal_takes_hangul_and_ends_cleanly(run: Path) -> None:
@@ -168,8 +177,7 @@ def test_a_terminal_takes_hangul_and_ends_cleanly(run: Path) -> None:
     terminal.send("안녕하세요?\n")
     terminal.until("\n> ")
     assert "안녕하세요?" in terminal.seen
-    terminal.send("\x04")
-    assert terminal.end() == 0
+    assert terminal.end("\x04") == 0
 
 
 def test_ctrl_c_ends_it_at_a_question_and_while_it_loads(run: Path) -> None:
@@ -178,8 +186,7 @@ def test_ctrl_c_ends_it_at_a_question_and_while_it_loads(run: Path) -> None:
     os.kill(loading.pid, signal.SIGINT)
     assert loading.end() == -signal.SIGINT
     at_question.until("> ")
-    at_question.send("\x03")
-    assert at_question.end() == 0
+    assert at_question.end("\x03") == 0
     assert "Traceback" not in at_question.seen + loading.seen
 
 
