@@ -228,7 +228,7 @@ def network(root: Path = Path("/")) -> list[Finding]:
         found = f"none of {', '.join(known)} has the address {address} of the host's name"
         cure = f"export GLOO_SOCKET_IFNAME={others[0]}"
         return [host, Finding(SECTION, what, "warning", found, cure)]
-    alone = " (this machine only; several machines need GLOO_SOCKET_IFNAME)" if interface == "lo" else ""
+    alone = " (this machine only; torchrun on several needs GLOO_SOCKET_IFNAME)" if interface == "lo" else ""
     return [host, Finding(SECTION, what, "ok", f"{interface}, {address}{alone}")]
 
 
