@@ -52,7 +52,7 @@ def test_the_tutorial_runs_as_it_is_written(tmp_path: Path) -> None:
     said = {text.split("\n")[0]: output for text, output in zip(commands, printed, strict=True)}
     for command in ("hunmin init reviews.csv", 'python -c "'):
         assert said[command] == shown[command].strip("\n"), "docs/tutorial.md: the output has changed"
-    assert "records" in said["hunmin data my.yaml"]
+    assert "data: done in" in said["hunmin data my.yaml"]
     assert "because of other sources" in said["hunmin run my.yaml"]
     assert re.search(r"^sentiment +accuracy", said["hunmin run my.yaml"], re.MULTILINE)
     assert printed[-1], "the chat gave no answer"
