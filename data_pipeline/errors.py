@@ -40,3 +40,9 @@ class StopRequested(HunminError):
     """Stopped on request (signal) after saving; the same command continues."""
 
     exit_code = 75
+
+
+def one_line(error: BaseException, index: int = 0) -> str:
+    """One line of what an error says, the first or (-1) the last; its class where it says nothing."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[index].strip() if lines else type(error).__name__

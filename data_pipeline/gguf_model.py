@@ -21,7 +21,7 @@ from typing import Any
 
 from data_pipeline.artifact import fsync_path, sha256_file, write_json
 from data_pipeline.config import resolve_path
-from data_pipeline.errors import EnvironmentFailure, InputError
+from data_pipeline.errors import EnvironmentFailure, InputError, one_line
 from data_pipeline.progress import say
 
 PACKAGE = "package:"
@@ -224,7 +224,7 @@ def _write_model(gguf: Path, out: Path, *, architecture: str, num_values: int) -
     except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
         raise InputError(
             f"{gguf}: transformers cannot make a causal language model of the architecture {architecture!r} "
-            f"({str(error).splitlines()[0]:.200}); name a folder with safetensors in model.path"
+            f"({one_line(error):.200}); name a folder with safetensors in model.path"
         ) from error
     lm, info = loaded
     # Parameters shared by two layers are stored once, under their first name.
@@ -280,7 +280,7 @@ def _write_tokenizer(gguf: Path, out: Path, metadata: dict[str, Any]) -> None:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, trust_remote_code=False)
     except (ValueError, KeyError, NotImplementedError) as error:
         raise InputError(
-            f"{gguf}: transformers cannot convert its tokenizer ({str(error).splitlines()[0]:.200}); "
+            f"{gguf}: transformers cannot convert its tokenizer ({one_line(error):.200}); "
             "name a folder with safetensors in model.path"
         ) from error
     assert isinstance(tokenizer, PreTrainedTokenizerFast), "converted from a GGUF"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import resolve_path
-from data_pipeline.errors import EnvironmentFailure, InputError
+from data_pipeline.errors import EnvironmentFailure, InputError, one_line
 from data_pipeline.gguf_model import converted, gguf_file, names_gguf
 
 TOKENIZER_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
@@ -55,7 +55,7 @@ def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
     except OSError as error:  # of the network, the hub, the disk
         raise EnvironmentFailure(
             f"model.path {path}: no folder here, and the hub does not give it "
-            f"({str(error).splitlines()[0]}); try again, or name a local folder"
+            f"({one_line(error)}); try again, or name a local folder"
         ) from error
 
 

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from ray.util import ActorPool
 
 from data_pipeline.artifact import sha256_json, write_atomic
-from data_pipeline.errors import ArtifactError, EnvironmentFailure
+from data_pipeline.errors import ArtifactError, EnvironmentFailure, one_line
 from data_pipeline.progress import progress, say
 from eval.config import STAGE_VERSION
 from eval.engines.base import Engine, Generation, GenerationSettings
@@ -147,7 +147,7 @@ def _answer_missing(
                 ticker.advance(len(generations), note=missing[index].model.system)
     except RayActorError as error:
         raise EnvironmentFailure(
-            f"an eval actor died {MAX_RESTARTS + 1} times ({str(error).splitlines()[0]}); if memory ran out, "
+            f"an eval actor died {MAX_RESTARTS + 1} times ({one_line(error)}); if memory ran out, "
             "lower eval.num_actors or eval.batch_size; the answers so far are kept"
         ) from error
     finally:

@@ -12,7 +12,6 @@ the nodes block the signal, and the driver alone acts on it.
 """
 
 import os
-import secrets
 import select
 import shutil
 import signal
@@ -27,6 +26,7 @@ import psutil
 
 from data_pipeline.errors import EnvironmentFailure, HunminError, InputError, StopRequested
 from data_pipeline.progress import say
+from launcher.cluster import use_token_in
 
 START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))  # Python from a slow disk takes minutes
 DRIVER_LIMIT_S = 60.0  # for a driver to end when its Ray is gone
@@ -40,16 +40,7 @@ def main(run_dir: Path) -> int:
     (run_dir / "submit").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=run_dir / "submit", prefix="job-") as folder:  # mode 0700
         meeting = Path(folder)
-        token = meeting / "token"
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_hex(32))
-        os.environ.update(
-            RAY_AUTH_MODE="token",
-            RAY_AUTH_TOKEN_PATH=str(token),
-            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU of its own sees none
-            RAY_USAGE_STATS_ENABLED="0",
-            RAY_TRAIN_V2_ENABLED="1",
-        )
+        token = use_token_in(meeting)
         stop = _StopFlag()
         try:
             _require_shared(run_dir, token, len(hosts), stop)

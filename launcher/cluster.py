@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from data_pipeline.errors import EnvironmentFailure, GateError, InputError
+from data_pipeline.errors import EnvironmentFailure, GateError, InputError, one_line
 from data_pipeline.progress import say
-from launcher.failures import one_line
 
 ROOT = Path(__file__).resolve().parent.parent
 START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))
@@ -59,18 +58,8 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         GateError: this machine has fewer GPUs; Ray would believe in any number.
     """
     _require_gpus(num_gpus)
-    # Before ray is imported: it reads these at import, and its workers inherit them.
     with tempfile.TemporaryDirectory(prefix="hunmin-ray-") as folder:
-        token = Path(folder) / "token"
-        token.touch(mode=0o600)
-        token.write_text(secrets.token_hex(32))
-        os.environ.update(
-            RAY_AUTH_MODE="token",
-            RAY_AUTH_TOKEN_PATH=str(token),
-            RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU of its own sees none
-            RAY_USAGE_STATS_ENABLED="0",
-            RAY_TRAIN_V2_ENABLED="1",
-        )
+        use_token_in(Path(folder))
         import ray
 
         ray.init(
@@ -101,6 +90,30 @@ def _require_gpus(num_gpus: int) -> None:
             f"cluster: {num_gpus} GPUs are needed (num_workers x gpus_per_worker), torch finds {have} "
             "here; lower cluster.num_workers, or set cluster.gpus_per_worker: 0; make gpu checks the GPUs"
         )
+
+
+def use_token_in(folder: Path) -> Path:
+    """Make a token that every process of a Ray must show, and set the environment of those started next.
+
+    Before ray is imported: it reads this at import, and its workers inherit it.
+
+    Args:
+        folder: private, and seen by every process of that Ray.
+
+    Returns:
+        The token's file.
+    """
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    os.environ.update(
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN_PATH=str(token),
+        RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="1",  # a worker without a GPU of its own sees none
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_TRAIN_V2_ENABLED="1",
+    )
+    return token
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from data_pipeline.errors import EnvironmentFailure, HunminError
+from data_pipeline.errors import EnvironmentFailure, HunminError, one_line
 
 
 @contextmanager
@@ -74,12 +74,6 @@ def _environment(error: BaseException) -> EnvironmentFailure | None:
             f"a worker process was lost ({one_line(error)}); run the same command again to continue"
         )
     return None
-
-
-def one_line(error: BaseException, index: int = 0) -> str:
-    """One line of what an error says, the first or (-1) the last; its class where it says nothing."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[index].strip() if lines else type(error).__name__
 
 
 def _write_log(run_dir: Path, error: BaseException) -> Path:

@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from data_pipeline.errors import EnvironmentFailure, InputError, StopRequested
+from data_pipeline.errors import EnvironmentFailure, InputError, StopRequested, one_line
 from data_pipeline.progress import say
-from launcher.failures import one_line
 
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # the dashboard may fail for a while: a head that restarts

@@ -14,7 +14,7 @@ from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateSyntaxError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, one_line
 from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
 from data_pipeline.schema import IGNORE_INDEX
 
@@ -51,7 +51,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"{folder}: no tokenizer could be loaded ({str(error).splitlines()[0]}); "
+            f"{folder}: no tokenizer could be loaded ({one_line(error)}); "
             "a model's folder needs tokenizer.json and tokenizer_config.json"
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):

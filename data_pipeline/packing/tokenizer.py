@@ -13,7 +13,7 @@ import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from data_pipeline.errors import GateError, InputError
+from data_pipeline.errors import GateError, InputError, one_line
 from data_pipeline.packing.builtin import BUILT_IN
 
 SPECIAL_TOKENS = ("<pad>", "<|im_start|>", "<|im_end|>")
@@ -102,7 +102,7 @@ def _train(*, vocab_size: int, **options: Any) -> None:
     except RuntimeError as error:
         raise InputError(
             f"model.from_scratch.vocab_size {vocab_size} is too small for the characters of this corpus "
-            f"(SentencePiece: {str(error).splitlines()[-1]}); raise it"
+            f"(SentencePiece: {one_line(error, -1)}); raise it"
         ) from error
 
 

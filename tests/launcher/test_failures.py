@@ -8,9 +8,9 @@ import safetensors.torch
 import torch
 from ray.exceptions import WorkerCrashedError
 
-from data_pipeline.errors import EnvironmentFailure, GateError
+from data_pipeline.errors import EnvironmentFailure, GateError, one_line
 from launcher.config import load
-from launcher.failures import known_error, one_line
+from launcher.failures import known_error
 from launcher.stages import Run, _inputs
 
 
