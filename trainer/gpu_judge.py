@@ -53,21 +53,17 @@ def _exact(exact: bool) -> str:
 def bf16(found: dict[str, Any], *, reference: dict[str, Any]) -> Outcome:
     """bf16 weights with fp32 masters train as fp32 does; the masters hold what bf16 could not."""
     worst = _worst(found["losses"], reference["losses"])
-    wrong = [
-        text
-        for bad, text in (
-            (found["dtype"] != "bfloat16", f"the forward computed in {found['dtype']}"),
-            (found["master_dtypes"] != ["float32"], f"masters are {', '.join(found['master_dtypes'])}"),
-            (not found["finer_than_bf16"], "masters hold only bf16 values"),
-            (
-                found["buffer_dtypes"] != ["float32"],
-                f"rotary frequencies are {', '.join(found['buffer_dtypes'])}",
-            ),
-            (not worst <= MAX_BF16_LOSS_DIFFERENCE, "losses differ"),
-            (not found["losses"][-1] < found["losses"][0], "the loss does not fall"),
-        )
-        if bad
-    ]
+    wrong = _told(
+        (found["dtype"] != "bfloat16", f"the forward computed in {found['dtype']}"),
+        (found["master_dtypes"] != ["float32"], f"masters are {', '.join(found['master_dtypes'])}"),
+        (not found["finer_than_bf16"], "masters hold only bf16 values"),
+        (
+            found["buffer_dtypes"] != ["float32"],
+            f"rotary frequencies are {', '.join(found['buffer_dtypes'])}",
+        ),
+        (not worst <= MAX_BF16_LOSS_DIFFERENCE, "losses differ"),
+        (not found["losses"][-1] < found["losses"][0], "the loss does not fall"),
+    )
     return Outcome(
         "bf16",
         "FAIL" if wrong else "pass",
@@ -80,19 +76,15 @@ def bf16(found: dict[str, Any], *, reference: dict[str, Any]) -> Outcome:
 def packing(found: dict[str, Any]) -> Outcome:
     """A pack equals its segments alone and nothing leaks; without boundaries both would be seen."""
     bound = MAX_LOGIT_DIFFERENCE[found["dtype"]]
-    wrong = [
-        text
-        for bad, text in (
-            (not found["difference"] <= bound, "packed is not as alone"),
-            (found["leak"] != 0, f"a segment sees its neighbour ({found['leak']:.1e})"),
-            (
-                not found["difference_without_boundaries"] >= MIN_CONTROL * bound
-                or not found["leak_without_boundaries"] > 0,
-                "a leak would not be seen: the control without boundaries differs too little",
-            ),
-        )
-        if bad
-    ]
+    wrong = _told(
+        (not found["difference"] <= bound, "packed is not as alone"),
+        (found["leak"] != 0, f"a segment sees its neighbour ({found['leak']:.1e})"),
+        (
+            not found["difference_without_boundaries"] >= MIN_CONTROL * bound
+            or not found["leak_without_boundaries"] > 0,
+            "a leak would not be seen: the control without boundaries differs too little",
+        ),
+    )
     return Outcome(
         "packing",
         "FAIL" if wrong else "pass",
@@ -124,14 +116,10 @@ def zero3(many: dict[str, Any], *, one: dict[str, Any]) -> Outcome:
     worst = _worst(many["losses"], one["losses"])
     share = many["held"]["parameters"] / one["held"]["parameters"]
     wanted = 1 / many["world_size"]
-    wrong = [
-        text
-        for bad, text in (
-            (not worst <= MAX_WORLD_LOSS_DIFFERENCE, "losses differ"),
-            (not share <= wanted * (1 + SLICE_SLACK), "a rank holds more than its share"),
-        )
-        if bad
-    ]
+    wrong = _told(
+        (not worst <= MAX_WORLD_LOSS_DIFFERENCE, "losses differ"),
+        (not share <= wanted * (1 + SLICE_SLACK), "a rank holds more than its share"),
+    )
     return Outcome(
         "zero3",
         "FAIL" if wrong else "pass",
@@ -158,3 +146,8 @@ def _worst(found: list[float], wanted: list[float]) -> float:
     """The largest relative difference; not finite where a value is not."""
     differences = [abs(a / b - 1) for a, b in zip(found, wanted, strict=True)]
     return max(differences) if all(map(math.isfinite, differences)) else math.inf
+
+
+def _told(*checks: tuple[bool, str]) -> list[str]:
+    """What is wrong: the words of the checks that are true."""
+    return [text for is_wrong, text in checks if is_wrong]
