@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import secrets
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -62,16 +64,17 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         use_token_in(Path(folder))
         import ray
 
-        ray.init(
-            address="local",
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
-            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
-        )
+        with _sigterm_stays_ours():
+            ray.init(
+                address="local",
+                num_cpus=num_cpus,
+                num_gpus=num_gpus,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _node_ip_address="127.0.0.1",
+                runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
+            )
         _quiet()
         try:
             yield
@@ -127,12 +130,13 @@ def _joined(address: str) -> Iterator[None]:
     import ray
 
     try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env=_runtime_env(os.environ),
-        )
+        with _sigterm_stays_ours():
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env=_runtime_env(os.environ),
+            )
     except (ConnectionError, RuntimeError, TimeoutError) as error:
         raise EnvironmentFailure(
             f"the Ray at RAY_ADDRESS={address} does not answer ({one_line(error)}); "
@@ -143,6 +147,26 @@ def _joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_stays_ours() -> Iterator[None]:
+    """`ray.init` makes SIGTERM a bare exit with code 15, for good; then no stage could stop in order.
+
+    A SIGTERM while Ray starts is handed to our handler, and that handler is set again behind it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # there Ray leaves the handler alone
+        yield
+        return
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit as ended:
+        if ended.code == signal.SIGTERM and callable(ours):
+            ours(signal.SIGTERM, None)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, ours)
 
 
 def _runtime_env(environ: Mapping[str, str]) -> dict[str, Any]:

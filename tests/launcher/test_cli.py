@@ -139,13 +139,8 @@ def test_another_config_is_refused_with_the_difference_and_force_keeps_the_old(c
 
 def test_two_processes_never_share_a_run_and_a_stopped_one_continues(config: Path) -> None:
     run = config.parent / "run"
-    command = [sys.executable, "-m", "launcher", "data", str(config), "--run", str(run)]
-    owner = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    while not (run / ".lock").exists():
-        assert owner.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    owner = started("data", config, "--run", run)
+    await_lock(run, owner)
     second = hunmin("data", config, "--run", run)
     assert second.returncode == 2
     assert f"in use by process {owner.pid}" in second.stderr
@@ -155,6 +150,36 @@ def test_two_processes_never_share_a_run_and_a_stopped_one_continues(config: Pat
     assert "the same command continues" in errors
     again = hunmin("data", config, "--run", run)
     assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("moment", ["while Ray starts", "while rows are read"])
+def test_a_signal_stops_in_order_though_ray_handles_it_too(config: Path, moment: str) -> None:
+    run = config.parent / "run"
+    owner = started("data", config, "--run", run)
+    await_lock(run, owner)
+    if moment == "while rows are read":
+        assert owner.stdout is not None
+        while "data: source a" not in (line := owner.stdout.readline()):
+            assert line, "the stage ended before it read"
+    else:
+        time.sleep(1)
+    owner.send_signal(signal.SIGTERM)
+    _, errors = owner.communicate(timeout=120)
+    assert owner.returncode == 75, errors
+    assert "stopped by SIGTERM" in errors
+
+
+def started(*args: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "launcher", *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def await_lock(run: Path, owner: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not (run / ".lock").exists():
+        assert owner.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_full_disk_is_one_message_and_nothing_half_written_counts(config: Path) -> None:

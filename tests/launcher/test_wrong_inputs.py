@@ -81,7 +81,7 @@ OF_COMMAND = {
         "model.from_scratch.hidden_size=33": "even multiple of num_heads",
     },
     "train": {
-        "": "begin one: hunmin data",
+        "": "no run there, and",
         "train=5": "must be a section",
         "train.learning_rat=1": "did you mean train.learning_rate?",
         "train.learning_rate=-1": "must be greater than 0",
@@ -97,7 +97,7 @@ OF_COMMAND = {
         "cluster.num_workers=0": "cluster.num_workers: must be at least 1",
     },
     "eval": {
-        "": "begin one: hunmin data",
+        "": "no run there, and",
         "eval.max_new_tokens=0": "must be at least 1",
         "eval.max_new_token=9": "did you mean eval.max_new_tokens?",
         "eval.temperature=-1": "must be at least 0",
@@ -110,7 +110,7 @@ OF_COMMAND = {
         "'eval.goals=[{metric: accuracy, margin: 15}]'": "eval.goals.0.task is missing",
     },
     "report": {
-        "": "begin one: hunmin data",
+        "": "no run there, and",
         "report.title=x": "report is unknown; known here:",
         "title": "an override is key=value",
         "name=": "name: must be a text",
