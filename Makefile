@@ -6,7 +6,7 @@ PYTHON ?= python3.11
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: setup system test check quickstart demo gpu clean
+.PHONY: setup system test check quickstart demo gpu harm-model clean
 setup: .venv/.setup-done
 
 .venv/.setup-done: requirements.lock pyproject.toml
@@ -47,6 +47,12 @@ demo: setup .venv/.demo-done
 # docs/gpu.md are those of .venv/bin/python -m launcher.gpu_check.
 gpu: setup
 	@$(BIN)/python -m launcher.gpu_check
+
+# A classifier of harmful text, from labelled data that you name (docs/safety.md): make harm-model DATA=harm.yaml
+OUT ?= models/harm
+harm-model: setup
+	@test -n "$(DATA)" || { echo "make: name the labelled data: make harm-model DATA=harm.yaml [OUT=models/harm]"; exit 2; }
+	$(BIN)/python -m data_pipeline.safety.train $(DATA) --out $(OUT)
 
 clean:
 	rm -rf .venv .ruff_cache .pytest_cache

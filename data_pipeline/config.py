@@ -4,10 +4,13 @@ A field tagged `execution()` says how fast or where; every other field says what
 the stage run again (design: artifacts).
 """
 
+import difflib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from data_pipeline.rows.reasons import EMPTY_ANSWER, SWITCHABLE
 
 
 class Section(BaseModel):
@@ -82,17 +85,38 @@ class FilterConfig(Section):
     values: tuple[str, ...] = Field(min_length=1)
 
 
-class SourceConfig(Section):
-    """A source: files, their format, and for tables the mapping to a task.
+SourceFormat = Literal[
+    "alpaca",
+    "sharegpt",
+    "vicuna",
+    "messages",
+    "oasst",
+    "prompt_completion",
+    "natural_instructions",
+    "table",
+    "parallel",
+    "gettext",
+]
 
-    `columns` maps our fields (instruction, input, answer, label, rationale) to the file's columns.
+
+class SourceConfig(Section):
+    r"""A source: files, their format, and for tables the mapping to a task.
+
+    `columns` maps our fields (instruction, input, answer, label, rationale) to the file's columns: a name, a
+    dotted path into nested values (instances.0.input), or a text with columns in braces
+    ("{premise}\n{hypothesis}"); a text without any begins with = ("=Translate this.").
     `labels` maps raw label values to answers: exact strings, or inclusive integer ranges "1-4".
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
-    format: Literal["alpaca", "sharegpt", "vicuna", "messages", "natural_instructions", "table", "parallel"]
+    format: SourceFormat
     path: str | tuple[str, ...]
     licence: str = "unknown"
+    weight: float = Field(1.0, gt=0, description="share in the mix, times its number of rows; see data.mix")
+    epochs: float | None = Field(None, gt=0, description="passes over it in an epoch; absent: data.mix")
+    max_rows: int | None = Field(None, ge=1, description="train on no more rows of it in an epoch")
+    safety: Literal["drop", "flag", "keep"] | None = Field(None, description="absent: data.safety.action")
+    attests: tuple[str, ...] = Field((), description="what it says of every answer: domain:news")
     task: str | None = None
     domain: str | None = None
     language: str | None = Field(None, description="of the answers; detected where absent")
@@ -101,12 +125,18 @@ class SourceConfig(Section):
     labels: dict[str, str] = Field(default_factory=dict)
     filters: tuple[FilterConfig, ...] = ()
     family: str | None = Field(None, description="a column or key whose value names the family")
+    each: str | None = Field(None, description="a key with a list: each of its items is a row of the record")
+    templates: str | None = Field(None, description="promptsource templates (YAML) that write the rows")
+    template_names: tuple[str, ...] = Field((), description="names, globs; absent: of the original task")
+    threads: Literal["best", "all"] = Field("best", description="oasst: which paths through a tree are rows")
     encoding: str = "utf-8"
     delimiter: str | None = Field(None, description="CSV, TSV: detected from the suffix where absent")
     quoted: bool | None = Field(None, description="fields stand in double quotes; absent: yes for , and ;")
     header: tuple[str, ...] | None = Field(None, description="column names of a table without a header line")
-    languages: tuple[str, str] | None = Field(None, description="parallel: of `path` [source, target]")
+    languages: tuple[str, str] | None = Field(None, description="parallel, gettext: [source, target]")
     directions: Literal["forward", "backward", "both"] = "forward"
+    subset: str | None = Field(None, description="hub: which configuration of the data set")
+    hub_split: str = Field("train", description="hub: which of its splits")
     max_records: int | None = Field(None, ge=1, description="read no more records from each file")
 
 
@@ -124,19 +154,152 @@ class SplitConfig(Section):
         return self
 
 
+ROLE_NAMES = ("expert", "teacher", "assistant", "creative")  # texts in variants/roles.py
+
+
 class AugmentConfig(Section):
-    """Which variants of a row are drawn in each epoch."""
+    """Which variants of a row are drawn in each epoch, each a function of (seed, row, epoch)."""
 
-    wordings: bool = True
+    wordings: bool = Field(True, description="draw a wording of the task anew in each epoch")
+    rewordings: float = Field(0.5, ge=0, le=1, description="share of own instructions that are reworded")
     task_prefix: bool = False
+    role: float = Field(0.0, ge=0, le=1, description="share of rows that get a role as system message")
+    roles: tuple[str, ...] = Field(
+        ("expert", "teacher", "assistant", "creative"),
+        min_length=1,
+        description="names of shipped roles; any other entry is the text of a role itself",
+    )
+    few_shot: float = Field(0.0, ge=0, le=1, description="share of rows that get examples of their task")
+    few_shot_k: tuple[int, int] = Field((1, 3), description="examples: from, to")
+    chain_of_thought: bool = Field(False, description="answer after the steps, where the row has a rationale")
+    materialize: Literal["epochs", "all"] = Field(
+        "epochs", description="all: every true variant of a row stands in every epoch, nothing is drawn"
+    )
+
+    @field_validator("roles")
+    @classmethod
+    def _roles_are_names_or_texts(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        """One word that is no shipped role is a misspelt name, not a text."""
+        for role in roles:
+            if role not in ROLE_NAMES and len(role.split()) < 2:
+                names = ", ".join(ROLE_NAMES)
+                raise ValueError(f"{role!r} is no role; roles are {names}, or a text of your own")
+        return roles
+
+    @field_validator("few_shot_k")
+    @classmethod
+    def _few_shot_k_is_a_range(cls, k: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= k[0] <= k[1]:
+            raise ValueError(f"few_shot_k is from, to with 1 <= from <= to, not {k[0]}, {k[1]}")
+        return k
 
 
-class BoundsConfig(Section):
-    """Lengths in characters. Label answers are exempt."""
+def _ascending(value: tuple[int, int]) -> tuple[int, int]:
+    low, high = value
+    if not 0 <= low <= high:
+        raise ValueError(f"[{low}, {high}] is no range of lengths; give [fewest, most], such as [5, 200]")
+    return value
 
-    instruction: tuple[int, int] = (1, 20_000)
-    input: tuple[int, int] = (0, 200_000)
-    answer: tuple[int, int] = (1, 200_000)
+
+Lengths = Annotated[tuple[int, int], AfterValidator(_ascending)]
+
+
+class TextBounds(Section):
+    """Ranges [fewest, most], both allowed, of characters: of the bare wording, the input and the answer."""
+
+    instruction: Lengths | None = None
+    input: Lengths | None = None
+    answer: Lengths | None = None
+
+
+class BoundsConfig(TextBounds):
+    """Lengths in characters of the bare wording, the input and the answer. Label answers are exempt.
+
+    A range given here wins over the task's own `bounds`, and that over the profile: `instruction_data`
+    (wordings of 5 to 200, answers of 3 to 2000), `sft` (answers of 10 to 1000), or `default`, which refuses
+    the absurd only.
+    """
+
+    profile: Literal["default", "instruction_data", "sft"] = "default"
+
+
+class ValidateConfig(Section):
+    """Which checks of a row are made: all but those named in `skip`; docs/reasons.md lists them.
+
+    (YAML would read a key `off` as false.)
+    """
+
+    skip: tuple[str, ...] = Field((), description="reason codes that are not checked")
+
+    @field_validator("skip")
+    @classmethod
+    def _known_checks(cls, skip: tuple[str, ...]) -> tuple[str, ...]:
+        for name in skip:
+            if name == EMPTY_ANSWER:
+                raise ValueError(f"{name} is always checked: without an answer there is nothing to train")
+            if name not in SWITCHABLE:
+                close = difflib.get_close_matches(name, SWITCHABLE, n=1)
+                hint = f"did you mean {close[0]}? " if close else ""
+                raise ValueError(f"{name!r} is no check of rows; {hint}Checks: {', '.join(SWITCHABLE)}")
+        return skip
+
+
+PersonalKind = Literal[
+    "resident_number",
+    "foreigner_number",
+    "phone",
+    "email",
+    "card",
+    "account",
+    "address",
+    "passport",
+    "driver_licence",
+]
+
+
+class PersonalDataConfig(Section):
+    """What becomes of resident registration numbers, telephone numbers, e-mail addresses, cards, accounts."""
+
+    action: Literal["mask", "drop", "keep"] = "mask"
+    kinds: tuple[PersonalKind, ...] = Field((), description="absent: all kinds")
+
+
+class SafetyConfig(Section):
+    """Harmful content, by lexicon and an optional trained classifier, on each field and on the pair."""
+
+    action: Literal["drop", "flag", "keep"] = "drop"
+    bias: Literal["drop", "flag", "keep"] = "flag"
+    classifier: str | None = Field(None, description="a folder made by `make harm-model`")
+    threshold: float | None = Field(None, gt=0, lt=1, description="absent: as chosen in training")
+    personal_data: PersonalDataConfig = Field(default_factory=lambda: PersonalDataConfig.model_validate({}))
+
+    @model_validator(mode="after")
+    def _threshold_of_something(self) -> Self:
+        if self.threshold is not None and self.classifier is None:
+            raise ValueError("threshold is the classifier's; name a classifier, or remove threshold")
+        return self
+
+
+class DedupConfig(Section):
+    """Which rows are one row too many. Variants inside a family are never near duplicates of each other."""
+
+    exact: bool = True
+    near: bool = True
+    threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of character shingles")
+
+
+class MixConfig(Section):
+    """How many rows of each source an epoch holds (variants/mix.py says exactly how).
+
+    Share of a source before caps: weight * rows ** (1 / temperature). 1.0 is proportional to its rows.
+    """
+
+    temperature: float = Field(1.0, ge=1, description="above 1 evens the sources out")
+    rows: int | None = Field(
+        None,
+        ge=1,
+        description="rows in an epoch, those of sources with `epochs` included; absent: as many as there are",
+    )
 
 
 class DataConfig(Section):
@@ -147,11 +310,21 @@ class DataConfig(Section):
     template: str = Field("chat", description="chat: the tokenizer's own; a built-in; or a Jinja file")
     seq_len: int = Field(1024, ge=16)
     epochs: int = Field(1, ge=1)
-    too_long: Literal["reject"] = "reject"
+    too_long: Literal["reject", "shorten_input"] = Field(
+        "reject", description="shorten_input: cut the end of the input, never the answer"
+    )
+    same_prompt: Literal["keep_all", "first", "majority", "reject"] = Field(
+        "keep_all", description="what becomes of one prompt with several answers"
+    )
     split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
     bounds: BoundsConfig = Field(default_factory=lambda: BoundsConfig.model_validate({}))
+    validation: ValidateConfig = Field(default_factory=lambda: ValidateConfig.model_validate({}))
+    safety: SafetyConfig = Field(default_factory=lambda: SafetyConfig.model_validate({}))
+    dedup: DedupConfig = Field(default_factory=lambda: DedupConfig.model_validate({}))
+    allow_contamination: str | None = Field(None, min_length=1, description="the reason, for every report")
     augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
-    batch_rows: int = execution(1024, ge=1, description="rows a Ray Data batch holds")
+    mix: MixConfig = Field(default_factory=lambda: MixConfig.model_validate({}))
+    part_rows: int = execution(20_000, ge=1, description="rows between two files of the work in progress")
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:

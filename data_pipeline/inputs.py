@@ -5,13 +5,13 @@ from pathlib import Path
 from jinja2 import Environment, TemplateSyntaxError
 
 from data_pipeline.artifact import sha256_file, sha256_json
-from data_pipeline.config import DataConfig, ModelConfig, resolve_path
+from data_pipeline.config import DataConfig, ModelConfig, SourceConfig, resolve_path
 from data_pipeline.model_folder import TOKENIZER_FILES, hub_identity, local_model
 from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
 from data_pipeline.sources import describe, expand, read
-from data_pipeline.variants.tasks import SHIPPED, check_task_names, load_tasks, require_bank
+from data_pipeline.variants.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
 
-PEEK_BYTES = 64 << 20  # larger files would take long: a JSON array is read whole
+PEEK_BYTES = 64 << 20  # larger files may take long: natural_instructions and gettext are read whole
 
 
 def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
@@ -26,6 +26,8 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
         for unit in expand(source, index=index, base=base):
             for number, path in enumerate(unit.paths):
                 files[f"{source.name}:{unit.file}:{number}"] = sha256_file(Path(path))
+            if unit.templates is not None:
+                files[f"{source.name}:templates"] = sha256_file(Path(unit.templates))
     for folder in (SHIPPED, *([resolve_path(config.tasks, base)] if config.tasks else [])):
         files |= {f"task:{path.name}": sha256_file(path) for path in sorted(folder.glob("*.yaml"))}
     template = resolve_path(config.template, base)
@@ -48,6 +50,7 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
     """
     units = [unit for i, source in enumerate(config.sources) for unit in expand(source, index=i, base=base)]
     paths = [Path(path) for unit in units for path in unit.paths]
+    paths += sorted({Path(unit.templates) for unit in units if unit.templates is not None})
     if config.tasks:
         paths.append(resolve_path(config.tasks, base))
     folder = None if model.path is None else local_model(model.path, base)
@@ -62,14 +65,22 @@ def check(config: DataConfig, *, base: Path) -> None:
     """
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
     check_task_names(config, tasks)
+    check_attests(config)
     _check_template(named_template(config.template, base))
     for index, source in enumerate(config.sources):
         for unit in expand(source, index=index, base=base):
             describe(unit, source)
             if all(Path(path).stat().st_size < PEEK_BYTES for path in unit.paths):
                 next(iter(read(unit, source)), None)  # the first records show whether this is its format
-        if source.format in ("table", "parallel") and "instruction" not in source.columns:
+        if _needs_wordings(source):
             require_bank(tasks, source.task or "", source=source.name)
+
+
+def _needs_wordings(source: SourceConfig) -> bool:
+    """Whether the rows come without an instruction of their own."""
+    if source.format == "table":
+        return "instruction" not in source.columns and source.templates is None
+    return source.format in ("parallel", "gettext")
 
 
 def _check_template(text: str | None) -> None:

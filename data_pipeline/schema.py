@@ -17,7 +17,10 @@ Split = Literal["train", "val", "heldout"]
 MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("train", pa.bool_())])
 
 # The parts a row was made of, before any wording, wrapper or template.
-FIELDS = pa.struct([(name, pa.string()) for name in ("instruction", "input", "answer", "rationale", "label")])
+# `value` is the raw label as the file spells it ("9"), which answer renderers read.
+FIELDS = pa.struct(
+    [(name, pa.string()) for name in ("instruction", "input", "answer", "rationale", "label", "value")]
+)
 
 # Where a row came from. No machine, no absolute path: `file` is relative to its source's folder.
 _ORIGIN = [
@@ -41,6 +44,7 @@ _VARIANT = [
     ("weight", pa.float32()),
     ("constraints", pa.list_(pa.string())),
     ("transforms", pa.list_(pa.string())),  # in order of application
+    ("flags", pa.list_(pa.string())),  # what safety found and kept: harmful_request_refused, bias:gender
 ]
 
 # A row on its way through the pipeline.
@@ -64,6 +68,7 @@ LEDGER = pa.schema(
         *_VARIANT,
         ("split", pa.string()),
         ("epoch", pa.int32()),
+        ("repeat", pa.int32()),  # which copy of the row in its epoch, 0-based (mix, materialize: all)
         ("pack", pa.int64()),  # counted over (split, epoch)
         ("num_tokens", pa.int32()),
         ("num_trained_tokens", pa.int32()),
@@ -153,6 +158,15 @@ class SourceStats(TypedDict):
     dialect: list[str]  # what was detected or declared, in words
 
 
+class SourceShares(TypedDict):
+    """A source's part of the train split, planned by the mix and realised in packs. Each sums to 1."""
+
+    planned_rows_share: float
+    realised_rows_share: float
+    planned_tokens_share: float  # planned rows times the source's mean trained tokens
+    realised_tokens_share: float
+
+
 class TaskStats(TypedDict):
     """A task's rows per split, tokens over all epochs, and the commonest train answer."""
 
@@ -160,6 +174,86 @@ class TaskStats(TypedDict):
     tokens: int
     trained_tokens: int
     majority_answer: str
+
+
+class WordingStats(TypedDict):
+    """How often the wordings of the tasks were paired with a train row, over all epochs."""
+
+    pairs: dict[str, int]  # by id: task/wording
+    axes: dict[str, int]
+    never_paired: list[str]  # of the banks of the corpus' tasks, those held out apart
+
+
+class VariantStats(TypedDict):
+    """Of a source's rendered train rows, over all epochs: what was drawn for them."""
+
+    rows: int
+    wording: float  # shares of the rows
+    rewording: float
+    role: float
+    few_shot: float
+    chain_of_thought: float
+    wrappers: dict[str, int]  # rows by what stood around them; those without are left out
+
+
+class SamePromptStats(TypedDict):
+    """Prompts with several answers, their rows, and what the config does with them."""
+
+    prompts: int
+    rows: int
+    rule: str
+
+
+class ContaminationStats(TypedDict):
+    """Held-out rows that stand in the train split too, by kind; `allowed` is the config's reason to go on."""
+
+    leaks: dict[str, int]
+    allowed: str | None
+
+
+class Lengths(TypedDict):
+    """Characters."""
+
+    min: int
+    median: int
+    p95: int
+    max: int
+
+
+class TextDiversity(TypedDict):
+    """Words of some texts, and the shares of n-grams among theirs that are different ones."""
+
+    words: int
+    distinct_1: float
+    distinct_2: float
+    distinct_3: float
+
+
+class TaskDiversity(TypedDict):
+    """How varied a task's train rows are, as rendered in epoch 0."""
+
+    rows: int
+    instruction: TextDiversity
+    answer: TextDiversity
+    verbs: dict[str, int]  # the commonest that requests ask for; rows of each
+    rows_with_verb: int
+    lengths: dict[str, Lengths]  # instruction, input, answer
+
+
+class LanguageTokens(TypedDict):
+    """How the tokenizer fits a language, over all renderings of rows whose answer is in it."""
+
+    tokens: int
+    chars_per_token: float
+    byte_share: float  # of tokens that are pieces of characters
+    vocabulary_share: float  # of the vocabulary that was used
+
+
+class RejectExample(TypedDict):
+    """A record that was rejected; personal data in the detail is masked."""
+
+    where: str  # source:file:record
+    detail: str
 
 
 class Histogram(TypedDict):
@@ -175,12 +269,22 @@ class Stats(TypedDict):
     schema_version: int
     sources: dict[str, SourceStats]
     rejected: dict[str, int]
+    rejected_examples: dict[str, list[RejectExample]]  # by reason, the first few
+    duplicates: dict[str, dict[str, int]]  # by source: duplicate, near_duplicate
+    flags: dict[str, int]  # kept rows by what safety found in them
+    personal_data: dict[str, int]  # kept rows by the kind of personal data that was masked in them
+    same_prompt: SamePromptStats
+    contamination: ContaminationStats
     unrendered: dict[str, int]  # renderings refused in some epoch of rows that were kept, by reason
     tasks: dict[str, TaskStats]
     splits: dict[str, SplitStats]
     row_tokens: Histogram
     trained_tokens: Histogram
-    chars_per_token: dict[str, float]  # by language, over trained rows
+    wordings: WordingStats
+    variants: dict[str, VariantStats]  # by source
+    mix: dict[str, SourceShares]  # by source
+    diversity: dict[str, TaskDiversity]  # by task
+    tokenizer: dict[str, LanguageTokens]  # by language
     vocab_size: int
     seq_len: int
     epochs: int

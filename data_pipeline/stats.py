@@ -1,122 +1,211 @@
-"""data/stats.json: what came in, what was kept, what the packs hold."""
+"""data/stats.json: what came in, what was kept, what the packs hold. Counted in the accounts, once."""
 
-from collections import Counter
-from itertools import pairwise
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from data_pipeline.config import DataConfig
-from data_pipeline.schema import SCHEMA_VERSION, Histogram, SourceStats, SplitStats, Stats, TaskStats
+from data_pipeline.accounts import Accounts
+from data_pipeline.augment_stats import mix_stats, variant_stats, wording_stats
+from data_pipeline.config import DataConfig, SourceConfig
+from data_pipeline.safety import personal
+from data_pipeline.schema import (
+    SCHEMA_VERSION,
+    ContaminationStats,
+    Histogram,
+    RejectExample,
+    SamePromptStats,
+    SourceStats,
+    SplitStats,
+    Stats,
+    TaskStats,
+)
+from data_pipeline.tally import Tally
+from data_pipeline.variants.mix import SourcePlan
+from data_pipeline.variants.tasks import Task
 
-Row = dict[str, Any]
+EXAMPLES_PER_REASON = 3
+DETAIL_CHARS = 200  # of an example; longer details are cut
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the rules over the whole corpus found.
+
+    Attributes:
+        same_prompt: prompts that have several answers, and their rows.
+        leaks: held-out rows that stand in the train split, by kind; only where the config allows them.
+        mix: what an epoch takes from each source.
+    """
+
+    same_prompt: dict[str, int]
+    leaks: dict[str, int]
+    mix: dict[str, SourcePlan]
 
 
 def summarize(
+    accounts: Accounts,
     config: DataConfig,
+    decided: Decided,
     *,
-    origins: list[Row],
-    renders: list[Row],
-    rows: list[Row],
-    dialects: dict[str, list[str]],
+    dialects: Mapping[str, list[str]],
     vocab_size: int,
+    tasks: Mapping[str, Task],
+    tally: Tally,
 ) -> Stats:
-    """Count everything once.
+    """Everything counted.
 
     Args:
+        accounts: with `placed`.
         config: the data section.
-        origins: every record read, refused ones with a reason.
-        renders: every rendering tried.
-        rows: the ledger.
+        decided: what the rules over the whole corpus found.
         dialects: per source, what was declared or detected.
         vocab_size: of the tokenizer.
+        tasks: by name, with their banks.
+        tally: what was counted of the texts and tokens of all parts.
     """
-    kept = [origin for origin in origins if origin["reason"] is None]
-    refused = [origin for origin in origins if origin["reason"] is not None]
+    present = accounts.rows("SELECT DISTINCT task FROM alive ORDER BY task")
     return Stats(
         schema_version=SCHEMA_VERSION,
-        sources={
-            source.name: _source(source.name, source.licence, origins, dialects) for source in config.sources
-        },
-        rejected=dict(Counter(row["reason"] for row in refused).most_common()),
-        unrendered=_unrendered(kept, renders),
-        tasks={task: _task(task, kept, rows) for task in sorted({row["task"] for row in kept})},
-        splits={
-            split: _split(split, kept, renders, rows, config.seq_len) for split in ("train", "val", "heldout")
-        },
-        row_tokens=_histogram([row["num_tokens"] for row in rows]),
-        trained_tokens=_histogram([row["num_trained_tokens"] for row in rows]),
-        chars_per_token=_chars_per_token(kept, renders),
+        sources={source.name: _source(accounts, source, dialects[source.name]) for source in config.sources},
+        rejected=accounts.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
+        rejected_examples=_rejected_examples(accounts),
+        duplicates=_duplicates(accounts),
+        flags=accounts.counts(
+            "SELECT flag, count(*) FROM (SELECT unnest(flags) AS flag FROM alive) GROUP BY 1"
+        ),
+        personal_data=accounts.counts(
+            "SELECT substr(done, 8), count(*) FROM (SELECT unnest(transforms) AS done FROM alive) "
+            "WHERE starts_with(done, 'masked:') GROUP BY 1"
+        ),
+        same_prompt=SamePromptStats(
+            prompts=decided.same_prompt["prompts"], rows=decided.same_prompt["rows"], rule=config.same_prompt
+        ),
+        contamination=ContaminationStats(
+            leaks=dict(sorted(decided.leaks.items())), allowed=config.allow_contamination
+        ),
+        unrendered=accounts.counts(
+            "SELECT reason, count(*) FROM renders SEMI JOIN alive USING (ord) "
+            "WHERE reason IS NOT NULL GROUP BY 1"
+        ),
+        tasks={line["task"]: _task(accounts, line["task"]) for line in present},
+        splits={split: _split(accounts, split, config.seq_len) for split in ("train", "val", "heldout")},
+        row_tokens=_histogram(accounts, "num_tokens"),
+        trained_tokens=_histogram(accounts, "num_trained_tokens"),
+        wordings=wording_stats(accounts, tasks),
+        variants=variant_stats(accounts),
+        mix=mix_stats(accounts, decided.mix),
+        diversity={task: texts.summary() for task, texts in sorted(tally.texts.items())},
+        tokenizer={language: counts.summary() for language, counts in sorted(tally.tokens.items())},
         vocab_size=vocab_size,
         seq_len=config.seq_len,
         epochs=config.epochs,
     )
 
 
-def _unrendered(kept: list[Row], renders: list[Row]) -> dict[str, int]:
-    ids = {row["row_id"] for row in kept}
-    refused = (r["reason"] for r in renders if r["reason"] is not None and r["row_id"] in ids)
-    return dict(Counter(refused).most_common())
-
-
-def _source(name: str, licence: str, origins: list[Row], dialects: dict[str, list[str]]) -> SourceStats:
-    own = [origin for origin in origins if origin["source"] == name]
-    reasons = Counter(origin["reason"] for origin in own if origin["reason"] is not None)
+def _source(accounts: Accounts, source: SourceConfig, dialect: list[str]) -> SourceStats:
+    rejected = accounts.counts(
+        "SELECT reason, count(*) FROM refused JOIN rows USING (ord) WHERE source = ? GROUP BY 1",
+        [source.name],
+    )
+    (read,) = accounts.rows(
+        "SELECT count(*) AS records, count(DISTINCT file) AS files FROM rows WHERE source = ?", [source.name]
+    )
     return SourceStats(
-        files=len({origin["file"] for origin in own}),
-        records=len(own),
-        kept=len(own) - reasons.total(),
-        rejected=dict(reasons.most_common()),
-        licence=licence,
-        dialect=dialects[name],
+        files=read["files"],
+        records=read["records"],
+        kept=read["records"] - sum(rejected.values()),
+        rejected=rejected,
+        licence=source.licence,
+        dialect=dialect,
     )
 
 
-def _task(task: str, kept: list[Row], rows: list[Row]) -> TaskStats:
-    train = [row for row in rows if row["task"] == task and row["split"] == "train"]
-    answers = Counter(
-        row["short_answer"]
-        for row in kept
-        if row["task"] == task and row["split"] == "train" and row["short_answer"] is not None
+def _task(accounts: Accounts, task: str) -> TaskStats:
+    answers = accounts.rows(
+        "SELECT short_answer, count(*) AS n FROM alive WHERE task = ? AND split = 'train' "
+        "AND short_answer IS NOT NULL GROUP BY 1 ORDER BY n DESC, min(ord) LIMIT 1",
+        [task],
+    )
+    trained = _tokens(
+        accounts, "placed JOIN renders USING (ord, epoch, repeat)", "task = ? AND split = 'train'", [task]
     )
     return TaskStats(
-        rows=dict(Counter(row["split"] for row in kept if row["task"] == task)),
-        tokens=sum(row["num_tokens"] for row in train),
-        trained_tokens=sum(row["num_trained_tokens"] for row in train),
-        majority_answer=answers.most_common(1)[0][0] if answers else "",
+        rows=accounts.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
+        tokens=trained["tokens"],
+        trained_tokens=trained["trained_tokens"],
+        majority_answer=answers[0]["short_answer"] if answers else "",
     )
 
 
-def _split(split: str, kept: list[Row], renders: list[Row], rows: list[Row], seq_len: int) -> SplitStats:
-    own = [row for row in rows if row["split"] == split]
-    if split == "heldout":
-        asked = [r for r in renders if r["split"] == split and r["reason"] is None]
-        tokens, trained = sum(r["num_tokens"] for r in asked), sum(r["num_trained_tokens"] for r in asked)
-    else:
-        tokens, trained = sum(r["num_tokens"] for r in own), sum(r["num_trained_tokens"] for r in own)
-    packs = len({(row["epoch"], row["pack"]) for row in own})
-    members = [row for row in kept if row["split"] == split]
+def _tokens(accounts: Accounts, relation: str, where: str, parameters: list[Any]) -> dict[str, int]:
+    (found,) = accounts.rows(
+        "SELECT coalesce(sum(num_tokens), 0)::BIGINT AS tokens, "
+        f"coalesce(sum(num_trained_tokens), 0)::BIGINT AS trained_tokens FROM {relation} WHERE {where}",
+        parameters,
+    )
+    return found
+
+
+def _split(accounts: Accounts, split: str, seq_len: int) -> SplitStats:
+    (members,) = accounts.rows(
+        "SELECT count(*) AS rows, count(DISTINCT family_id) AS families FROM alive WHERE split = ?", [split]
+    )
+    relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat)"
+    tokens = _tokens(accounts, relation, "split = ? AND reason IS NULL", [split])
+    packs = accounts.number(
+        "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat) "
+        "WHERE split = ?",
+        [split],
+    )
     return SplitStats(
-        rows=len(members),
-        families=len({row["family_id"] for row in members}),
+        rows=members["rows"],
+        families=members["families"],
         packs=packs,
-        tokens=tokens,
-        trained_tokens=trained,
-        fill=round(tokens / (packs * seq_len), 6) if packs else 0.0,
+        tokens=tokens["tokens"],
+        trained_tokens=tokens["trained_tokens"],
+        fill=round(tokens["tokens"] / (packs * seq_len), 6) if packs else 0.0,
     )
 
 
-def _histogram(lengths: list[int]) -> Histogram:
-    longest = max(lengths, default=1)
-    edges = [0, *(16 * 2**i for i in range(20) if 16 * 2**i < 2 * max(longest, 8) + 1)]
-    counts = [sum(low <= n < high for n in lengths) for low, high in pairwise(edges)]
-    return Histogram(edges=edges, counts=counts)
+def _histogram(accounts: Accounts, column: str) -> Histogram:
+    """Of the placed rows; bins double from 16."""
+    found = accounts.rows(
+        f"SELECT CASE WHEN {column} < 16 THEN 0 ELSE floor(log2({column} / 16))::INTEGER + 1 END AS bin, "
+        "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+    )
+    counts = {line["bin"]: line["n"] for line in found}
+    last = max(counts, default=0)
+    return Histogram(
+        edges=[0, *(16 * 2**number for number in range(last + 1))],
+        counts=[counts.get(number, 0) for number in range(last + 1)],
+    )
 
 
-def _chars_per_token(kept: list[Row], renders: list[Row]) -> dict[str, float]:
-    language = {row["row_id"]: row["language"] for row in kept}
-    chars: Counter[str] = Counter()
-    tokens: Counter[str] = Counter()
-    for render in renders:
-        if render["reason"] is None and render["row_id"] in language:
-            chars[language[render["row_id"]]] += render["num_chars"]
-            tokens[language[render["row_id"]]] += render["num_tokens"]
-    return {name: round(chars[name] / tokens[name], 4) for name in sorted(tokens)}
+def _rejected_examples(accounts: Accounts) -> dict[str, list[RejectExample]]:
+    """By reason, the first records that it hit; what is personal in the details is masked."""
+    lines = accounts.rows(
+        f"""
+        SELECT reason, row_id, detail FROM refused JOIN rows USING (ord) SEMI JOIN (
+            SELECT unnest(min(ord, {EXAMPLES_PER_REASON})) AS ord FROM refused GROUP BY reason
+        ) USING (ord) ORDER BY reason, ord
+        """
+    )
+    out: dict[str, list[RejectExample]] = {}
+    for line in lines:
+        detail, _ = personal.mask(line["detail"] or "")
+        if len(detail) > DETAIL_CHARS:
+            detail = detail[:DETAIL_CHARS].rstrip() + "…"
+        out.setdefault(line["reason"], []).append(RejectExample(where=line["row_id"], detail=detail))
+    return out
+
+
+def _duplicates(accounts: Accounts) -> dict[str, dict[str, int]]:
+    """By source, its rows that said the same as another row, or nearly."""
+    lines = accounts.rows(
+        "SELECT source, reason, count(*) AS n FROM refused JOIN rows USING (ord) "
+        "WHERE reason IN ('duplicate', 'near_duplicate') GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    out: dict[str, dict[str, int]] = {}
+    for line in lines:
+        out.setdefault(line["source"], {})[line["reason"]] = line["n"]
+    return out

@@ -7,7 +7,7 @@ from pydantic import Field
 from data_pipeline.config import Section, execution
 
 STAGE_VERSION = 2
-REPORT_STAGE_VERSION = 2
+REPORT_STAGE_VERSION = 3
 
 
 System = Literal["base", "majority", "copy", "first_sentence"]

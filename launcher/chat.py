@@ -1,9 +1,6 @@
 """`hunmin chat RUN`: the model of a run in the terminal, or line by line through a pipe."""
 
 import contextlib
-import difflib
-import os
-import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,8 +9,10 @@ from typing import Any
 
 from data_pipeline.artifact import load_manifest, verify
 from data_pipeline.errors import InputError
+from launcher import run_folder
 from launcher.config import RunConfig, load
 from launcher.machine import usable_cores
+from launcher.run_folder import stage_command
 
 HELP = "/reset forgets the conversation, /quit or Ctrl-D ends; a line that ends with \\ goes on in the next"
 
@@ -79,21 +78,11 @@ def find_run(run: Path) -> Path:
     Raises:
         InputError: says what is there instead.
     """
-    runs = Path(os.environ.get("HUNMIN_RUNS") or "runs")
-    folder = run if run.exists() or run.is_absolute() else runs / run
-    if not folder.is_dir():
-        names = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
-        near = difflib.get_close_matches(run.name, names, n=1)
-        there = f"{runs} holds {', '.join(sorted(names)[:6])}" if names else f"{runs} holds no run"
-        hint = f"did you mean {runs / near[0]}?" if near else there
-        raise InputError(f"{run}: no such run folder; {hint}")
-    if not (folder / "config.yaml").exists():
-        what = "a model folder, not a run" if (folder / "config.json").exists() else "not a run folder"
-        raise InputError(f"{folder}: {what} (no config.yaml in it); name the folder that hunmin run made")
+    folder = run_folder.find_run(run)
     if not (folder / "train" / "manifest.json").exists():
         raise InputError(
             f"{folder}: training is not finished, so there is no model to talk to; "
-            f"run: {_train_command(folder)}"
+            f"run: {stage_command(folder, 'train')}"
         )
     return folder
 
@@ -107,11 +96,7 @@ def check_model(folder: Path) -> None:
     manifest = load_manifest(folder / "train")
     files = manifest.files if manifest else []
     models = {entry.path for entry in files if entry.path.startswith(("export/", "base/"))}
-    verify(folder / "train", cure=_train_command(folder), only=models)
-
-
-def _train_command(folder: Path) -> str:
-    return shlex.join(["hunmin", "train", str(folder / "config.yaml"), "--run", str(folder)])
+    verify(folder / "train", cure=stage_command(folder, "train"), only=models)
 
 
 def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:

@@ -41,6 +41,23 @@ Force = Annotated[
     bool, typer.Option("--force", help="go on with another config; stages that change are kept aside")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as one JSON object")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or its name below runs/")]
+PackNumber = Annotated[int | None, typer.Option("--pack", min=0, help="the pack of this number")]
+RowId = Annotated[
+    str | None,
+    typer.Option("--row", metavar="ID", help="the row of this id, such as reviews:a.tsv:12.0"),
+]
+Epoch = Annotated[int, typer.Option("--epoch", min=0, help="of the pack; each epoch counts its own")]
+
+
+class Split(StrEnum):
+    """What packs are made for."""
+
+    train = "train"
+    val = "val"
+
+
+OfSplit = Annotated[Split, typer.Option("--split", help="of the pack")]
 
 
 class Target(StrEnum):
@@ -153,8 +170,66 @@ _stage_command("report", "Only report: one page of what the other stages wrote."
 
 
 @app.command()
+def show(
+    run_dir: RunFolder,
+    pack: PackNumber = None,
+    row: RowId = None,
+    split: OfSplit = Split.train,
+    epoch: Epoch = 0,
+    ids: Annotated[bool, typer.Option("--ids", help="also the ids of the tokens")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="write it as a page to this file instead")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What is trained and what is context in a pack, or where a row stands.
+
+    Example: hunmin show runs/quickstart --pack 3
+    """
+    from launcher.show import as_json as to_json
+    from launcher.show import print_text, write_page
+    from launcher.show import show as find
+
+    with reported(_runs()):
+        shown = find(run_dir, pack=pack, row=row, split=split.value, epoch=epoch)
+        if html is not None:
+            write_page(html, shown, ids=ids)
+            print(f"written: {html}", file=sys.stderr if as_json else sys.stdout)
+        if as_json:
+            print(to_json(shown))
+        elif html is None:
+            print_text(shown, ids=ids)
+
+
+@app.command()
+def trace(
+    run_dir: RunFolder,
+    pack: PackNumber = None,
+    token: Annotated[int | None, typer.Option("--token", min=0, help="its position in the pack")] = None,
+    row: RowId = None,
+    split: OfSplit = Split.train,
+    epoch: Epoch = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Where a token of a pack came from, read again from its source; or where a row went.
+
+    Example: hunmin trace runs/quickstart --pack 3 --token 120
+    """
+    from launcher.trace import as_json as to_json
+    from launcher.trace import print_text
+    from launcher.trace import trace as find
+
+    with reported(_runs()):
+        traced = find(run_dir, pack=pack, token=token, row=row, split=split.value, epoch=epoch)
+        if as_json:
+            print(to_json(traced))
+        else:
+            print_text(traced)
+
+
+@app.command()
 def chat(
-    run_dir: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or its name below runs/")],
+    run_dir: RunFolder,
     base: Annotated[bool, typer.Option("--base", help="talk to the model before training")] = False,
     max_new_tokens: Annotated[
         int | None,

@@ -24,6 +24,7 @@ from data_pipeline.model_folder import MODEL_FILES, locate_model, model_sha256
 from data_pipeline.packing.builtin import BUILT_IN
 from data_pipeline.progress import progress, say
 from data_pipeline.sources import expand
+from data_pipeline.sources.settings import HUB_SPLIT
 from launcher.config import RunConfig, load, resolved
 
 RECORD = "fetched.json"
@@ -148,6 +149,9 @@ def _sides(source: SourceConfig) -> tuple[str, ...]:
 
 
 def _settings_items(config: DataConfig, base: Path) -> Iterator[Item]:
+    for source in config.sources:
+        if source.templates is not None:
+            yield Item(source.name, resolve_path(source.templates, base), f"templates/{source.name}.yaml")
     if config.tasks:
         for path in sorted(resolve_path(config.tasks, base).glob("*.yaml")):
             yield Item("tasks", path, f"tasks/{path.name}")
@@ -166,7 +170,10 @@ def _moved(config: RunConfig, base: Path) -> RunConfig:
     for source in config.data.sources:
         folders = tuple(f"corpus/{source.name}/{side}".rstrip("/") for side in _sides(source))
         path = folders if source.format == "parallel" else folders[0]
-        sources.append(source.model_copy(update={"path": path}))
+        templates = None if source.templates is None else f"templates/{source.name}.yaml"
+        # What came from the hub lies here as files, which have no subset or split.
+        here = {"path": path, "templates": templates, "subset": None, "hub_split": HUB_SPLIT}
+        sources.append(source.model_copy(update=here))
     template = _template_file(config.data, base)
     data = config.data.model_copy(
         update={

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 GROUPS = (
     ("Begin", ("doctor", "init", "fetch")),
     ("From corpus to report", ("run", "data", "train", "eval", "report")),
+    ("Look into a run", ("show", "trace")),
     ("On a cluster", ("submit",)),
     ("Try the model", ("chat",)),
 )
@@ -44,6 +45,7 @@ KOREAN = {
     "Show this message and exit.": "이 도움말을 보여 준다",
     "Begin": "처음에",
     "From corpus to report": "말뭉치에서 보고서까지",
+    "Look into a run": "실행 들여다보기",
     "On a cluster": "클러스터에서",
     "Try the model": "모델 써 보기",
     "More": "그 밖에",
@@ -79,6 +81,12 @@ KOREAN = {
     "Run on a cluster: all stages as a job of SLURM or of Ray.": (
         "모든 단계를 SLURM이나 Ray 클러스터의 작업으로 맡긴다."
     ),
+    "What is trained and what is context in a pack, or where a row stands.": (
+        "묶음에서 무엇이 학습되고 무엇이 문맥인지, 또는 한 행이 어디에 있는지 보여 준다."
+    ),
+    "Where a token of a pack came from, read again from its source; or where a row went.": (
+        "묶음 속 토큰을 원본까지 되짚어 가거나, 한 행이 어디로 갔는지 알려 준다."
+    ),
     "Talk to the trained model of a run in the terminal.": "학습한 모델과 터미널에서 이야기한다.",
     # arguments and options
     "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
@@ -105,6 +113,13 @@ KOREAN = {
     "utf-8, cp949 …; else detected": "utf-8, cp949 등. 없으면 알아낸다",
     "tab, comma, semicolon, or the sign; else detected": "tab, comma, semicolon 또는 기호. 없으면 알아낸다",
     "a run folder, or its name below runs/": "실행 폴더, 또는 runs/ 아래의 이름",
+    "the pack of this number": "이 번호의 묶음",
+    "the row of this id, such as reviews:a.tsv:12.0": "이 id의 행. 예: reviews:a.tsv:12.0",
+    "of the pack": "학습용(train) 묶음인지 검증용(val) 묶음인지",
+    "of the pack; each epoch counts its own": "묶음의 에포크. 번호는 에포크마다 따로 센다",
+    "also the ids of the tokens": "토큰의 id도 보여 준다",
+    "write it as a page to this file instead": "화면 대신 이 파일에 웹 페이지로 쓴다",
+    "its position in the pack": "묶음 안에서의 위치",
     "talk to the model before training": "학습하기 전의 모델과 이야기한다",
     "where an answer is cut; default: as in eval": "답을 자르는 길이. 기본값: eval과 같음",
     "0 always takes the likeliest token": "0이면 언제나 가장 그럴듯한 토큰을 고른다",

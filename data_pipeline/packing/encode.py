@@ -1,56 +1,138 @@
-"""A row in one epoch: wording drawn, template applied, tokenized and masked; or a reason why not."""
+"""A row in one epoch: variant drawn, template applied, tokenized and masked; or a reason why not."""
 
+from dataclasses import replace
 from typing import Any
 
-from data_pipeline.config import DataConfig
-from data_pipeline.packing.template import Renderer, RowRefused
-from data_pipeline.variants.tasks import Task, task_of, to_messages
+import pyarrow as pa
+
+from data_pipeline.build import Build
+from data_pipeline.packing.template import Rendered, RowRefused
+from data_pipeline.variants.draw import Drawn, draw
+from data_pipeline.variants.few_shot import ExamplePool
+
+# A row in an epoch, without its ids: those lie in an Arrow file beside, at `idx`.
+RENDERED = pa.schema(
+    [
+        ("ord", pa.int64()),
+        ("epoch", pa.int32()),
+        ("repeat", pa.int32()),
+        ("split", pa.string()),
+        ("task", pa.string()),
+        ("language", pa.string()),
+        ("source", pa.string()),
+        ("row_hash", pa.uint64()),
+        ("wording_id", pa.string()),
+        ("wrapper", pa.string()),
+        ("constraints", pa.list_(pa.string())),
+        ("transforms", pa.list_(pa.string())),
+        ("num_tokens", pa.int32()),
+        ("num_trained_tokens", pa.int32()),
+        ("num_chars", pa.int64()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+        ("part", pa.int64()),
+        ("idx", pa.int64()),
+    ]
+)
 
 
-def encode(
-    row: dict[str, Any],
-    *,
-    epoch: int,
-    renderer: Renderer,
-    tasks: dict[str, Task],
-    config: DataConfig,
-    seed: int,
-) -> dict[str, Any]:
-    """Ids, labels and what was done to the row; `reason`, `detail` where it cannot be trained.
+def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dict[str, Any]:
+    """The columns of RENDERED but part and idx, with `row`, `messages`, `instruction`, `references`,
+    `input_ids` and `labels`.
 
-    Held-out rows keep their messages and drop the ids: eval asks them, nothing trains on them.
+    A row that cannot be trained in this epoch has `reason` and `detail` instead of ids.
+
+    Args:
+        row: a line of PREPARED that was kept.
+        build: of this run.
+        epoch, repeat: choose the variant. Validation and held-out rows are rendered plainly, once.
     """
-    messages, wording_id = to_messages(
-        row,
-        task_of(tasks, row["task"]),
-        seed=seed,
-        epoch=epoch,
-        wordings=config.augment.wordings,
-        prefix=config.augment.task_prefix,
-    )
-    out = {
-        "row_id": row["row_id"],
-        "split": row["split"],
-        "epoch": epoch,
-        "task": row["task"],
-        "wording_id": wording_id,
-        "transforms": [],
-    }
+    drawn = _draw(row, build, epoch, repeat, examples=build.examples if row["split"] == "train" else None)
+    names = ("ord", "split", "task", "language", "source", "row_hash")
+    out: dict[str, Any] = {name: row[name] for name in names} | {"epoch": epoch, "repeat": repeat, "row": row}
     try:
-        rendered = renderer.row(messages)
+        if drawn.examples and not _fits(drawn.messages, build):  # rather without examples than not at all
+            drawn = _draw(row, build, epoch, repeat, examples=None)
+        drawn, rendered = _fitted(drawn, build)
     except RowRefused as refused:
-        return out | {"reason": refused.reason, "detail": refused.detail}
-    num_tokens = len(rendered.input_ids)
-    if num_tokens > config.seq_len:
-        return out | {"reason": "too_long", "detail": f"{num_tokens} tokens, seq_len is {config.seq_len}"}
-    if not rendered.num_trained_tokens:
-        return out | {"reason": "no_trained_tokens", "detail": "every answer was left out by the template"}
-    out |= {
-        "transforms": [f"untrained_turn:{turn}" for turn in rendered.untrained_turns],
-        "num_tokens": num_tokens,
+        out |= {"reason": refused.reason, "detail": refused.detail, "transforms": [], "constraints": []}
+        return out | {"wording_id": drawn.wording_id, "wrapper": drawn.wrapper}
+    return out | {
+        "wording_id": drawn.wording_id,
+        "wrapper": drawn.wrapper,
+        "constraints": drawn.constraints,
+        "transforms": [*drawn.transforms, *(f"untrained_turn:{turn}" for turn in rendered.untrained_turns)],
+        "num_tokens": len(rendered.input_ids),
         "num_trained_tokens": rendered.num_trained_tokens,
-        "num_chars": sum(len(m["content"]) for m in messages),
+        "num_chars": sum(len(m["content"]) for m in drawn.messages),
+        "messages": drawn.messages,
+        "instruction": drawn.instruction,
+        "examples": drawn.examples,
+        "references": drawn.references or row["references"],
+        "input_ids": rendered.input_ids,
+        "labels": rendered.labels,
     }
-    if row["split"] == "heldout":
-        return out | {"messages": messages}
-    return out | {"input_ids": rendered.input_ids, "labels": rendered.labels}
+
+
+def _draw(
+    row: dict[str, Any], build: Build, epoch: int, repeat: int, *, examples: ExamplePool | None
+) -> Drawn:
+    return draw(
+        row | {"attests": build.attests[row["source"]]},
+        tasks=build.tasks,
+        augment=build.config.augment,
+        seed=build.seed,
+        epoch=epoch,
+        repeat=repeat,
+        examples=examples,
+        plain=row["split"] != "train",
+    )
+
+
+def _fitted(drawn: Drawn, build: Build) -> tuple[Drawn, Rendered]:
+    """The rendering, of a shortened context where the config says so; answers are never cut.
+
+    Raises:
+        RowRefused: it does not fit, or nothing of it can be trained.
+    """
+    rendered = build.renderer.row(drawn.messages)
+    seq_len = build.config.seq_len
+    if len(rendered.input_ids) > seq_len and build.config.too_long == "shorten_input":
+        drawn, rendered = _shortened(drawn, build)
+    if len(rendered.input_ids) > seq_len:
+        raise RowRefused("too_long", f"{len(rendered.input_ids)} tokens, seq_len is {seq_len}")
+    if not rendered.num_trained_tokens:
+        raise RowRefused("no_trained_tokens", "every answer was left out by the template")
+    return drawn, rendered
+
+
+def _shortened(drawn: Drawn, build: Build) -> tuple[Drawn, Rendered]:
+    """Without as many of the oldest exchanges as it takes, then without the end of the last question."""
+    messages, transforms = drawn.messages, list(drawn.transforms)
+    start = 1 if messages[0]["role"] == "system" else 0
+    dropped = 0
+    while not _fits(messages, build) and len(messages) - start > 2:
+        messages = [*messages[:start], *messages[start + 2 :]]
+        dropped += 1
+    if dropped:
+        transforms.append(f"exchanges_dropped:{dropped}")
+    asked = messages[-2]["content"]
+    low = asked.find("\n\n") + 2 if "\n\n" in asked else len(asked)  # the instruction stays whole
+    high = len(asked)
+    if not _fits(messages, build) and low < high and _fits(_cut(messages, low), build):
+        while high - low > 1:  # the beginning of `low` characters fits, that of `high` does not
+            middle = (low + high) // 2
+            low, high = (middle, high) if _fits(_cut(messages, middle), build) else (low, middle)
+        messages = _cut(messages, low)
+        transforms.append(f"input_cut:{len(asked) - low}")
+    return replace(drawn, messages=messages, transforms=transforms), build.renderer.row(messages)
+
+
+def _fits(messages: list[dict[str, Any]], build: Build) -> bool:
+    return len(build.renderer.row(messages).input_ids) <= build.config.seq_len
+
+
+def _cut(messages: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """With the first `size` characters of the last question."""
+    asked = messages[-2]
+    return [*messages[:-2], asked | {"content": asked["content"][:size]}, messages[-1]]

@@ -12,12 +12,17 @@ from data_pipeline.errors import ArtifactError
 from data_pipeline.schema import IGNORE_INDEX, PACKS, PackMetadata
 
 METADATA_KEY = b"hunmin"
-SHARD_PACKS = 4096  # packs a shard holds: about 34 MB at seq_len 1024
+SHARD_TOKENS = 1 << 22  # tokens a shard has room for: ids and labels of four bytes each make 32 MiB
 
 
 def shard_name(index: int) -> str:
     """The file name of a split's shard; the order of names is the order of packs."""
     return f"shard-{index:05d}.arrow"
+
+
+def shard_packs(seq_len: int) -> int:
+    """Packs a full shard holds."""
+    return max(1, SHARD_TOKENS // seq_len)
 
 
 def write_shard(path: Path, table: pa.Table, metadata: PackMetadata) -> None:

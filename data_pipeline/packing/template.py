@@ -41,6 +41,21 @@ class Rendered:
         return sum(label != IGNORE_INDEX for label in self.labels)
 
 
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of a rendered row: a message's content, or the template's own text before a message.
+
+    `offsets[i]` are the characters of `text` that token i stands for; tokens that share a character have
+    the same ones.
+    """
+
+    message: int  # the index of the message; one more than the last for the text at the end
+    is_content: bool
+    text: str  # as the template writes it: stripped, where the template strips
+    input_ids: list[int]
+    offsets: list[tuple[int, int]]
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """The fast tokenizer of a folder. Code from the folder is never run.
 
@@ -95,6 +110,7 @@ class Renderer:
             index for index, token in tokenizer.added_tokens_decoder.items() if token.special
         }
         self._scaffold_ids: dict[str, list[int]] = {}
+        self._scaffolds: dict[tuple[str, ...], list[str]] = {}  # by the roles of a conversation
         probe = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
         try:
             pieces = self._pieces(probe)
@@ -156,6 +172,27 @@ class Renderer:
             input_ids += ids
         return Rendered(input_ids, labels, tuple(untrained))
 
+    def pieces_with_offsets(self, messages: list[dict[str, Any]]) -> list[Piece]:
+        """A conversation in its pieces: their ids, joined, are those of `row`.
+
+        Args:
+            messages: as for `row`.
+
+        Raises:
+            RowRefused: the template does not hold the contents as they are.
+        """
+        pieces: list[Piece] = []
+        for index, (scaffold, content) in enumerate(self._pieces(messages)):
+            texts = [(False, scaffold)] if content is None else [(False, scaffold), (True, content)]
+            pieces += [self._with_offsets(index, is_content, text) for is_content, text in texts]
+        return pieces
+
+    def _with_offsets(self, message: int, is_content: bool, text: str) -> Piece:
+        encoded = self._tokenizer(
+            text, add_special_tokens=False, split_special_tokens=is_content, return_offsets_mapping=True
+        )
+        return Piece(message, is_content, text, encoded["input_ids"], encoded["offset_mapping"])  # type: ignore[arg-type]
+
     def prompt(self, messages: list[dict[str, Any]]) -> list[int]:
         """The ids before the next answer: exactly those that stand before it in training.
 
@@ -181,6 +218,19 @@ class Renderer:
         nonce = "\ue0f0"
         while any(nonce in m["content"] for m in plain):
             nonce += "\ue0f1"
+        real = self._apply(plain)
+        key = (nonce, *(m["role"] for m in plain))
+        known = self._scaffolds.get(key)
+        if known is not None and (pairs := _matching(known, plain, real)):
+            return pairs
+        scaffolds = self._marked(plain, nonce)  # also where a template writes the time, and it has changed
+        if pairs := _matching(scaffolds, plain, real):
+            self._scaffolds[key] = scaffolds
+            return pairs
+        raise RowRefused("template_mismatch", "the template changes the text of a message")
+
+    def _marked(self, plain: list[dict[str, str]], nonce: str) -> list[str]:
+        """The template's own texts around contents: one before each message and one behind the last."""
         marks = [f"{nonce}{index}{nonce}" for index in range(len(plain))]
         marked = self._apply([m | {"content": mark} for m, mark in zip(plain, marks, strict=True)])
         scaffolds: list[str] = []
@@ -195,13 +245,7 @@ class Renderer:
         scaffolds.append(rest)
         if nonce in "".join(scaffolds):
             raise RowRefused("template_mismatch", "the template writes a message twice")
-        real = self._apply(plain)
-        for form in (str, str.strip):
-            contents = [form(m["content"]) for m in plain]
-            pairs = list(zip(scaffolds, [*contents, None], strict=True))
-            if "".join(scaffold + (content or "") for scaffold, content in pairs) == real:
-                return pairs
-        raise RowRefused("template_mismatch", "the template changes the text of a message")
+        return scaffolds
 
     def _apply(self, messages: list[dict[str, str]], *, generation: bool = False) -> str:
         try:
@@ -238,3 +282,14 @@ class Renderer:
                 if at < len(content)
                 else f"the tokenizer adds {decoded[at:]!r} at the end",
             )
+
+
+def _matching(
+    scaffolds: list[str], plain: list[dict[str, str]], real: str
+) -> list[tuple[str, str | None]] | None:
+    """Scaffolds and contents that make up the real render: contents as they are, or stripped."""
+    for form in (str, str.strip):
+        pairs = list(zip(scaffolds, [*(form(m["content"]) for m in plain), None], strict=True))
+        if "".join(scaffold + (content or "") for scaffold, content in pairs) == real:
+            return pairs
+    return None

@@ -1,15 +1,46 @@
-"""From a draft row of a source to a row of the pipeline: normalized, identified, judged, split."""
+"""From a draft row of a source to a row of the pipeline: normalized, judged, identified, split."""
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from data_pipeline.config import DataConfig
+import pyarrow as pa
+
+from data_pipeline.config import DataConfig, SafetyConfig, SourceConfig
+from data_pipeline.rows.contamination import GATE_COLUMNS, gate_keys
+from data_pipeline.rows.near import NEAR_COLUMNS, signature
 from data_pipeline.rows.normalize import normalize_draft
-from data_pipeline.rows.split import family_id, split_of, text_key
-from data_pipeline.rows.validate import drop_unanswered, validate_fields, validate_messages
+from data_pipeline.rows.roles import take_roles_apart
+from data_pipeline.rows.split import answer_key, family_id, prompt_key, split_of, stable_hash, text_key
+from data_pipeline.rows.validate import drop_unanswered, validate
+from data_pipeline.safety import judge
+from data_pipeline.safety.hits import Detector
+from data_pipeline.schema import ROW
 from data_pipeline.text.korean import language_of
-from data_pipeline.variants.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, task_of
+from data_pipeline.variants.draw import num_variants
+from data_pipeline.variants.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 
 SHORT_ANSWER = 100  # characters; longer answers are not counted for the commonest one
+
+# A record after reading, kept or refused with a reason.
+PREPARED = pa.schema(
+    [
+        ("ord", pa.int64()),  # its canonical place; see work.py
+        *ROW,
+        ("split", pa.string()),
+        ("text_key", pa.string()),
+        ("prompt_key", pa.string()),
+        ("answer_key", pa.string()),
+        *NEAR_COLUMNS,
+        *GATE_COLUMNS,
+        ("row_hash", pa.uint64()),
+        ("num_variants", pa.int32()),
+        ("num_answer_chars", pa.int32()),
+        ("short_answer", pa.string()),
+        ("reason", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
 
 
 def row_id_of(item: dict[str, Any]) -> str:
@@ -18,31 +49,73 @@ def row_id_of(item: dict[str, Any]) -> str:
 
 
 def prepare(
-    draft: dict[str, Any], *, config: DataConfig, tasks: dict[str, Task], seed: int
+    draft: dict[str, Any],
+    *,
+    config: DataConfig,
+    tasks: dict[str, Task],
+    seed: int,
+    base: Path | None = None,
 ) -> dict[str, Any]:
-    """A line of schema.ROW with `split`, `text_key`, and `reason`, `detail` where it is refused."""
-    origin = {name: draft[name] for name in ("source", "file", "record", "sub_record")}
+    """A line of PREPARED but for `ord`.
+
+    Args:
+        draft: what `sources.read` gives: a row, or a rejection.
+        config: the data section.
+        tasks: task files by name.
+        seed: of the splits.
+        base: the config file's folder; absent: the working folder.
+    """
+    origin: dict[str, Any] = {name: draft[name] for name in ("source", "file", "record", "sub_record")}
     origin["row_id"] = row_id_of(draft)
     if "reason" in draft:
         return origin | {"reason": draft["reason"], "detail": draft["detail"]}
-    draft, transforms = normalize_draft(draft)
-    if draft["messages"]:
-        draft["messages"], dropped = drop_unanswered(draft["messages"])
-        transforms += dropped
-    draft["task"] = draft["task"] or (DEFAULT_CHAT_TASK if draft["messages"] else DEFAULT_TASK)
+    draft, transforms = _clean(draft)
     task = task_of(tasks, draft["task"])
-    if draft["messages"] is not None:
-        refusal = validate_messages(draft["messages"], bounds=config.bounds)
-    else:
-        refusal = validate_fields(
-            draft["fields"], bounds=config.bounds, labels=list(task.labels), has_bank=bool(task.wordings)
-        )
+    refusal = validate(
+        draft,
+        config=config,
+        task_labels=task.labels,
+        has_bank=bool(task.wordings),
+        task_bounds={str(name): bounds for name, bounds in task.bounds.items()},
+    )
     if refusal:
         return origin | {"reason": refusal[0], "detail": refusal[1]}
-    family = family_id(draft)
-    answer = _answer_text(draft)
-    return origin | {
-        "family_id": family,
+    judged = judge.apply(
+        draft,
+        config.safety,
+        source_of(config, draft["source"]).safety,
+        detector=_detector(config.safety.classifier, config.safety.threshold, base or Path()),
+    )
+    if judged.refusal:
+        return origin | {"reason": judged.refusal[0], "detail": judged.refusal[1]}
+    row: dict[str, Any] = (
+        origin | _described(judged.draft, task) | {"transforms": transforms + judged.transforms}
+    )
+    row |= {
+        "flags": judged.flags,
+        "split": split_of(row["family_id"], task.name, config=config.split, seed=seed),
+    }
+    return row | _keys(judged.draft, row["row_id"]) | {"num_variants": _variants(row, config, tasks)}
+
+
+def _clean(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The draft as it is judged: normalized, its roles taken apart, unanswered turns gone, with a task."""
+    draft, transforms = normalize_draft(draft)
+    draft, apart = take_roles_apart(draft)
+    transforms += apart
+    if draft["messages"]:
+        messages, dropped = drop_unanswered(draft["messages"])
+        draft |= {"messages": messages}
+        transforms += dropped
+    task = draft["task"] or (DEFAULT_CHAT_TASK if draft["messages"] else DEFAULT_TASK)
+    return draft | {"task": task}, transforms
+
+
+def _described(draft: dict[str, Any], task: Task) -> dict[str, Any]:
+    """The columns of ROW that tell of a draft."""
+    answer = answer_text(draft)
+    return {
+        "family_id": family_id(draft),
         "task": task.name,
         "domain": draft["domain"] or task.domain,
         "language": draft["language"] or language_of(answer),
@@ -50,17 +123,46 @@ def prepare(
         "synthetic": draft["synthetic"],
         "weight": 1.0,
         "constraints": [],
-        "transforms": transforms,
         "fields": draft["fields"],
         "messages": [m | {"train": m["role"] == "assistant"} for m in draft["messages"] or []] or None,
         "references": draft["references"],
-        "split": split_of(family, task.name, config=config.split, seed=seed),
-        "text_key": text_key(draft),
+        "num_answer_chars": len(answer),
         "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
     }
 
 
-def _answer_text(draft: dict[str, Any]) -> str:
+def _keys(draft: dict[str, Any], row_id: str) -> dict[str, Any]:
+    """What rows are compared by, without their texts."""
+    return {
+        "text_key": text_key(draft),
+        "prompt_key": prompt_key(draft),
+        "answer_key": answer_key(draft),
+        "signature": signature(draft),
+        **gate_keys(draft)._asdict(),
+        "row_hash": stable_hash("row", row_id),
+    }
+
+
+def _variants(row: dict[str, Any], config: DataConfig, tasks: dict[str, Task]) -> int:
+    """How often the row stands in an epoch beside the mix: once, or once for each of its variants."""
+    if config.augment.materialize == "epochs" or row["split"] != "train":
+        return 1
+    vouched = row | {"attests": attests_of(source_of(config, row["source"]))}
+    return num_variants(vouched, tasks=tasks, augment=config.augment)
+
+
+def source_of(config: DataConfig, name: str) -> SourceConfig:
+    """The source of that name."""
+    return next(source for source in config.sources if source.name == name)
+
+
+@lru_cache(maxsize=1)
+def _detector(classifier: str | None, threshold: float | None, base: Path) -> Detector:
+    return judge.load_detector(SafetyConfig(classifier=classifier, threshold=threshold), base)  # type: ignore[call-arg]
+
+
+def answer_text(draft: dict[str, Any]) -> str:
+    """The answer, or the last one of a conversation."""
     if draft["messages"]:
         return draft["messages"][-1]["content"]
     return draft["fields"]["answer"]

@@ -53,6 +53,29 @@ def text_key(draft: dict[str, Any]) -> str:
     return f"{stable_hash(draft['task'], *parts):016x}"
 
 
+def prompt_text(draft: dict[str, Any]) -> str:
+    """All that a row asks: instruction and input, or the system's and user's turns, blank lines between."""
+    if draft["messages"]:
+        parts = [m["content"] for m in draft["messages"] if m["role"] != "assistant"]
+    else:
+        parts = [draft["fields"]["instruction"], draft["fields"]["input"]]
+    return "\n\n".join(part for part in parts if part)
+
+
+def prompt_key(draft: dict[str, Any]) -> str:
+    """16 hex digits, equal for rows of one task that ask the same but for case, width and white space."""
+    return f"{stable_hash('prompt', draft['task'], comparable(prompt_text(draft))):016x}"
+
+
+def answer_key(draft: dict[str, Any]) -> str:
+    """16 hex digits, equal for rows with the same answers to the letter; see `text_key`."""
+    if draft["messages"]:
+        answers = [m["content"] for m in draft["messages"] if m["role"] == "assistant"]
+    else:
+        answers = [draft["fields"]["answer"]]
+    return f"{stable_hash('answer', *answers):016x}"
+
+
 def split_of(family: str, task: str, *, config: SplitConfig, seed: int) -> Split:
     """Where a family goes: by its own hash, so a row stays where it is when others come or go."""
     if task in config.heldout_tasks:

@@ -1,73 +1,114 @@
-"""Which rows can be trained on. A filter is a pure function: None to keep, or (reason, detail)."""
+"""Which rows can be trained on. A check is a pure function: None to keep, or (reason, detail)."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from data_pipeline.config import BoundsConfig
+from data_pipeline.config import DataConfig
+from data_pipeline.rows.bounds import length_out_of_bounds, ranges_of
+from data_pipeline.rows.broken import repeated_text, truncated_text
+from data_pipeline.rows.exchange import Exchange, exchanges_of
+from data_pipeline.rows.language import language_mismatch
+from data_pipeline.rows.leftovers import placeholder, stacked_instructions, template_leftover
+from data_pipeline.rows.mojibake import mojibake
+from data_pipeline.rows.reasons import (
+    EMPTY_ANSWER,
+    EMPTY_INSTRUCTION,
+    LABEL_UNKNOWN,
+    LANGUAGE_MISMATCH,
+    LENGTH_OUT_OF_BOUNDS,
+    MOJIBAKE,
+    PLACEHOLDER,
+    REASONS,
+    REPEATED_TEXT,
+    ROLE_ORDER,
+    STACKED_INSTRUCTIONS,
+    TEMPLATE_LEFTOVER,
+    TRUNCATED_TEXT,
+    Refusal,
+)
 
-REASONS = {
-    "empty_answer": "nothing to train on: the answer is empty after normalization",
-    "empty_instruction": "neither an instruction, nor an input, nor a wording of the task",
-    "length_out_of_bounds": "instruction, input or answer outside data.bounds",
-    "role_order": "roles do not alternate user, assistant (after at most one system message)",
-    "label_unknown": "the label is not one of the task's labels",
-    "duplicate": "the same text as another row; the detail names the row kept",
-    "heldout_family": "shares its family with a row of a held-out task",
-    "too_long": "more tokens than data.seq_len in every epoch",
-    "template_mismatch": "the chat template does not write the messages as they are",
-    "undecodable_text": "the tokenizer cannot give the answer back exactly",
-    "no_trained_tokens": "no answer of the row can be trained",
+__all__ = ["REASONS", "Refusal", "drop_unanswered", "validate"]
+
+# Of the texts of an exchange, in the order in which they are tried: the first that refuses is the reason.
+_OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
+    MOJIBAKE: mojibake,
+    TEMPLATE_LEFTOVER: template_leftover,
+    PLACEHOLDER: placeholder,
+    STACKED_INSTRUCTIONS: stacked_instructions,
+    LANGUAGE_MISMATCH: language_mismatch,
+    TRUNCATED_TEXT: truncated_text,
+    REPEATED_TEXT: repeated_text,
 }
 
-Refusal = tuple[str, str] | None
 
-
-def validate_fields(
-    fields: dict[str, str | None], *, bounds: BoundsConfig, labels: list[str], has_bank: bool
+def validate(
+    draft: dict[str, Any],
+    *,
+    config: DataConfig,
+    task_labels: Sequence[str],
+    has_bank: bool,
+    task_bounds: Mapping[str, Sequence[int]] | None,
 ) -> Refusal:
-    """A row made of fields. Label answers are exempt from the bounds."""
-    answer = fields["answer"] or ""
-    if not answer:
-        return "empty_answer", "answer"
-    if not fields["instruction"] and not fields["input"] and not has_bank:
-        return "empty_instruction", "instruction and input"
-    if fields["label"] and labels and fields["label"] not in labels:
-        return "label_unknown", f"{fields['label']!r} is not one of {', '.join(labels)}"
-    exempt = fields["label"] is not None
-    for name, (low, high) in (
-        ("instruction", bounds.instruction),
-        ("input", bounds.input),
-        ("answer", bounds.answer),
-    ):
-        text = fields[name]
-        if text is None or (name == "answer" and exempt) or (name == "instruction" and not text):
-            continue
-        if not low <= len(text) <= high:
-            return "length_out_of_bounds", f"{name} has {len(text)} characters, allowed {low} to {high}"
+    """Why a normalized draft cannot be trained on, as (reason, detail); None where it can.
+
+    Args:
+        draft: a draft row with its task set, its roles taken apart, and no unanswered turn at its end.
+        config: `bounds` and `validation` are read.
+        task_labels: of the row's task; empty where it has none.
+        has_bank: the task has wordings, so the row needs no instruction of its own.
+        task_bounds: characters {instruction | input | answer: (low, high)} of the task's own file.
+    """
+    skip = config.validation.skip
+    refusal = _structure(draft, task_labels, has_bank=has_bank, skip=skip)
+    if refusal:
+        return refusal
+    ranges = ranges_of(config.bounds, task_bounds)
+    for exchange in exchanges_of(draft):
+        if LENGTH_OUT_OF_BOUNDS not in skip:
+            refusal = length_out_of_bounds(exchange, ranges, in_chat=bool(draft["messages"]))
+        for name, check in _OF_TEXTS.items():
+            refusal = refusal or (None if name in skip else check(exchange))
+        if refusal:
+            return refusal
     return None
 
 
-def validate_messages(messages: list[dict[str, Any]], *, bounds: BoundsConfig) -> Refusal:
-    """A conversation: at most one system message, then user and assistant in turn, an answer last."""
-    turns = messages[1:] if messages and messages[0]["role"] == "system" else messages
+def _structure(
+    draft: dict[str, Any], task_labels: Sequence[str], *, has_bank: bool, skip: Sequence[str]
+) -> Refusal:
+    """Whether the row has all its parts, each in its place."""
+    if draft["messages"] is not None:
+        found = _turn_order(draft["messages"])
+    else:
+        found = _parts(draft["fields"], task_labels, has_bank=has_bank)
+    return next((refusal for refusal in found if refusal and refusal[0] not in skip), None)
+
+
+def _parts(fields: dict[str, str | None], labels: Sequence[str], *, has_bank: bool) -> list[Refusal]:
+    found: list[Refusal] = []
+    if not fields["answer"]:
+        found.append((EMPTY_ANSWER, "answer"))
+    if not fields["instruction"] and not fields["input"] and not has_bank:
+        found.append((EMPTY_INSTRUCTION, "instruction and input"))
+    if fields["label"] and labels and fields["label"] not in labels:
+        found.append((LABEL_UNKNOWN, f"{fields['label']!r} is not one of {', '.join(labels)}"))
+    return found
+
+
+def _turn_order(messages: list[dict[str, Any]]) -> list[Refusal]:
+    """At most one system message, then user and assistant in turn, an answer last; none empty."""
+    start = int(bool(messages) and messages[0]["role"] == "system")
+    turns = messages[start:]
+    found: list[Refusal] = []
     for index, message in enumerate(turns):
         expected = ("user", "assistant")[index % 2]
         if message["role"] != expected:
-            return "role_order", f"message {index} is {message['role']}, expected {expected}"
-        if not message["content"]:
-            return (
-                ("empty_answer", f"message {index}")
-                if index % 2
-                else ("empty_instruction", f"message {index}")
-            )
-        low, high = bounds.answer if index % 2 else bounds.instruction
-        if not low <= len(message["content"]) <= high:
-            return (
-                "length_out_of_bounds",
-                f"message {index} has {len(message['content'])} characters, allowed {low} to {high}",
-            )
-    if len(turns) < 2:
-        return "empty_answer", "no answered turn"
-    return None
+            found.append((ROLE_ORDER, f"message {start + index} is {message['role']}, expected {expected}"))
+        elif not message["content"]:
+            found.append((EMPTY_ANSWER if index % 2 else EMPTY_INSTRUCTION, f"message {start + index}"))
+    if len(turns) < 2 or turns[-1]["role"] != "assistant":
+        found.append((EMPTY_ANSWER, "no answered turn"))
+    return found
 
 
 def drop_unanswered(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -8,10 +8,19 @@ from typing import Any
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import reasons
-from data_pipeline.sources.files import Unit
-from data_pipeline.sources.json_records import as_object, json_records
 from data_pipeline.sources.mapping import check_filters, family_key
-from data_pipeline.sources.records import Draft, Record, Reject, kind_of, present, scalar_text, short
+from data_pipeline.sources.objects import object_records
+from data_pipeline.sources.records import (
+    Draft,
+    Record,
+    Reject,
+    Unit,
+    as_object,
+    kind_of,
+    present,
+    scalar_text,
+    short,
+)
 
 ROLES = {
     "system": ("system", "developer"),
@@ -29,28 +38,34 @@ _TURNS = {  # format -> keys that may hold the list of turns
 def conversation_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
     """The records of a file of conversations."""
     needed = {"the list of turns": _TURNS[source.format]}
-    return json_records(unit.paths[0], encoding=source.encoding, needed=needed)
+    return object_records(unit, source, needed=needed)
 
 
 def parse_conversation(value: Any, source: SourceConfig) -> list[Draft]:
     """One draft: the whole conversation, with its last question and answer as fields."""
     record = as_object(value)
     check_filters(record, source)
-    turns = [_turn(turn, number) for number, turn in enumerate(_turn_list(record, source), start=1)]
     system = record.get("system")  # some files keep it beside the turns
-    if isinstance(system, str) and turns[0]["role"] != "system":
-        turns.insert(0, {"role": "system", "content": system})
+    beside = [{"role": "system", "content": system}] if isinstance(system, str) else []
+    return [parse_turns(_turn_list(record, source), family_key(record, source), beside=beside)]
+
+
+def parse_turns(turns: list[Any], family: str | None, *, beside: list[dict[str, str]] | None = None) -> Draft:
+    """The draft of a list of turns as the file has them.
+
+    Args:
+        turns: objects {from, value} or {role, content}.
+        family: of the draft.
+        beside: a system turn that stands elsewhere in the record, for conversations that begin without one.
+
+    """
+    read = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
+    if beside and read and read[0]["role"] != "system":
+        read = [*beside, *read]
     # An empty system turn says nothing; without it the conversation is the same.
-    turns = [turn for turn in turns if turn["role"] != "system" or present(turn["content"])]
-    asked, answer = _last_pair(turns)
-    draft = Draft(
-        answer=answer,
-        references=[answer],
-        instruction=asked,
-        messages=turns,
-        family_key=family_key(record, source),
-    )
-    return [draft]
+    read = [turn for turn in read if turn["role"] != "system" or present(turn["content"])]
+    asked, answer = last_pair(read)
+    return Draft(answer=answer, references=[answer], instruction=asked, messages=read, family_key=family)
 
 
 def _turn_list(record: Mapping[str, Any], source: SourceConfig) -> list[Any]:
@@ -90,8 +105,8 @@ def _turn(turn: Any, number: int) -> dict[str, str]:
     return {"role": role, "content": texts[1]}
 
 
-def _last_pair(turns: list[dict[str, str]]) -> tuple[str | None, str]:
-    """The last answer and the question before it."""
+def last_pair(turns: list[dict[str, str]]) -> tuple[str | None, str]:
+    """The last answer and the question before it, or Reject."""
     answered = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
     if not answered:
         raise Reject(reasons.NO_ANSWER, f"no turn of an assistant among {len(turns)}")

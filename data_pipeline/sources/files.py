@@ -4,64 +4,81 @@ import glob
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from data_pipeline.config import SourceConfig, resolve_path
 from data_pipeline.errors import ConfigError, InputError
-from data_pipeline.sources.records import printable
-from data_pipeline.sources.settings import check_settings
+from data_pipeline.sources.records import Unit, printable
+from data_pipeline.sources.remote import hub_files, url_files
+from data_pipeline.sources.settings import HUB, check_settings, paths_of
+from data_pipeline.sources.templates import chosen, load_templates
 
 _SHOWN = 6  # names listed in a message
 _TOKENS = re.compile(r"\*\*/|\*+|\?|\[[^\]]+\]")  # of a glob pattern
-
-
-@dataclass(frozen=True)
-class Unit:
-    """One file of a source, or one pair of parallel files: what a worker reads at a time."""
-
-    source_index: int
-    source: str
-    format: str
-    file: str  # relative to the source's fixed (non-glob) folder, posix: no machine in it
-    paths: tuple[str, ...]  # absolute
 
 
 def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
     """The files of a source, sorted by name.
 
     Args:
-        source: its `path` holds files, globs or folders.
+        source: its `path` holds files, globs, folders, hub:NAME or fsspec URLs.
         index: the source's place in the config.
         base: the folder that relative paths start from.
 
     Raises:
         ConfigError: the source has settings that its format does not read, or that contradict each other.
         InputError: a path matches nothing; the message names the nearest that exists.
+        EnvironmentFailure: the hub, or the host of a URL, cannot be reached.
 
     """
     check_settings(source, index=index)
     if source.format == "parallel":
         pairs = _parallel_pairs(source, index=index, base=base)
         folder = _common_folder([_pattern(pair, base) for pair in _two_patterns(source, index=index)[:1]])
-        return [_unit(source, index, pair, folder) for pair in pairs]
-    written = (source.path,) if isinstance(source.path, str) else source.path
-    patterns = [_pattern(path, base) for path in written]
-    folder = _common_folder(patterns)
-    found = {path for pattern in patterns for path in _matches(pattern, source)}
-    return [_unit(source, index, (path,), folder) for path in sorted(found)]
+        return [_named_unit(source, index, _relative(pair[0], folder), pair) for pair in pairs]
+    templates = None if source.templates is None else str(resolve_path(source.templates, base).resolve())
+    if templates is not None:
+        chosen(load_templates(templates), source, path=templates)
+    found = _files(source, base)
+    return [_named_unit(source, index, file, (found[file],), templates) for file in sorted(found)]
 
 
-def _unit(source: SourceConfig, index: int, paths: tuple[str, ...], folder: str) -> Unit:
-    file = Path(os.path.relpath(paths[0], folder)).as_posix()
+def _files(source: SourceConfig, base: Path) -> dict[str, str]:
+    """Name in row ids -> absolute path of every file of a source."""
+    found: dict[str, str] = {}
+    local = [path for path in paths_of(source) if not path.startswith(HUB) and "://" not in path]
+    patterns = [_pattern(path, base) for path in local]
+    if patterns:
+        folder = _common_folder(patterns)
+        matched = {path for pattern in patterns for path in _matches(pattern, source)}
+        found |= {_relative(path, folder): path for path in sorted(matched)}
+    for path in paths_of(source):
+        if path in local:
+            continue
+        more = hub_files(path, source, base=base) if path.startswith(HUB) else url_files(path, source)
+        if twice := sorted(more.keys() & found.keys()):
+            raise InputError(
+                f"source {source.name}: two files are named {twice[0]}; make two sources of them"
+            )
+        found |= more
+    return found
+
+
+def _relative(path: str, folder: str) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def _named_unit(
+    source: SourceConfig, index: int, name: str, paths: tuple[str, ...], templates: str | None = None
+) -> Unit:
     # One disk spells 한.json composed, another decomposed; the row ids must not differ.
-    file = unicodedata.normalize("NFC", file)
+    file = unicodedata.normalize("NFC", name)
     if printable(file) != file:
         raise InputError(
             f"source {source.name}: {printable(paths[0])}: the name is not UTF-8; rename the file"
         )
-    return Unit(source_index=index, source=source.name, format=source.format, file=file, paths=paths)
+    return Unit(index, source.name, source.format, file, paths, templates)
 
 
 def _pattern(path: str, base: Path) -> str:

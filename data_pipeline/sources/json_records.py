@@ -1,22 +1,23 @@
-"""Records of JSON files: one array, or one object a line; which of the two is seen from the file."""
+"""Records of JSON files: one array, one object a line, or one object; which of them is seen from the file."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from itertools import chain, islice
-from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import InputError
 from data_pipeline.sources import reasons
-from data_pipeline.sources.records import Record, Reject, kind_of, short
-from data_pipeline.sources.text import lines, open_text
+from data_pipeline.sources.json_array import array_items, broken_json
+from data_pipeline.sources.records import Record, Reject, did_you_mean, kind_of, short
+from data_pipeline.sources.text import HEAD_BYTES, lines, open_text
 
 HEAD_RECORDS = 100
+ONE_OBJECT_BYTES = 64 << 20  # a larger file is read as lines: one object would stand in memory whole
 
 
 def json_records(path: str, *, encoding: str, needed: Mapping[str, tuple[str, ...]]) -> Iterator[Record]:
-    """The records of an array or of JSON lines. Blank lines are no records.
+    """The records of an array, of JSON lines, or of one object. Blank lines are no records.
 
     Args:
         path: the file.
@@ -27,20 +28,48 @@ def json_records(path: str, *, encoding: str, needed: Mapping[str, tuple[str, ..
         InputError: the array is broken, or the first records show that this is another kind of file.
 
     """
-    array = is_array(path, encoding=encoding)
-    found = _array_items(path, encoding=encoding) if array else _line_records(path, encoding=encoding)
+    shape = json_shape(path, encoding=encoding)
+    if shape == "JSON array":
+        found = _array_records(path, encoding=encoding)
+    elif shape == "one JSON object":
+        found = iter([Record("the object", load_json(path, encoding=encoding))])
+    else:
+        found = _line_records(path, encoding=encoding)
+    return checked_head(path, found, needed)
+
+
+def checked_head(
+    path: str, found: Iterator[Record], needed: Mapping[str, tuple[str, ...]]
+) -> Iterator[Record]:
+    """The same records, after a look at the first: whether any of them can become a row at all."""
     head = list(islice(found, HEAD_RECORDS))
     _check_head(path, head, needed)
     return chain(head, found)
 
 
-def is_array(path: str, *, encoding: str) -> bool:
-    """Whether the file's first sign is an opening bracket."""
+def json_shape(path: str, *, encoding: str) -> str:
+    """In words: JSON array, JSON lines, or one JSON object (over several lines)."""
     with open_text(path, encoding=encoding) as handle:
-        for line in handle:
-            if line.strip():
-                return line.lstrip().startswith("[")
-    return False
+        text = handle.read(HEAD_BYTES).lstrip()
+        if text.startswith("["):
+            return "JSON array"
+        if not text.startswith("{") or os.path.getsize(path) > ONE_OBJECT_BYTES:
+            return "JSON lines"
+        first, end, _ = text.partition("\n")
+        if not end:
+            first += handle.readline()
+        try:
+            json.loads(first)
+        except (ValueError, RecursionError):
+            return "one JSON object" if _is_whole(path, encoding) else "JSON lines"
+    return "JSON lines"
+
+
+def _is_whole(path: str, encoding: str) -> bool:
+    try:
+        return isinstance(load_json(path, encoding=encoding), dict)
+    except InputError:
+        return False
 
 
 def load_json(path: str, *, encoding: str) -> Any:
@@ -55,21 +84,14 @@ def load_json(path: str, *, encoding: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        at_end = not text[error.pos :].strip()
-        around = (
-            "the end of the file, which seems cut off" if at_end else short(text[error.pos : error.pos + 40])
-        )
-        raise InputError(
-            f"{path}: broken JSON at line {error.lineno}, column {error.colno} ({error.msg}), "
-            f"before {around}; repair it there, or save one object a line: "
-            "then only a broken line is left out"
-        ) from error
+        rest = text[error.pos :]
+        raise broken_json(path, error.msg, rest, line=error.lineno, column=error.colno) from error
     except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets without end
         raise InputError(f"{path}: JSON that cannot be read ({error})") from error
 
 
-def _array_items(path: str, *, encoding: str) -> Iterator[Record]:
-    for number, value in enumerate(load_json(path, encoding=encoding), start=1):
+def _array_records(path: str, *, encoding: str) -> Iterator[Record]:
+    for number, value in enumerate(array_items(path, encoding=encoding), start=1):
         yield Record(f"item {number} of the array", value)
 
 
@@ -92,42 +114,19 @@ def _check_head(path: str, head: list[Record], needed: Mapping[str, tuple[str, .
     """Stop where no record at all can become a row: that is a wrong mapping or file, not broken records."""
     objects = [record.value for record in head if isinstance(record.value, dict)]
     if head and not objects:
+        found = head[0].value
+        text = str(found) if isinstance(found, Reject) else f"{kind_of(found)}: {short(found)}"
         raise InputError(
-            f"{path}: no JSON object among the first {len(head)} records ({_shape(path, head[0])}); "
+            f"{path}: no JSON object among the first {len(head)} records ({head[0].place}: {text}); "
             "needed is an array of objects or one object a line"
         )
     for field, keys in needed.items():
         if objects and not any(key in record for record in objects for key in keys):
             have = list(dict.fromkeys(key for record in objects for key in record))
+            advice = did_you_mean(keys[0], have)
+            if "Instances" in have:
+                advice = "which is format natural_instructions"
             raise InputError(
                 f"{path}: none of the first {len(objects)} records has the key {' or '.join(keys)} "
-                f"({field}); their keys: {short(have)}; {did_you_mean(keys[0], have)}"
+                f"({field}); their keys: {short(have)}; {advice}"
             )
-
-
-def _shape(path: str, first: Record) -> str:
-    """What the file is instead, in words."""
-    try:
-        whole = json.loads(Path(path).read_bytes())
-    except ValueError:  # no JSON, or no UTF-8: the first record says it
-        whole = None
-    if isinstance(whole, dict):
-        keys = list(whole)
-        task = ", which is format natural_instructions" if "Instances" in keys else ""
-        return f"the file is one object with the keys {short(keys)}{task}"
-    found = first.value
-    text = str(found) if isinstance(found, Reject) else f"{kind_of(found)}: {short(found)}"
-    return f"{first.place}: {text}"
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """The nearest known name, or the advice to map one."""
-    near = get_close_matches(name, known, n=1) or [other for other in known if other.lower() == name.lower()]
-    return f"did you mean {near[0]}?" if near else "name the right one in the config, or another format"
-
-
-def as_object(value: Any) -> dict[str, Any]:
-    """The record as an object, or Reject."""
-    if isinstance(value, dict):
-        return value
-    raise Reject(reasons.NOT_AN_OBJECT, f"found {kind_of(value)}, needed is an object: {short(value)}")

@@ -1,4 +1,4 @@
-"""From named values to a draft: columns, labels, filters, family. Alpaca is one such mapping."""
+"""From named values to drafts: columns, labels, filters, family. Alpaca is one such mapping."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,44 +6,68 @@ from typing import Any
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import reasons
-from data_pipeline.sources.files import Unit
-from data_pipeline.sources.json_records import did_you_mean, json_records
-from data_pipeline.sources.records import Draft, Record, Reject, present, scalar_text, short
+from data_pipeline.sources.columns import columns_in, items_of, keys_for, text_of
+from data_pipeline.sources.objects import object_records
+from data_pipeline.sources.records import Draft, Record, Reject, Unit, present, short
 from data_pipeline.sources.settings import columns_of
 
 _RANGE = re.compile(r"(-?[0-9]+)-(-?[0-9]+)")
 _INTEGER = re.compile(r"-?[0-9]+")
 
 
-def mapped_json_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
-    """The records of an Alpaca or JSON table file."""
-    needed = {field: (key,) for field, key in columns_of(source).items() if not _optional(field, source)}
-    needed |= {f"filters: {rule.column}": (rule.column,) for rule in source.filters}
-    return json_records(unit.paths[0], encoding=source.encoding, needed=needed)
+def mapped_object_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
+    """The records of an Alpaca file, or of a table in JSON, Parquet or Arrow."""
+    return object_records(unit, source, needed=needed_keys(source))
 
 
-def parse_mapped(record: Mapping[str, Any], source: SourceConfig) -> list[Draft]:
-    """One draft from one record, by the source's columns."""
+def needed_keys(source: SourceConfig) -> dict[str, tuple[str, ...]]:
+    """What records of a mapped source must hold -> the keys that may hold it."""
+    if source.each is not None:  # the items may hold all the rest
+        return {"each": keys_for(source.each)}
+    needed: dict[str, tuple[str, ...]] = {}
+    for field, spec in columns_of(source).items():
+        for path in [] if _optional(field, source) else columns_in(spec):
+            needed[field if path == spec else f"{field}: {path}"] = keys_for(path)
+    return needed | {f"filters: {rule.column}": keys_for(rule.column) for rule in source.filters}
+
+
+def parse_mapped(record: Mapping[str, Any], source: SourceConfig) -> list[Draft | Reject]:
+    """The draft of a record by the source's columns; with `each`, one outcome for each item."""
+    if source.each is None:
+        return [_draft(record, source)]
+    return [_outcome(item, source) for item in items_of(record, source.each)]
+
+
+def _outcome(item: Mapping[str, Any] | Reject, source: SourceConfig) -> Draft | Reject:
+    try:
+        return item if isinstance(item, Reject) else _draft(item, source)
+    except Reject as reject:
+        return reject
+
+
+def _draft(record: Mapping[str, Any], source: SourceConfig) -> Draft:
     check_filters(record, source)
     columns = columns_of(source)
     texts = {
-        field: value_text(record, key, optional=_optional(field, source)) for field, key in columns.items()
+        field: text_of(record, spec, optional=_optional(field, source)) for field, spec in columns.items()
     }
-    answer, label = answer_and_label(texts.get("answer"), texts.get("label"), source)
+    answer, label, value = answer_and_label(texts.get("answer"), texts.get("label"), source)
     instruction, input_text = present(texts.get("instruction")), present(texts.get("input"))
-    if instruction is None and input_text is None:
+    # An instruction that says the same for every record needs something to say it of.
+    said_of_all = "input" in columns and not columns_in(columns.get("instruction", ""))
+    if input_text is None and (instruction is None or said_of_all):
         asked = [columns[field] for field in ("instruction", "input") if field in columns]
-        raise Reject(reasons.NO_PROMPT, f"{' and '.join(asked)} empty")
-    draft = Draft(
+        raise Reject(reasons.NO_PROMPT, f"{' and '.join(asked[-1:] if instruction else asked)} empty")
+    return Draft(
         answer=answer,
         references=[answer],
         instruction=instruction,
         input=input_text,
         rationale=present(texts.get("rationale")),
         label=label,
+        value=value,
         family_key=family_key(record, source),
     )
-    return [draft]
 
 
 def _optional(field: str, source: SourceConfig) -> bool:
@@ -51,35 +75,29 @@ def _optional(field: str, source: SourceConfig) -> bool:
     return source.format == "alpaca" and field == "input" and field not in source.columns
 
 
-def value_text(record: Mapping[str, Any], key: str, *, optional: bool = False) -> str:
-    """The text under a key, or Reject; where optional, a missing key is the empty text."""
-    if key in record:
-        return scalar_text(record[key], key)
-    if optional:
-        return ""
-    hint = did_you_mean(key, list(record))
-    raise Reject(reasons.MISSING_FIELD, f"no key {key}; the record has {short(list(record))}; {hint}")
-
-
-def answer_and_label(answer: str | None, raw: str | None, source: SourceConfig) -> tuple[str, str | None]:
-    """The answer to learn and the label, from the texts of the answer and label columns.
+def answer_and_label(
+    answer: str | None, raw: str | None, source: SourceConfig
+) -> tuple[str, str | None, str | None]:
+    """The answer to learn, the label, and the label as the file has it, from the answer and label columns.
 
     Without an answer column the answer is the label. With `labels` the raw value comes from the label
     column, else from the answer column, and is mapped.
     """
+    value: str | None = None
     if source.labels:
-        label = map_label(raw if raw is not None else answer or "", source.labels)
+        value = (raw if raw is not None else answer or "").strip()
+        label = map_label(value, source.labels)
         # An answer column beside a label column holds more than the label: it stays the answer.
         answer = label if raw is None or answer is None else answer
     else:
-        label = None if raw is None else raw.strip()
+        label = value = None if raw is None else raw.strip()
         answer = label if answer is None else answer
     if present(answer) is None or label == "":
         raise Reject(
             reasons.NO_ANSWER, "the answer is empty" if present(answer) is None else "the label is empty"
         )
     assert answer is not None
-    return answer, label
+    return answer, label, value
 
 
 def map_label(raw: str, labels: Mapping[str, str]) -> str:
@@ -100,7 +118,7 @@ def map_label(raw: str, labels: Mapping[str, str]) -> str:
 def check_filters(record: Mapping[str, Any], source: SourceConfig) -> None:
     """Reject a record that a filter leaves out."""
     for rule in source.filters:
-        value = value_text(record, rule.column).strip()
+        value = text_of(record, rule.column).strip()
         if value not in rule.values:
             raise Reject(
                 reasons.FILTERED, f"{rule.column} is {short(value)}, kept are {', '.join(rule.values)}"
@@ -111,7 +129,7 @@ def family_key(record: Mapping[str, Any], source: SourceConfig) -> str | None:
     """The value that names the record's family, where the source declares one."""
     if source.family is None:
         return None
-    value = value_text(record, source.family).strip()
+    value = text_of(record, source.family).strip()
     if not value:
         raise Reject(reasons.MISSING_FIELD, f"the family key {source.family} is empty")
     return f"{source.name}:{value}"

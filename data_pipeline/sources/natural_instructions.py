@@ -6,10 +6,20 @@ from typing import Any
 from data_pipeline.config import SourceConfig
 from data_pipeline.errors import InputError
 from data_pipeline.sources import reasons
-from data_pipeline.sources.files import Unit
-from data_pipeline.sources.json_records import as_object, load_json
-from data_pipeline.sources.mapping import check_filters, family_key, map_label, value_text
-from data_pipeline.sources.records import Draft, Record, Reject, kind_of, present, scalar_text, short
+from data_pipeline.sources.columns import column_text
+from data_pipeline.sources.json_records import load_json
+from data_pipeline.sources.mapping import check_filters, family_key, map_label
+from data_pipeline.sources.records import (
+    Draft,
+    Record,
+    Reject,
+    Unit,
+    as_object,
+    kind_of,
+    present,
+    scalar_text,
+    short,
+)
 
 DEFINITION = "Definition"  # put into each instance, which has no such key
 
@@ -57,15 +67,17 @@ def parse_instance(value: Any, source: SourceConfig) -> list[Draft]:
     references = list(dict.fromkeys(text for text in texts if present(text)))
     if not references:
         raise Reject(reasons.NO_ANSWER, f"output is empty: {short(outputs)}")
-    label = map_label(references[0], source.labels) if source.labels else None
+    value = references[0].strip() if source.labels else None
+    label = None if value is None else map_label(value, source.labels)
     if label is not None:
         references = [label]
     draft = Draft(
         answer=references[0],
         references=references,
         instruction=record[DEFINITION],
-        input=present(value_text(record, "input")),
+        input=present(column_text(record, "input")),
         label=label,
+        value=value,
         family_key=family_key(record, source),
     )
     return [draft]

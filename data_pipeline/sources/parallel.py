@@ -1,14 +1,12 @@
 """Line-parallel text: line n of one file is the translation of line n of the other."""
 
-import hashlib
 import unicodedata
 from collections.abc import Iterator
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.errors import InputError
 from data_pipeline.sources import reasons
-from data_pipeline.sources.files import Unit
-from data_pipeline.sources.records import Draft, Record, Reject, present
+from data_pipeline.sources.records import Draft, Record, Reject, Unit, content_key, present
 from data_pipeline.sources.text import lines
 
 Pair = tuple[str, str]
@@ -58,4 +56,4 @@ def _translation(text: str, answer: str, *, language: str | None, pair: Pair) ->
 def _pair_family(pair: Pair) -> str:
     """A key of the pair's text, equal for both directions and for the same pair on another line."""
     folded = "\n".join(" ".join(unicodedata.normalize("NFC", line).split()) for line in pair)
-    return hashlib.sha256(folded.encode(errors="surrogateescape")).hexdigest()[:16]
+    return content_key(folded)

@@ -1,46 +1,55 @@
 """One file of a source -> draft rows and rejections in file order. Read this first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.conversations import conversation_records, parse_conversation
-from data_pipeline.sources.files import Unit
-from data_pipeline.sources.json_records import as_object, is_array
-from data_pipeline.sources.mapping import mapped_json_records, parse_mapped
+from data_pipeline.sources.gettext import catalogue_records, parse_entry
+from data_pipeline.sources.mapping import mapped_object_records, parse_mapped
 from data_pipeline.sources.natural_instructions import instance_records, parse_instance
+from data_pipeline.sources.oasst import parse_tree, tree_records
+from data_pipeline.sources.objects import describe_objects
 from data_pipeline.sources.parallel import line_pairs, num_directions, parse_pair
-from data_pipeline.sources.records import Draft, Record, Reject, check_unicode, printable
+from data_pipeline.sources.prompt_completion import pair_records, parse_prompt_completion
+from data_pipeline.sources.records import Draft, Record, Reject, Unit, as_object, check_unicode, printable
 from data_pipeline.sources.tables import describe_table, table_records
+from data_pipeline.sources.templates import chosen, load_templates, parse_templated
 from data_pipeline.sources.text import text_dialect
+
+Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None where there is none
 
 
 class Format(NamedTuple):
-    """How a format is read: its records in file order, and the drafts of one record (or Reject)."""
+    """How a format is read: its records in file order, and the outcomes of one record (or Reject)."""
 
     records: Callable[[Unit, SourceConfig], Iterator[Record]]
-    parse: Callable[[Any, SourceConfig], list[Draft]]
+    parse: Callable[[Any, SourceConfig], Outcomes]
 
 
-def _parse_object(value: Any, source: SourceConfig) -> list[Draft]:
+def _parse_object(value: Any, source: SourceConfig) -> Outcomes:
     return parse_mapped(as_object(value), source)
 
 
 FORMATS = {
-    "alpaca": Format(mapped_json_records, _parse_object),
+    "alpaca": Format(mapped_object_records, _parse_object),
     "sharegpt": Format(conversation_records, parse_conversation),
     "vicuna": Format(conversation_records, parse_conversation),
     "messages": Format(conversation_records, parse_conversation),
+    "oasst": Format(tree_records, parse_tree),
+    "prompt_completion": Format(pair_records, parse_prompt_completion),
     "natural_instructions": Format(instance_records, parse_instance),
     "table": Format(table_records, _parse_object),
     "parallel": Format(line_pairs, parse_pair),
+    "gettext": Format(catalogue_records, parse_entry),
 }
 
 
 def read(unit: Unit, source: SourceConfig) -> Iterator[dict[str, Any]]:
-    """Stream a file: each record gives one row or one rejection (with two directions: two of them).
+    """Stream a file: each record gives rows or rejections, at least one of them.
 
+    Most formats give one; two directions, trees, items of a list and templates give one for each of theirs.
     A row has source, file, record, sub_record, task, domain, language, licence, synthetic, family_key,
     fields, messages, references; a rejection has source, file, record, sub_record, reason, detail.
 
@@ -48,26 +57,35 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[dict[str, Any]]:
         InputError: the whole file cannot be what the source says it is.
 
     """
-    form = FORMATS[source.format]
-    for number, record in enumerate(islice(form.records(unit, source), source.max_records)):
-        try:
-            drafts = _drafts(record, form, source)
-        except Reject as reject:
-            detail = printable(f"{record.place}: {reject}")
-            for sub_record in range(num_directions(source)):
-                yield _origin(unit, number, sub_record) | {"reason": reject.reason, "detail": detail}
-            continue
-        for sub_record, draft in enumerate(drafts):
-            yield _origin(unit, number, sub_record) | _row(draft, source)
+    records = FORMATS[source.format].records(unit, source)
+    for number, record in enumerate(islice(records, source.max_records)):
+        for sub_record, outcome in enumerate(_outcomes(record, unit, source)):
+            if isinstance(outcome, Reject):
+                detail = printable(f"{record.place}: {outcome}")
+                yield _origin(unit, number, sub_record) | {"reason": outcome.reason, "detail": detail}
+            elif outcome is not None:
+                yield _origin(unit, number, sub_record) | _row(outcome, source)
 
 
-def _drafts(record: Record, form: Format, source: SourceConfig) -> list[Draft]:
-    if isinstance(record.value, Reject):
-        raise record.value
-    drafts = form.parse(record.value, source)
-    for draft in drafts:
+def _outcomes(record: Record, unit: Unit, source: SourceConfig) -> Outcomes:
+    try:
+        if isinstance(record.value, Reject):
+            raise record.value
+        if unit.templates is not None:
+            found = parse_templated(as_object(record.value), source, path=unit.templates)
+        else:
+            found = FORMATS[source.format].parse(record.value, source)
+    except Reject as reject:
+        return [reject] * num_directions(source)
+    return [_writable(one) if isinstance(one, Draft) else one for one in found]
+
+
+def _writable(draft: Draft) -> Draft | Reject:
+    try:
         check_unicode(draft)
-    return drafts
+    except Reject as reject:
+        return reject
+    return draft
 
 
 def _origin(unit: Unit, record: int, sub_record: int) -> dict[str, Any]:
@@ -75,13 +93,13 @@ def _origin(unit: Unit, record: int, sub_record: int) -> dict[str, Any]:
 
 
 def _row(draft: Draft, source: SourceConfig) -> dict[str, Any]:
-    names = ("instruction", "input", "answer", "rationale", "label")
+    names = ("instruction", "input", "answer", "rationale", "label", "value")
     return {
         "task": source.task,
         "domain": source.domain,
         "language": draft.language or source.language,
         "licence": source.licence,
-        "synthetic": source.synthetic,
+        "synthetic": draft.synthetic or source.synthetic,
         "family_key": draft.family_key,
         "fields": {name: getattr(draft, name) for name in names},
         "messages": draft.messages,
@@ -92,13 +110,23 @@ def _row(draft: Draft, source: SourceConfig) -> dict[str, Any]:
 def describe(unit: Unit, source: SourceConfig) -> list[str]:
     """How the file is written, declared or detected, in words: the same words for files alike."""
     if source.format == "table":
-        return describe_table(unit, source)
-    words: list[str] = []
-    for path in unit.paths:
-        words += text_dialect(path, encoding=source.encoding).words()
-    if source.format == "parallel":
-        return [*dict.fromkeys(words), "line-parallel"]
-    if source.format == "natural_instructions":
-        return [*words, "JSON object with Instances"]
-    array = is_array(unit.paths[0], encoding=source.encoding)
-    return [*words, "JSON array" if array else "JSON lines"]
+        return [*describe_table(unit, source), *_describe_templates(unit, source)]
+    if source.format not in ("parallel", "gettext", "natural_instructions"):
+        return describe_objects(unit, source)
+    words = [word for path in unit.paths for word in text_dialect(path, encoding=source.encoding).words()]
+    return [*dict.fromkeys(words), _SHAPES[source.format]]
+
+
+_SHAPES = {
+    "parallel": "line-parallel",
+    "gettext": "gettext catalogue",
+    "natural_instructions": "JSON object with Instances",
+}
+
+
+def _describe_templates(unit: Unit, source: SourceConfig) -> list[str]:
+    if unit.templates is None:
+        return []
+    templates = load_templates(unit.templates)
+    used = chosen(templates, source, path=unit.templates)
+    return [f"{len(used)} of {len(templates)} templates"]

@@ -1,7 +1,6 @@
-"""CSV and TSV (JSON tables are read by `mapping`): delimiter, quotes, header."""
+"""CSV and TSV (JSON, Parquet and Arrow tables are read by `mapping`): delimiter, quotes, header."""
 
 import csv
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +8,13 @@ from dataclasses import dataclass
 from data_pipeline.config import SourceConfig
 from data_pipeline.errors import InputError
 from data_pipeline.sources import reasons
-from data_pipeline.sources.files import Unit
-from data_pipeline.sources.json_records import did_you_mean, is_array
-from data_pipeline.sources.mapping import mapped_json_records
-from data_pipeline.sources.records import Record, Reject, short
+from data_pipeline.sources.columnar import columnar_kind
+from data_pipeline.sources.columns import columns_in
+from data_pipeline.sources.mapping import mapped_object_records
+from data_pipeline.sources.objects import describe_objects
+from data_pipeline.sources.records import Record, Reject, Unit, did_you_mean, short
 from data_pipeline.sources.settings import columns_of
-from data_pipeline.sources.text import lines, open_text, text_dialect
+from data_pipeline.sources.text import lines, open_text, suffix_of, text_dialect
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -39,19 +39,18 @@ class TableDialect:
         return [f"delimiter {_NAMES.get(self.delimiter, self.delimiter)}", quotes]
 
 
-def is_json(unit: Unit, source: SourceConfig) -> bool:
-    """Whether a table file is JSON, by its suffix; settings of CSV are refused then."""
-    if os.path.splitext(unit.paths[0])[1].lower() not in JSON_SUFFIXES:
-        return False
-    for name in ("delimiter", "quoted", "header"):
+def is_objects(unit: Unit, source: SourceConfig) -> bool:
+    """Whether a table file is JSON, Parquet or Arrow; settings of CSV are refused then."""
+    kind = columnar_kind(unit.paths[0]) or ("JSON" if suffix_of(unit.paths[0]) in JSON_SUFFIXES else None)
+    for name in ("delimiter", "quoted", "header") if kind else ():
         if getattr(source, name) is not None:
-            raise InputError(f"{unit.paths[0]}: JSON has no {name}; remove it from source {source.name}")
-    return True
+            raise InputError(f"{unit.paths[0]}: {kind} has no {name}; remove it from source {source.name}")
+    return kind is not None
 
 
 def table_dialect(unit: Unit, source: SourceConfig) -> TableDialect:
     """Declared, else by suffix. Tab-separated corpora rarely quote, and hold single quotes as text."""
-    suffix = os.path.splitext(unit.paths[0])[1].lower()
+    suffix = suffix_of(unit.paths[0])
     delimiter = source.delimiter or _DELIMITERS.get(suffix)
     if delimiter is None:
         known = ", ".join((*_DELIMITERS, *JSON_SUFFIXES))
@@ -75,8 +74,8 @@ def table_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
         InputError: no header, a column that the header does not have, a quote that is never closed.
 
     """
-    if is_json(unit, source):
-        yield from mapped_json_records(unit, source)
+    if is_objects(unit, source):
+        yield from mapped_object_records(unit, source)
         return
     dialect = table_dialect(unit, source)
     rows = _rows(unit.paths[0], source, dialect)
@@ -128,7 +127,8 @@ def _quoted_rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iter
                     ) from error
                 yield start, Reject(reasons.BROKEN_ROW, str(error))
                 continue
-            if any(field.strip() for field in fields) or len(fields) > 1:
+            # A blank line has no field, or one of white space; `""` is a field, and it is empty.
+            if len(fields) > 1 or (fields and (fields[0] == "" or fields[0].strip())):
                 yield start, fields
 
 
@@ -146,10 +146,14 @@ def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: Tabl
         if isinstance(first[1], Reject):
             raise InputError(f"{path}: the header line cannot be read: {first[1]}")
         header = [name.strip() for name in first[1]]
-    used = {f"columns.{field}": column for field, column in columns_of(source).items()}
-    used |= {f"filters: {rule.column}": rule.column for rule in source.filters}
-    used |= {"family": source.family} if source.family else {}
-    for setting, column in used.items():
+    used = [
+        (f"columns.{field}", column)
+        for field, spec in columns_of(source).items()
+        for column in columns_in(spec)
+    ]
+    used += [(f"filters: {rule.column}", rule.column) for rule in source.filters]
+    used += [("family", column) for column in columns_in(source.family or "=")]
+    for setting, column in used:
         if column not in header:
             raise InputError(_no_column(path, setting, column, header, dialect))
         if header.count(column) > 1:
@@ -168,10 +172,9 @@ def _no_column(path: str, setting: str, column: str, header: list[str], dialect:
 
 def describe_table(unit: Unit, source: SourceConfig) -> list[str]:
     """The table's dialect in words, header included."""
+    if is_objects(unit, source):
+        return describe_objects(unit, source)
     words = text_dialect(unit.paths[0], encoding=source.encoding).words()
-    if is_json(unit, source):
-        array = is_array(unit.paths[0], encoding=source.encoding)
-        return [*words, "JSON array" if array else "JSON lines"]
     dialect = table_dialect(unit, source)
     header = _header(unit, source, _rows(unit.paths[0], source, dialect), dialect)
     kind = "header declared" if source.header is not None else "header line"

@@ -1,11 +1,17 @@
-"""Opening text files: byte order mark, encoding and line ends, detected from the first bytes."""
+"""Opening text files: compression, byte order mark, encoding and line ends, detected from the first bytes."""
 
 import codecs
+import gzip
+import io
+import os
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
+
+import pyarrow as pa
 
 from data_pipeline.errors import InputError
 
@@ -16,13 +22,19 @@ _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16", "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "utf-16"),
 )
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # the magic numbers of what is unpacked here
+PACKED_SUFFIXES = {".gz": "gzip", ".zst": "zstd"}
 _NOT_TEXT = {
-    b"\x1f\x8b": "gzip",
+    GZIP: "twice packed gzip",
+    ZSTD: "twice packed zstd",
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
     b"PK\x03\x04": "zip",
     b"PAR1": "Parquet",
+    b"ARROW1": "Arrow",
 }
+_UNKNOWN = re.compile("[\udc80-\udcff]")  # bytes as `surrogateescape` spells them
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _GUESSES = ("utf-8", "cp949", "utf-16-le", "utf-16-be")
 
 
@@ -35,12 +47,53 @@ class TextDialect:
     bom: bool
     line_ends: str  # LF, CRLF, "CRLF and LF", or "one line"
     empty: bool
+    packed: str | None = None  # gzip or zstd
 
     def words(self) -> list[str]:
         """For `describe`."""
+        packed = [self.packed] if self.packed else []
         if self.empty:
-            return ["empty file"]
-        return [f"{self.encoding} with BOM" if self.bom else self.encoding, self.line_ends]
+            return [*packed, "empty file"]
+        return [*packed, f"{self.encoding} with BOM" if self.bom else self.encoding, self.line_ends]
+
+
+def suffix_of(path: str) -> str:
+    """The suffix that says what a file holds, that of its compression left away: `.csv` of `a.csv.gz`."""
+    stem, suffix = os.path.splitext(path)
+    return (os.path.splitext(stem)[1] if suffix.lower() in PACKED_SUFFIXES else suffix).lower()
+
+
+def packing_of(path: str) -> str | None:
+    """Gzip or zstd, by the first bytes: a suffix may say nothing."""
+    with open(path, "rb") as handle:
+        head = handle.read(4)
+    return "gzip" if head.startswith(GZIP) else "zstd" if head.startswith(ZSTD) else None
+
+
+@contextmanager
+def open_bytes(path: str) -> Iterator[IO[bytes]]:
+    """Open for reading, unpacked as it streams.
+
+    Raises:
+        InputError: the packed file is damaged or cut off.
+
+    """
+    packed = packing_of(path)
+    with open(path, "rb") as raw:
+        try:
+            if packed == "gzip":
+                yield io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[arg-type]
+            elif packed == "zstd":
+                yield io.BufferedReader(pa.CompressedInputStream(raw, "zstd"), buffer_size=HEAD_BYTES)  # type: ignore[arg-type]
+            else:
+                yield raw
+        except (EOFError, zlib.error, pa.ArrowException, OSError) as error:
+            if packed is None or getattr(error, "errno", None) is not None:  # not of the unpacking
+                raise
+            raise InputError(
+                f"{path}: a {packed} file that cannot be unpacked, and not text ({error}); "
+                "copy or make it again"
+            ) from error
 
 
 def text_dialect(path: str, *, encoding: str) -> TextDialect:
@@ -50,7 +103,7 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
         InputError: the head is no text in this encoding.
 
     """
-    with Path(path).open("rb") as handle:
+    with open_bytes(path) as handle:
         head = handle.read(HEAD_BYTES)
     for magic, kind in _NOT_TEXT.items():
         if head.startswith(magic):
@@ -65,7 +118,7 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
     crlf = text.count("\r\n")
     lf = text.count("\n") - crlf
     line_ends = " and ".join(word for word, count in (("CRLF", crlf), ("LF", lf)) if count) or "one line"
-    return TextDialect(codec, name, bom, line_ends, empty=not text)
+    return TextDialect(codec, name, bom, line_ends, empty=not text, packed=packing_of(path))
 
 
 def _decode(head: bytes, codec: str) -> str:
@@ -78,8 +131,8 @@ def _decode(head: bytes, codec: str) -> str:
 
 def _check_head(path: str, text: str, head: bytes, encoding: str) -> None:
     """A few unknown bytes reject their records; a head full of them means another encoding."""
-    unknown = sum("\udc80" <= char <= "\udcff" for char in text)
-    known = sum(char > "\x7f" for char in text) - unknown
+    unknown = len(_UNKNOWN.findall(text))
+    known = len(_BEYOND_ASCII.findall(text)) - unknown
     nul = text.count("\0")
     if unknown <= known and not nul > len(text) // 10:
         return
@@ -116,7 +169,8 @@ def open_text(path: str, *, encoding: str, newline: str = "\n") -> Iterator[Text
 
     """
     dialect = text_dialect(path, encoding=encoding)
-    with Path(path).open(encoding=dialect.codec, errors="surrogateescape", newline=newline) as handle:
+    with open_bytes(path) as raw:
+        handle = io.TextIOWrapper(raw, encoding=dialect.codec, errors="surrogateescape", newline=newline)
         try:
             yield handle
         except UnicodeError as error:

@@ -1,17 +1,20 @@
 """Task files: what a task is called, how it is scored, and its bank of wordings."""
 
 import difflib
+import re
+from collections import Counter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from data_pipeline.config import DataConfig, Section, resolve_path
+from data_pipeline.config import DataConfig, Section, SourceConfig, resolve_path
 from data_pipeline.errors import ConfigError
 from data_pipeline.progress import say
-from data_pipeline.rows.split import stable_hash
 from data_pipeline.schema import TaskInfo
+from data_pipeline.text.constraints import check_of, scale_of
+from data_pipeline.text.labels import slot_problem
 
 DEFAULT_TASK = "instruction"  # of rows whose source names none
 DEFAULT_CHAT_TASK = "conversation"
@@ -19,15 +22,105 @@ SHIPPED = Path(__file__).resolve().parents[2] / "configs" / "tasks"
 Axis = Literal["expression", "tone", "complexity", "language", "domain", "format"]
 
 
+# What `attested` and a source's `attests` may speak of: kind:word, as in domain:news.
+ATTESTED_KINDS = (
+    *("domain", "tone", "style", "audience", "viewpoint", "purpose", "length", "form"),
+    *("quality", "performance", "context", "scale", "labels"),
+)
+
+
+def check_attested(text: str) -> str:
+    """What a source attests, as it is.
+
+    Raises:
+        ValueError: it is not kind:word, or of no known kind.
+    """
+    kind = text.partition(":")[0]
+    if not re.fullmatch(r"[^\s:]+:[^\s:]+", text):
+        raise ValueError(f"{text!r} is written kind:word, as in domain:news")
+    if kind not in ATTESTED_KINDS:
+        close = difflib.get_close_matches(kind, ATTESTED_KINDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(ATTESTED_KINDS)}"
+        raise ValueError(f"{text!r}: nothing is attested of kind {kind!r}; {hint}")
+    return text
+
+
+class When(Section):
+    """What must be so of a row before a wording is tried on it; nothing given, nothing asked."""
+
+    language: str | None = Field(None, description="of the answer that is trained: ko, en")
+    input_language: str | None = Field(None, description="of the input")
+    input: bool | None = Field(None, description="the row has an input, or has none")
+    labels: tuple[str, ...] = Field((), description="the source's set of labels is this one")
+    scale: str | None = Field(None, description="the source's ratings are on this scale, as 1-10")
+
+    @field_validator("scale")
+    @classmethod
+    def _readable(cls, scale: str | None) -> str | None:
+        return scale if scale is None or scale_of(scale) else None
+
+
 class Wording(Section):
-    """An instruction that is true of any answer of its task (for answers in `when.language`, if given)."""
+    """An instruction, and what must hold before it is paired with an answer.
+
+    Without `requires`, `attested` and `answer` it is true of any answer of its task that `when` lets through.
+    """
 
     id: str
-    language: str
+    language: str = Field(description="of the wording itself")
     axis: Axis
     text: str = Field(min_length=1)
-    heldout: bool = False
-    when: dict[Literal["language"], str] = Field(default_factory=dict)
+    heldout: bool = Field(False, description="never trained on; eval asks in it")
+    when: When = When.model_validate({})
+    requires: tuple[str, ...] = Field((), description="checks that the answer passes (text.constraints)")
+    attested: tuple[str, ...] = Field((), description="what the row's source must say of its answers")
+    answer: str | None = Field(None, description="the renderer that writes the answer; absent: as it is")
+
+    @field_validator("requires")
+    @classmethod
+    def _known_checks(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            check_of(name)
+        return names
+
+    @field_validator("attested")
+    @classmethod
+    def _known_kinds(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(check_attested(text) for text in texts)
+
+    @property
+    def kind(self) -> Literal["neutral", "checked", "attested"]:
+        """Why it is true of an answer: of any, by a check, or because source or renderer make it so."""
+        if self.attested or self.answer or self.when.labels or self.when.scale:
+            return "attested"
+        return "checked" if self.requires else "neutral"
+
+
+class Renderer(Section):
+    """How another answer is written from a row's label or rating.
+
+    `answers` holds a whole text for each label; `text` is one with slots, {label} or {value}, a particle
+    pair behind a colon where one follows: {label:이라고/라고}. Where it cannot write, its wordings are left.
+    """
+
+    language: str = Field(description="of the answers it writes")
+    answers: dict[str, str] = Field(default_factory=dict)
+    text: str | None = None
+    scales: dict[str, int] = Field(
+        default_factory=dict, description="scale of the file: what divides a rating"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.answers) == bool(self.text):
+            raise ValueError("give exactly one of: answers (a text for each label), text (with slots)")
+        problem = slot_problem(self.text) if self.text else None
+        if problem:
+            raise ValueError(problem)
+        for scale, divide in self.scales.items():
+            if divide < 1 or not scale_of(scale):
+                raise ValueError(f"scales {scale}: {divide} divides no rating")
+        return self
 
 
 class Task(Section):
@@ -40,6 +133,24 @@ class Task(Section):
     labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("rougeL", "chrf")
     wordings: tuple[Wording, ...] = ()
+    renderers: dict[str, Renderer] = Field(default_factory=dict)
+    bounds: dict[Literal["instruction", "input", "answer"], tuple[int, int]] = Field(
+        default_factory=dict, description="characters, from and to; data.bounds wins over them"
+    )
+
+    @model_validator(mode="after")
+    def _bank_holds_together(self) -> Self:
+        for what in ("id", "text"):
+            seen = Counter(getattr(wording, what) for wording in self.wordings)
+            double = next((value for value, count in seen.items() if count > 1), None)
+            if double is not None:
+                raise ValueError(f"two wordings have the same {what} {double!r}; each is unique in a task")
+        for wording in self.wordings:
+            if wording.answer is not None and wording.answer not in self.renderers:
+                close = difflib.get_close_matches(wording.answer, self.renderers, n=1)
+                hint = f"; did you mean {close[0]}?" if close else f"; there are {sorted(self.renderers)}"
+                raise ValueError(f"wording {wording.id}: no renderer is named {wording.answer!r}{hint}")
+        return self
 
     def info(self) -> TaskInfo:
         """What eval must know."""
@@ -60,15 +171,16 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
         try:
             task = Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            wrong = [f"{_where(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
             raise ConfigError(f"{path}: not a task file: {'; '.join(wrong)}") from error
         except yaml.YAMLError as error:
             raise ConfigError(f"{path}: not YAML: {error}") from error
-        ids = [wording.id for wording in task.wordings]
-        if len(ids) != len(set(ids)):
-            raise ConfigError(f"{path}: two wordings have the same id; ids must be unique in a task")
         tasks[task.name] = task
     return tasks
+
+
+def _where(path: tuple[str | int, ...]) -> str:
+    return f"{'.'.join(map(str, path))}: " if path else ""
 
 
 def task_of(tasks: dict[str, Task], name: str) -> Task:
@@ -94,6 +206,30 @@ def check_task_names(config: DataConfig, tasks: dict[str, Task]) -> None:
         close = difflib.get_close_matches(name, tasks, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         say(f"data: task {name} has no task file: no wordings, scored by ROUGE-L and chrF{hint}")
+
+
+def attests_of(source: SourceConfig) -> list[str]:
+    """What a source attests, in words or by its settings: its domain, and the labels it maps to."""
+    told = list(source.attests)
+    if source.domain and re.fullmatch(r"[^\s:]+", source.domain):
+        told.append(f"domain:{source.domain}")
+    if source.labels:
+        told.append(f"labels:{'/'.join(sorted(set(source.labels.values())))}")
+    return list(dict.fromkeys(told))
+
+
+def check_attests(config: DataConfig) -> None:
+    """Refuse what a source attests in words that no wording could ask for.
+
+    Raises:
+        ConfigError: names the source and what was probably meant.
+    """
+    for source in config.sources:
+        for text in source.attests:
+            try:
+                check_attested(text)
+            except ValueError as error:
+                raise ConfigError(f"data.sources {source.name}: attests {error}") from error
 
 
 def task_infos(config: DataConfig, *, base: Path) -> dict[str, TaskInfo]:
@@ -129,51 +265,3 @@ def require_bank(tasks: dict[str, Task], name: str, *, source: str) -> None:
         + f" Known tasks: {', '.join(sorted(tasks))}. "
         "Add a task file (data.tasks), or map columns.instruction"
     )
-
-
-def choose_wording(task: Task, *, language: str, seed: int, row_id: str, epoch: int) -> Wording | None:
-    """The wording of a row in an epoch: drawn evenly, by hash, among those true of it and not held out."""
-    true = [
-        wording
-        for wording in task.wordings
-        if not wording.heldout and wording.when.get("language", language) == language
-    ]
-    if not true:
-        return None
-    return true[stable_hash("wording", seed, row_id, epoch) % len(true)]
-
-
-def to_messages(
-    row: dict[str, Any], task: Task, *, seed: int, epoch: int, wordings: bool, prefix: bool
-) -> tuple[list[dict[str, Any]], str | None]:
-    """The chat of a row in an epoch, and the id of the wording it got (None: its own instruction).
-
-    Args:
-        row: a line of schema.ROW; `messages` is set for conversations only.
-        task: the row's task.
-        seed: of the run.
-        epoch: wordings are drawn anew in each.
-        wordings: false takes the same wording in every epoch.
-        prefix: put the task's prefix before the instruction.
-    """
-    if row["messages"]:
-        return row["messages"], None
-    fields = row["fields"]
-    instruction, wording_id = fields["instruction"], None
-    if not instruction:
-        wording = choose_wording(
-            task,
-            language=row["language"],
-            seed=seed,
-            row_id=row["row_id"],
-            epoch=epoch if wordings else 0,
-        )
-        if wording is not None:
-            instruction, wording_id = wording.text, f"{task.name}/{wording.id}"
-    if prefix and task.prefix:
-        instruction = f"{task.prefix} {instruction or ''}".rstrip()
-    user = "\n\n".join(part for part in (instruction, fields["input"]) if part)
-    return [
-        {"role": "user", "content": user, "train": False},
-        {"role": "assistant", "content": fields["answer"], "train": True},
-    ], wording_id

@@ -33,11 +33,11 @@ PAGE = "index.html"
 FIGURES = "figures"  # the folder of their PNG files
 TEMPLATES = Path(__file__).parent
 STAGES = {
-    "data": ("stats.json", "rows.parquet", "heldout.parquet", "rejected.parquet"),
+    "data": ("stats.json", "rows.parquet", "heldout.parquet"),
     "train": ("metrics.jsonl",),
     "eval": ("scores.json", "samples.parquet"),
 }
-LEDGER_COLUMNS = ["family_id", "split", "language", "licence", "synthetic", "wording_id"]
+LEDGER_COLUMNS = ["family_id", "split", "language", "licence", "synthetic"]
 
 T = TypeVar("T")
 
@@ -52,7 +52,6 @@ class Inputs:
     stats: Stats
     ledger: pa.Table  # LEDGER_COLUMNS of rows.parquet
     heldout: pa.Table  # family_id of heldout.parquet
-    rejected: pa.Table
     train_metrics: list[TrainMetrics]  # one a step, ascending
     val_metrics: list[ValMetrics]
     scores: Scores
@@ -122,7 +121,6 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
         stats=_read(data / "stats.json", _load_json),
         ledger=_read(data / "rows.parquet", lambda path: pq.read_table(path, columns=LEDGER_COLUMNS)),
         heldout=_read(data / "heldout.parquet", lambda path: pq.read_table(path, columns=["family_id"])),
-        rejected=_read(data / "rejected.parquet", pq.read_table),
         train_metrics=[line for line in metrics if line["kind"] == "train"],
         val_metrics=[line for line in metrics if line["kind"] == "val"],
         scores=scores,
@@ -135,9 +133,7 @@ def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
     """The page and the figures on it. What comes from data or config is escaped by the template engine."""
     sections: dict[str, Any] = {
         "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
-        "corpus": corpus.section(
-            inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
-        ),
+        "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
         "training": training.section(
             inputs.train_metrics,
             inputs.val_metrics,

@@ -1,5 +1,6 @@
-"""The corpus section: sources with their accounts, rejections, splits, tasks, languages, lengths."""
+"""The corpus section: sources and rejections, splits, tasks, mix, wordings and variants, texts, tokens."""
 
+from collections import Counter
 from typing import Any
 
 import pyarrow as pa
@@ -10,21 +11,26 @@ from eval.report import figures
 from eval.report.svg import Figure
 
 SPLITS = {"train": "train", "val": "validation", "heldout": "held-out"}
+# What the page shows as stats.json has it.
+AS_IT_IS = (
+    *("same_prompt", "contamination", "flags", "personal_data", "unrendered", "epochs", "seq_len"),
+    *("mix", "wordings", "variants", "diversity", "tokenizer", "vocab_size"),
+)
 
 Section = dict[str, Any]
 
 
-def section(stats: Stats, *, ledger: pa.Table, heldout: pa.Table, rejected: pa.Table) -> Section:
-    """Sources with their accounts, rejections, splits, tasks, languages, lengths."""
+def section(stats: Stats, *, ledger: pa.Table, heldout: pa.Table) -> Section:
+    """What came in and what was left out, splits, tasks, mix, wordings and variants, texts, tokens."""
     train = ledger.filter(pc.field("split") == "train")
     tokens = [task["tokens"] for task in stats["tasks"].values()]
     total, most = sum(tokens) or 1, max(tokens, default=0) or 1
     return {
         "sources": stats["sources"],
-        "rejections": _rejections(stats, rejected),
+        "rejections": _rejections(stats),
+        "duplicates": _duplicates(stats),
         "splits": {SPLITS.get(split, split): found for split, found in stats["splits"].items()},
         "shared_families": shared_families(ledger, heldout),
-        "unrendered": stats["unrendered"],
         "tasks": [
             {"name": name, "share": task["tokens"] / total, "bar": task["tokens"] / most, **task}
             for name, task in stats["tasks"].items()
@@ -33,17 +39,13 @@ def section(stats: Stats, *, ledger: pa.Table, heldout: pa.Table, rejected: pa.T
         "languages": shares(train["language"]),
         "licences": shares(train["licence"]),
         "synthetic": _share_true(train["synthetic"]),
-        "reworded": train.num_rows - train["wording_id"].null_count,
-        "wordings": len(set(train["wording_id"].drop_null().to_pylist())),
-        "chars_per_token": stats["chars_per_token"],
-        "vocab_size": stats["vocab_size"],
-        "seq_len": stats["seq_len"],
-        "epochs": stats["epochs"],
+        "axes": _axes(stats),
+        "wrappers": _wrappers(stats),
         "figures": [
             _length_figure(stats["row_tokens"], "row-tokens", "Tokens per row"),
             _length_figure(stats["trained_tokens"], "trained-tokens", "Trained (answer) tokens per row"),
         ],
-    }
+    } | {name: stats[name] for name in AS_IT_IS}
 
 
 def shared_families(ledger: pa.Table, heldout: pa.Table) -> int:
@@ -66,14 +68,38 @@ def _share_true(column: pa.ChunkedArray) -> float:
     return column.to_pylist().count(True) / len(column) if len(column) else 0.0
 
 
-def _rejections(stats: Stats, rejected: pa.Table) -> list[Section]:
-    """Each reason with its count and the first record it hit, in the order of the files."""
-    order = [("source", "ascending"), ("file", "ascending"), ("record", "ascending")]
-    first: dict[str, Section] = {}
-    for row in rejected.sort_by([*order, ("sub_record", "ascending")]).to_pylist():
-        first.setdefault(row["reason"], row)
+def _rejections(stats: Stats) -> list[Section]:
+    """Each reason with its count and the first records it hit, the commonest first."""
     reasons = sorted(stats["rejected"].items(), key=lambda item: (-item[1], item[0]))
-    return [{"reason": name, "count": count, "example": first.get(name)} for name, count in reasons if count]
+    examples = stats["rejected_examples"]
+    return [
+        {"reason": name, "count": count, "examples": examples.get(name, [])}
+        for name, count in reasons
+        if count
+    ]
+
+
+def _duplicates(stats: Stats) -> dict[str, int]:
+    """Over all sources."""
+    by_source = stats["duplicates"].values()
+    return {kind: sum(found.get(kind, 0) for found in by_source) for kind in ("duplicate", "near_duplicate")}
+
+
+def _axes(stats: Stats) -> list[Section]:
+    """Pairs on each axis, the most first."""
+    axes = sorted(stats["wordings"]["axes"].items(), key=lambda item: (-item[1], item[0]))
+    total, most = sum(count for _, count in axes) or 1, max((count for _, count in axes), default=0) or 1
+    return [
+        {"name": name, "pairs": count, "share": count / total, "bar": count / most} for name, count in axes
+    ]
+
+
+def _wrappers(stats: Stats) -> list[tuple[str, int]]:
+    """Rows by what stood around them, over all sources, the commonest first."""
+    counts: Counter[str] = Counter()
+    for source in stats["variants"].values():
+        counts.update(source["wrappers"])
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _length_figure(lengths: Histogram, name: str, title: str) -> Figure | None:

@@ -35,7 +35,10 @@ def write_corpus(folder: Path) -> Path:
     texts[7] = '{"instruction": "따옴표가 닫히지 않은 줄'
     texts.append(json.dumps({"instruction": "답이 없는 줄", "input": "", "output": " "}, ensure_ascii=False))
     texts.append(
-        json.dumps({"instruction": "긴 줄", "input": "", "output": "가나다 " * 400}, ensure_ascii=False)
+        json.dumps(
+            {"instruction": "긴 줄", "input": "", "output": " ".join(f"{i}번째 말." for i in range(400))},
+            ensure_ascii=False,
+        )
     )
     texts.append(
         json.dumps({"instruction": "기호", "input": "", "output": "막대 \u2581 기호"}, ensure_ascii=False)
@@ -93,7 +96,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_cpu_in_another_folder_gives_the_same_content(built: Path, tmp_path: Path) -> None:
     done = hunmin(
-        "data", write_corpus(tmp_path), "--run", tmp_path / "r", "cluster.num_cpus=1", "data.batch_rows=7"
+        "data", write_corpus(tmp_path), "--run", tmp_path / "r", "cluster.num_cpus=1", "data.part_rows=7"
     )
     assert done.returncode == 0, done.stderr
     one, two = (
@@ -156,10 +159,12 @@ def test_trained_ids_of_every_row_decode_to_its_answers(built: Path) -> None:
             for row, length in zip(pack["rows"], pack["seq_lengths"], strict=True):
                 labels = [i for i in pack["labels"][start : start + length] if i != IGNORE_INDEX]
                 start += length
-                text = tokenizer.decode(labels)
+                text = str(tokenizer.decode(labels))
                 line = ledger[row]
                 if line["source"] == "sums":
                     assert text == alpaca[line["record"]]
+                elif line["source"] == "reviews" and any("answer:" in name for name in line["transforms"]):
+                    assert text.endswith("<|im_end|>")  # a wording that asks for another form of the label
                 elif line["source"] == "reviews":
                     assert text == ("긍정", "부정")[line["record"] % 2 == 0] + "<|im_end|>"
                 else:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.config import BoundsConfig, DataConfig, SplitConfig
+from data_pipeline.config import DataConfig, SplitConfig
 from data_pipeline.rows.normalize import normalize_text
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.rows.split import split_of
@@ -183,4 +183,3 @@ def test_language_by_script(text: str, language: str) -> None:
 
 def test_comparable_texts() -> None:
     assert comparable(" Ｈello\n\t World ") == comparable("hello world")
-    assert BoundsConfig.model_validate({}).answer[0] == 1

@@ -3,7 +3,6 @@ import pyarrow as pa
 import pytest
 
 from data_pipeline.errors import ArtifactError
-from data_pipeline.ledger import pack_table
 from data_pipeline.packing.shards import read_shard, read_shards, shard_metadata, write_shard
 from data_pipeline.schema import IGNORE_INDEX, PACKS, PackMetadata
 
@@ -72,17 +71,3 @@ def test_a_cut_file_is_no_shard(tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ArtifactError, match="rebuild with"):
         read_shard(path)
-
-
-def test_rows_in_any_order_make_the_same_packs() -> None:
-    rows = [
-        {"pack": 0, "slot": 0, "row": 10, "task": "번역", "input_ids": [1, 2], "labels": [X, 2]},
-        {"pack": 0, "slot": 1, "row": 11, "task": "chat", "input_ids": [3, 4, 5], "labels": [X, X, 5]},
-        {"pack": 1, "slot": 0, "row": 12, "task": "chat", "input_ids": [6, 7, 8], "labels": [X, X, 8]},
-    ]
-    kinds = {"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32())}
-    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
-        group = pa.Table.from_pylist([rows[i] for i in order])
-        for name, kind in kinds.items():
-            group = group.set_column(group.column_names.index(name), name, group.column(name).cast(kind))
-        assert pack_table(group, tasks=["번역", "chat"]).to_pydict() == GOOD

@@ -1,94 +1,66 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from account_rows import accounts_of, origin, render
+
 from data_pipeline.config import DataConfig
-from data_pipeline.ledger import mark_duplicates, mark_heldout_families, mark_unrendered, placements, plan
-from data_pipeline.packing.shards import SHARD_PACKS
-from data_pipeline.stats import summarize
+from data_pipeline.packing.place import place_rows
+from data_pipeline.schema import Stats
+from data_pipeline.stats import Decided, summarize
+from data_pipeline.tally import Tally
+from data_pipeline.variants.mix import SourcePlan, plan_mix
+from data_pipeline.variants.tasks import Task
 
 CONFIG = DataConfig.model_validate(
     {"sources": [{"name": "s", "format": "alpaca", "path": "x"}], "seq_len": 32}
 )
-
-
-def origin(number: int, **changes) -> dict:
-    row = {
-        "row_id": f"s:f:{number}.0",
-        "source": "s",
-        "file": "f",
-        "record": number,
-        "sub_record": 0,
-        "family_id": str(number),
-        "task": "t",
-        "language": "ko",
-        "split": "train",
-        "text_key": str(number),
-        "short_answer": "긍정" if number % 3 else "부정",
-        "transforms": ["nfc"],
-        "reason": None,
-        "detail": None,
+TASK = Task.model_validate(
+    {
+        "name": "t",
+        "wordings": [
+            {"id": "ask", "language": "ko", "axis": "expression", "text": "무엇입니까?"},
+            {"id": "formal", "language": "ko", "axis": "tone", "text": "답하십시오."},
+            {"id": "later", "language": "ko", "axis": "tone", "text": "답해 줘.", "heldout": True},
+        ],
     }
-    return row | changes
+)
 
 
-def render(number: int, **changes) -> dict:
-    row = {
-        "row_id": f"s:f:{number}.0",
-        "split": "train",
-        "epoch": 0,
-        "task": "t",
-        "wording_id": None,
-        "transforms": [],
-        "num_tokens": 16,
-        "num_trained_tokens": 4,
-        "num_chars": 32,
-        "reason": None,
-        "detail": None,
-    }
-    return row | changes
-
-
-def test_duplicates_name_the_first_and_keep_it() -> None:
-    rows = [origin(0), origin(1, text_key="0"), origin(2, text_key="0", reason="no_answer", detail="x")]
-    mark_duplicates(rows)
-    assert [row["reason"] for row in rows] == [None, "duplicate", "no_answer"]
-    assert rows[1]["detail"] == "of s:f:0.0"
-
-
-def test_a_row_is_refused_only_if_no_epoch_rendered_it() -> None:
-    rows = [origin(0), origin(1)]
-    refused = {"reason": "too_long", "detail": "first epoch"}
-    renders = [render(0, **refused), render(0, epoch=1), render(1, **refused), render(1, epoch=1, reason="x")]
-    mark_unrendered(rows, renders)
-    assert [row["reason"] for row in rows] == [None, "too_long"]
-    assert rows[1]["detail"] == "first epoch"
-
-
-def test_a_row_that_shares_a_held_out_tasks_family_is_refused() -> None:
-    rows = [origin(0, task="qa", split="heldout"), origin(1, family_id="0"), origin(2)]
-    mark_heldout_families(rows, ("qa",))
-    assert [row["reason"] for row in rows] == [None, "heldout_family", None]
-
-
-def test_a_plan_over_more_packs_than_a_shard_holds() -> None:
-    count = 2 * SHARD_PACKS + 10  # two rows of half a pack each: SHARD_PACKS + 5 packs
-    rows = [origin(i) for i in range(count)]
-    ledger, shards = plan(rows, [render(i) for i in range(count)], seq_len=32)
-    assert [(s.path, s.first_pack, s.num_packs) for s in shards] == [
-        ("train/shard-00000.arrow", 0, SHARD_PACKS),
-        ("train/shard-00001.arrow", SHARD_PACKS, 5),
-    ]
-    places = placements(ledger, shards)
-    assert len({(p.shard, p.pack, p.slot) for p in places.values()}) == count
-    assert sorted(p.row for p in places.values()) == list(range(count))
-    assert max(p.pack for p in places.values() if p.shard.endswith("1.arrow")) == 4
-
-
-def test_counts_worked_by_hand() -> None:
-    rows = [origin(0), origin(1), origin(2), origin(3, split="heldout"), origin(4, reason="no_answer")]
-    late = render(0, epoch=1, num_tokens=None, num_trained_tokens=None, reason="too_long", detail="x")
-    renders = [render(0), late, render(1, num_tokens=15), render(2, num_tokens=8), render(3, split="heldout")]
-    ledger, _ = plan(rows, renders, seq_len=32)
-    stats = summarize(
-        CONFIG, origins=rows, renders=renders, rows=ledger, dialects={"s": ["utf-8"]}, vocab_size=9
+def stats_of(
+    folder: Path,
+    rows: list[dict],
+    renders: list[dict],
+    *,
+    config: DataConfig = CONFIG,
+    leaks: dict[str, int] | None = None,
+    mix: dict[str, SourcePlan] | None = None,
+) -> Stats:
+    """Rows and renderings, packed and counted."""
+    accounts = accounts_of(folder, rows, renders)
+    place_rows(accounts, seq_len=config.seq_len)
+    decided = Decided(same_prompt={"prompts": 1, "rows": 2}, leaks=leaks or {}, mix=mix or {})
+    dialects = {source.name: ["utf-8"] for source in config.sources}
+    found = summarize(
+        accounts, config, decided, dialects=dialects, vocab_size=9, tasks={"t": TASK}, tally=Tally()
     )
+    assert json.loads(json.dumps(found)) == found
+    return found
+
+
+def test_counts_worked_by_hand(tmp_path: Path) -> None:
+    dropped = origin(4, reason="no_answer", detail="x")
+    rows = [origin(0), origin(1), origin(2), origin(3, split="heldout"), dropped]
+    late = render(0, epoch=1, num_tokens=None, num_trained_tokens=None, reason="too_long", detail="x")
+    renders = [
+        render(0),
+        late,
+        render(1, num_tokens=15),
+        render(2, num_tokens=8),
+        render(3, split="heldout", idx=None),
+    ]
+    stats = stats_of(tmp_path, rows, renders)
     assert stats["sources"]["s"]["records"] == 5
     assert stats["sources"]["s"]["rejected"] == {"no_answer": 1}
     assert stats["splits"]["train"] == {
@@ -104,4 +76,150 @@ def test_counts_worked_by_hand() -> None:
     assert stats["tasks"]["t"]["rows"] == {"train": 3, "heldout": 1}
     assert stats["tasks"]["t"]["majority_answer"] == "긍정"  # rows 1 and 2 of the train split
     assert stats["row_tokens"] == {"edges": [0, 16, 32], "counts": [2, 1]}
-    assert stats["chars_per_token"] == {"ko": round(128 / 55, 4)}
+    assert stats["same_prompt"] == {"prompts": 1, "rows": 2, "rule": "keep_all"}
+
+
+def test_wordings_pair_in_train_only_and_those_that_never_did_are_named(tmp_path: Path) -> None:
+    rows = [origin(0), origin(1), origin(2, split="val")]
+    renders = [
+        render(0, wording_id="t/ask"),
+        render(0, epoch=1, wording_id="t/ask"),
+        render(1, wording_id="t/formal", reason="too_long", num_tokens=None, num_trained_tokens=None),
+        render(2, split="val", wording_id="t/formal"),
+    ]
+    wordings = stats_of(tmp_path, rows, renders)["wordings"]
+    assert wordings == {
+        "pairs": {"t/ask": 2},
+        "axes": {"expression": 2, "tone": 0},
+        "never_paired": ["t/formal"],  # not t/later, which is held out
+    }
+
+
+def test_wordings_of_tasks_that_are_not_there_are_not_missed(tmp_path: Path) -> None:
+    stats = stats_of(tmp_path, [origin(0, task="u")], [render(0, task="u")])
+    assert stats["wordings"] == {"pairs": {}, "axes": {}, "never_paired": []}
+
+
+def test_variants_of_a_source_as_shares_of_its_train_rows(tmp_path: Path) -> None:
+    wrapper = "role:own_1+few_shot:2+chain_of_thought+task_prefix"
+    rows = [origin(number) for number in range(4)]
+    renders = [
+        render(0, wording_id="t/ask", wrapper="task_prefix"),
+        render(1, transforms=["nfc", "reworded:ko:haeyo"], wrapper=wrapper),
+        render(2, wrapper="few_shot:1"),
+        render(3),
+    ]
+    (variants,) = stats_of(tmp_path, rows, renders)["variants"].values()
+    assert variants == {
+        "rows": 4,
+        "wording": 0.25,
+        "rewording": 0.25,
+        "role": 0.25,
+        "few_shot": 0.5,
+        "chain_of_thought": 0.25,
+        "wrappers": {"few_shot:1": 1, wrapper: 1, "task_prefix": 1},
+    }
+
+
+def test_duplicates_flags_and_masks_are_counted(tmp_path: Path) -> None:
+    rows = [
+        origin(0, flags=["bias:gender", "harmful_request_refused"], transforms=["nfc", "masked:phone"]),
+        origin(1, flags=["bias:gender"], transforms=["masked:phone", "masked:email"]),
+        origin(2, reason="duplicate", detail="of s:f:0.0"),
+        origin(3, reason="near_duplicate", detail="of s:f:0.0 (similarity 0.91)", flags=["bias:gender"]),
+    ]
+    stats = stats_of(tmp_path, rows, [render(0), render(1)])
+    assert stats["duplicates"] == {"s": {"duplicate": 1, "near_duplicate": 1}}
+    assert stats["flags"] == {"bias:gender": 2, "harmful_request_refused": 1}
+    assert stats["personal_data"] == {"phone": 2, "email": 1}
+
+
+def test_what_contamination_was_allowed_is_told(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"allow_contamination": "measuring the gate"})
+    found = stats_of(tmp_path, [origin(0)], [render(0)], config=config, leaks={"exact": 2})
+    assert found["contamination"] == {"leaks": {"exact": 2}, "allowed": "measuring the gate"}
+
+
+def test_examples_of_rejects_are_few_short_and_masked(tmp_path: Path) -> None:
+    rows = [origin(0)]
+    rows += [origin(n, reason="bad", detail=f"{n}: 전화는 010-1234-5678 입니다") for n in range(1, 6)]
+    rows += [origin(6, reason="long", detail="가" * 500)]
+    examples = stats_of(tmp_path, rows, [render(0)])["rejected_examples"]
+    assert examples["bad"] == [
+        {"where": f"s:f:{n}.0", "detail": f"{n}: 전화는 [전화번호] 입니다"} for n in (1, 2, 3)
+    ]
+    assert examples["long"] == [{"where": "s:f:6.0", "detail": "가" * 200 + "…"}]
+
+
+def mixed(**changes: object) -> DataConfig:
+    """Two sources, `a` with changes."""
+    sources = [
+        {"name": "a", "format": "alpaca", "path": "x"} | changes,
+        {"name": "b", "format": "alpaca", "path": "x"},
+    ]
+    return DataConfig.model_validate({"sources": sources, "seq_len": 4096})
+
+
+def skewed(num_a: int, num_b: int) -> tuple[list[dict], dict[int, int]]:
+    """Rows of source a with answers of very uneven length and short ones of b; ord -> trained tokens."""
+    rng = np.random.default_rng(0)
+    chars = np.concatenate([rng.lognormal(5, 1.2, num_a), rng.lognormal(2, 0.3, num_b)]).astype(int) + 1
+    rows = [
+        origin(n, source="a" if n < num_a else "b", num_answer_chars=int(chars[n])) for n in range(len(chars))
+    ]
+    return rows, {n: max(1, int(chars[n] * rng.uniform(0.4, 0.6))) for n in range(len(chars))}
+
+
+def rendered(row: dict, tokens: dict[int, int], **changes: object) -> dict:
+    trained = tokens[row["ord"]]
+    return render(
+        row["ord"], source=row["source"], num_trained_tokens=trained, num_tokens=trained + 5, **changes
+    )
+
+
+def test_the_default_mix_comes_out_as_planned(tmp_path: Path) -> None:
+    config = mixed()
+    rows, tokens = skewed(300, 200)
+    plan = plan_mix({"a": 300, "b": 200}, config.sources, config.mix)
+    renders = [rendered(row, tokens, epoch=epoch) for row in rows for epoch in range(2)]
+    mix = stats_of(tmp_path, rows, renders, config=config, mix=plan)["mix"]
+    for shares in mix.values():
+        assert shares["planned_rows_share"] == shares["realised_rows_share"]
+        assert shares["planned_tokens_share"] == pytest.approx(shares["realised_tokens_share"], abs=2e-6)
+    assert mix["a"]["planned_rows_share"] == 0.6
+    assert sum(shares["planned_tokens_share"] for shares in mix.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_mix_that_takes_a_part_is_realised_within_half_a_percent(tmp_path: Path) -> None:
+    config = mixed(max_rows=1000)
+    rows, tokens = skewed(4000, 2000)
+    plan = plan_mix({"a": 4000, "b": 2000}, config.sources, config.mix)
+    assert plan["a"].rows_per_epoch == 1000
+    # Every fourth by length, as variants/mix.py takes them.
+    ranked = sorted((row for row in rows if row["source"] == "a"), key=lambda row: row["num_answer_chars"])
+    taken = ranked[2::4] + [row for row in rows if row["source"] == "b"]
+    stats = stats_of(tmp_path, rows, [rendered(row, tokens) for row in taken], config=config, mix=plan)
+    for shares in stats["mix"].values():
+        assert abs(shares["planned_rows_share"] - shares["realised_rows_share"]) < 0.005
+        assert abs(shares["planned_tokens_share"] - shares["realised_tokens_share"]) < 0.005
+    assert stats["mix"]["a"]["realised_tokens_share"] > 0.9
+
+
+def test_a_mix_that_was_not_realised_shows(tmp_path: Path) -> None:
+    config = mixed()
+    rows, tokens = skewed(300, 200)
+    plan = plan_mix({"a": 300, "b": 200}, config.sources, config.mix)
+    renders = [rendered(row, tokens) for row in rows if row["ord"] >= 150]
+    mix = stats_of(tmp_path, rows, renders, config=config, mix=plan)["mix"]
+    assert mix["a"]["planned_rows_share"] == 0.6
+    assert mix["a"]["realised_rows_share"] == round(150 / 350, 6)
+
+
+def test_materialised_variants_count_as_one_row(tmp_path: Path) -> None:
+    config = mixed()
+    rows = [origin(0, source="a", num_variants=3), origin(1, source="b")]
+    renders = [render(0, source="a", repeat=repeat) for repeat in range(3)] + [render(1, source="b")]
+    plan = plan_mix({"a": 1, "b": 1}, config.sources, config.mix)
+    mix = stats_of(tmp_path, rows, renders, config=config, mix=plan)["mix"]
+    assert mix["a"]["realised_rows_share"] == mix["a"]["planned_rows_share"] == 0.5
+    assert mix["a"]["planned_tokens_share"] == mix["a"]["realised_tokens_share"] == 0.75

@@ -86,6 +86,26 @@ def test_the_folder_stands_alone(origin: Path, tmp_path: Path) -> None:
     assert "model/README.md" not in found
 
 
+def test_templates_and_what_came_from_the_hub_are_files_of_the_folder(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUNMIN_CACHE", str(tmp_path / "cache"))
+    (origin / "corpus" / "set").mkdir()
+    (origin / "corpus" / "set" / "dev.jsonl").write_text('{"text": "nice", "label": 1}\n')
+    (origin / "t.yaml").write_text(
+        "templates: {x: {name: x, jinja: 'Say {{text}} ||| {{text}}', metadata: {original_task: true}}}"
+    )
+    source = "    - {name: hub, format: table, path: 'hub:corpus/set', hub_split: validation,"
+    source += " templates: t.yaml}\n"
+    text = CONFIG.replace("  sources:\n", "  sources:\n" + source)
+    (origin / "small.yaml").write_text(text, encoding="utf-8")
+    before = inputs_of(origin / "small.yaml")
+    fetch(origin / "small.yaml", [], to=tmp_path / "there")
+    shutil.rmtree(origin)
+    shutil.rmtree(tmp_path / "cache")
+    assert inputs_of(tmp_path / "there" / "config.yaml") == before
+
+
 def test_called_again_it_only_brings_what_is_missing(
     origin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

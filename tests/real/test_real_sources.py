@@ -5,17 +5,22 @@ The counts on the right hand were made here by the plainest means (json.load, cs
 
 import csv
 import json
+import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.sources.reasons import LABEL_NOT_MAPPED, REASONS
+from data_pipeline.sources.templates import load_templates
 from launcher.config import load
 
 CORPUS = Path(__file__).parent / "corpus.yaml"
+NUM_ROWS = 116_044  # of all corpora there, as their own page counts them
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +29,19 @@ def sources(shared_data: Path) -> dict[str, tuple[SourceConfig, Path]]:
     return {source.name: (source, base) for source in config.data.sources}
 
 
+@cache
+def _entries(source_json: str, base: Path) -> list[dict]:
+    source = SourceConfig.model_validate_json(source_json)
+    return [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
+
+
 def entries(sources: dict, name: str) -> list[dict]:
     source, base = sources[name]
-    return [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
+    return _entries(source.model_dump_json(), base)
+
+
+def num_records(found: list[dict]) -> int:
+    return len({(row["file"], row["record"]) for row in found})
 
 
 def rows_of(found: list[dict]) -> list[dict]:
@@ -44,11 +59,131 @@ def test_every_source_is_read_and_its_texts_can_be_written(sources: dict) -> Non
         places = [(row["file"], row["record"], row["sub_record"]) for row in found]
         assert len(set(places)) == len(places)
         assert places == sorted(places)
+        assert min(row["sub_record"] for row in found) == 0
         assert {row["reason"] for row in found if "reason" in row} <= REASONS.keys()
         for row in rows_of(found):
             json.dumps(row, ensure_ascii=False).encode()
             assert row["references"][0] == row["fields"]["answer"]
             assert row["references"][0].strip()
+
+
+def lines_in(folder: Path, pattern: str) -> int:
+    """Lines that are not blank, of all files of a pattern."""
+    return sum(
+        len([line for line in path.read_bytes().split(b"\n") if line.strip()])
+        for path in folder.glob(pattern)
+    )
+
+
+def items_in(folder: Path, pattern: str, key: str | None = None) -> int:
+    """Items of the JSON arrays that files are, or that they have under a key."""
+    values = (json.loads(path.read_text()) for path in folder.glob(pattern))
+    return sum(len(value if key is None else value[key]) for value in values)
+
+
+# Source -> how many records a plain reader finds. Its header lines are no records.
+PLAIN: dict[str, Any] = {
+    "nsmc": lambda at: items_in(at, "ko/nsmc-raw/*.json"),
+    "jhe": lambda at: lines_in(at, "en-ko/jhe/*.en"),
+    "park": lambda at: lines_in(at, "en-ko/park-news-dev/*.en"),
+    "python_docs": lambda at: sum(po_counts(at).values()),
+    "chatbot": lambda at: lines_in(at, "ko/chatbot/*.csv") - 1,
+    "fastchat": lambda at: items_in(at, "chat/fastchat/dummy*.json"),
+    "mt_bench": lambda at: lines_in(at, "chat/fastchat/mt_bench*.jsonl"),
+    "judge_prompts": lambda at: lines_in(at, "chat/fastchat/judge*.jsonl"),
+    "oasst": lambda at: lines_in(at, "chat/open-assistant/*.jsonl"),
+    "human_eval": lambda at: lines_in(at, "code/human-eval/*.jsonl"),
+    "mbpp": lambda at: items_in(at, "code/mbpp/*.json"),
+    "gpteacher": lambda at: items_in(at, "en/gpteacher/*.json"),
+    "strategyqa": lambda at: lines_in(at, "en/flan-cot/strategyqa*"),
+    "qasc": lambda at: lines_in(at, "en/flan-cot/qasc*"),
+    "self_instruct": lambda at: lines_in(at, "en/self-instruct/*.jsonl"),
+    "quoref": lambda at: items_in(at, "en/superni/task002_*/*.json", "Instances"),
+    "xsum": lambda at: items_in(at, "en/superni/task1290_*/*.json", "Instances"),
+    "diplomacy": lambda at: items_in(at, "en/superni/task1590_*/*.json", "Instances"),
+    "personachat": lambda at: items_in(at, "en/superni/task1729_*/*.json", "Instances"),
+    "sst2": lambda at: items_in(at, "en/superni/task363_*/*.json", "Instances"),
+    "multiwoz": lambda at: items_in(at, "en/superni/task639_*/*.json", "Instances"),
+    "klue_nli": lambda at: items_in(at, "ko/klue/*.json"),
+    "boolq": lambda at: lines_in(at, "ko/kobest/BoolQ/*.tsv") - 2,
+    "copa": lambda at: lines_in(at, "ko/kobest/COPA/*.tsv") - 2,
+    "hellaswag": lambda at: lines_in(at, "ko/kobest/HellaSwag/*.tsv") - 2,
+    "wic": lambda at: lines_in(at, "ko/kobest/WiC/*.tsv") - 2,
+    "sentineg": lambda at: lines_in(at, "ko/kobest/SentiNeg/train.tsv") - 1,
+    "sentineg_dev": lambda at: lines_in(at, "ko/kobest/SentiNeg/dev.tsv") - 1,
+    "hate_speech": lambda at: lines_in(at, "ko/korean-hate-speech/labeled/*.tsv") - 2,
+    "news_titles": lambda at: lines_in(at, "ko/korean-hate-speech/news_title/*.txt"),
+    "curse": lambda at: lines_in(at, "ko/curse-detection/*.txt"),
+    "sae4k": lambda at: lines_in(at, "ko/sae4k/*.txt"),
+    "sci_news": lambda at: len(list(at.glob("ko/sci-news-sum-kr-50/*.json"))),
+    "square": lambda at: items_in(at, "ko/square/*.json"),
+}
+# What records of a source are rejected for, and how many; of the others none is.
+REJECTED = {
+    "nsmc": {"label_not_mapped": 1640},
+    "python_docs": {"empty_translation": 2 * 1800, "fuzzy_entry": 2 * 302, "obsolete_entry": 2 * 584},
+    "oasst": {"unanswered_turn": 36},
+    "mt_bench": {"missing_field": 41, "no_answer": 1},
+    "news_titles": {"no_answer": 3},
+    "curse": {"broken_row": 1},
+}
+
+
+def po_counts(shared_data: Path) -> Counter[str]:
+    """Entries of the catalogues by kind, from their text alone: paragraphs with a msgid, no headers."""
+    counts: Counter[str] = Counter()
+    for path in (shared_data / "en-ko" / "python-docs-ko").rglob("*.po"):
+        for entry in re.split(r"\n[ \t]*\n", path.read_text(encoding="utf-8")):
+            if re.search(r'^msgid ""\nmsgstr ""\n"Project-Id', entry, re.M) or "msgid" not in entry:
+                continue
+            if re.search(r"^#~ msgid", entry, re.M):
+                counts["obsolete"] += 1
+            elif re.search(r'^msgstr ""$(?!\n")', entry, re.M):
+                counts["empty"] += 1
+            else:
+                counts["fuzzy" if re.search(r"^#,.*\bfuzzy\b", entry, re.M) else "kept"] += 1
+    return counts
+
+
+def test_every_source_has_a_plain_count(sources: dict) -> None:
+    assert sources.keys() == PLAIN.keys()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_records_in_are_kept_and_rejected(sources: dict, shared_data: Path, name: str) -> None:
+    found = entries(sources, name)
+    assert num_records(found) == PLAIN[name](shared_data)
+    assert Counter(row["reason"] for row in found if "reason" in row) == REJECTED.get(name, {})
+    assert len(rows_of(found)) + sum(REJECTED.get(name, {}).values()) == len(found)
+
+
+def test_all_rows_of_the_corpora_are_accounted_for(sources: dict, shared_data: Path) -> None:
+    """Where their page counts otherwise: both sides of parallel text, header lines, no obsolete entries.
+
+    The csv of the chatbot has a header line and no line end after its last row: 11,823 either way.
+    """
+    num_templates = sum(
+        len(load_templates(str(path))) for path in (shared_data / "en" / "promptsource").rglob("*.yaml")
+    )
+    records = sum(num_records(entries(sources, name)) for name in sources)
+    other_sides = sum(num_records(entries(sources, name)) for name in ("jhe", "park"))
+    headers = 2 * 5 + 2  # KoBEST, and the labelled comments
+    obsolete = po_counts(shared_data)["obsolete"]
+    assert num_templates == 182
+    assert records + other_sides + headers - obsolete + num_templates == NUM_ROWS
+
+
+def test_every_template_of_promptsource_can_be_rendered(shared_data: Path) -> None:
+    """With a record that has every variable the file's templates name."""
+    folder = shared_data / "en" / "promptsource"
+    values = {"choices": {"text": ["a"]}, "answers": {"text": ["a"]}, "options": ["a"]}
+    for path in sorted(folder.rglob("*.yaml")):
+        names = set(re.findall(r"[a-z_0-9]+", path.read_text())) - {"namespace", "zip", "range"}
+        record = {name: values.get(name, f"text of {name}") for name in names}
+        record |= {name: 0 for name in names if name.endswith("label")}
+        for template in load_templates(str(path)):
+            variables = record | {"answer_choices": ["a", "b", "c", "d", "e", "f"], "_record": "0"}
+            assert isinstance(template.body.render(variables), str)
 
 
 def test_nsmc_ratings_become_labels(sources: dict, shared_data: Path) -> None:

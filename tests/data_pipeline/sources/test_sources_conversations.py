@@ -36,6 +36,7 @@ def test_a_conversation_keeps_its_turns_and_its_last_pair_as_fields(read_files: 
         "answer": "2",
         "rationale": None,
         "label": None,
+        "value": None,
     }
     assert row["references"] == ["2"]
 

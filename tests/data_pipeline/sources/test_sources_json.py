@@ -53,6 +53,7 @@ def test_a_row_carries_the_whole_interface(read_files: Any) -> None:
                 "answer": "3",
                 "rationale": None,
                 "label": None,
+                "value": None,
             },
             "messages": None,
             "references": ["3"],

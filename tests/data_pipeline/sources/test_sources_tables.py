@@ -172,9 +172,11 @@ def test_utf_16_is_seen_by_its_mark(read_files: Any, tmp_path: Path) -> None:
         read_files({"t.csv": "Q,A\nquestion,answer\n".encode("utf-16-le")}, **QA)
 
 
-def test_a_compressed_file_is_named_so(read_files: Any) -> None:
-    with pytest.raises(InputError, match="a gzip file, not text; unpack"):
-        read_files({"t.csv": b"\x1f\x8b\x08\x00rest"}, **QA)
+def test_a_quoted_empty_field_is_a_record_and_a_blank_line_is_none(read_files: Any) -> None:
+    settings = {"header": ["A"], "quoted": True, "columns": {"instruction": "=이어 쓰세요.", "answer": "A"}}
+    rows = read_files({"t.tsv": '가\n""\n\n  \n나\n'}, format="table", **settings)
+    assert reasons_of(rows) == [None, "no_answer", None]
+    assert rows[1]["detail"].startswith("line 2: ")
 
 
 def test_a_document_longer_than_the_csv_default(read_files: Any) -> None:

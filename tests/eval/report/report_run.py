@@ -166,12 +166,63 @@ def _stats() -> dict[str, Any]:
         "splits": {"train": split, "val": val, "heldout": heldout},
         "row_tokens": {"edges": [0, 64, 128, 192, 256], "counts": [2, 5, 2, 1]},
         "trained_tokens": {"edges": [0, 16, 32, 48, 64, 80], "counts": [3, 0, 2, 4, 1]},
-        "chars_per_token": {"en": 3.41, "ko": 1.62},
+        "rejected_examples": {
+            "label_unmapped": [
+                {"where": "영화평:reviews.tsv:4.0", "detail": "6점은 긍정도 부정도 아님"},
+                {"where": "영화평:reviews.tsv:9.0", "detail": "5점은 긍정도 부정도 아님"},
+            ],
+            "answer_empty": [{"where": "chat:chat.json:2.0", "detail": "<img src=x onerror=alert(1)>"}],
+        },
+        "duplicates": {"영화평": {"duplicate": 1_204, "near_duplicate": 3}, "chat": {"duplicate": 2}},
+        "flags": {"bias:gender": 3, "harmful_request_refused": 1},
+        "personal_data": {"phone": 2},
+        "same_prompt": {"prompts": 4, "rows": 9, "rule": "keep_all"},
+        "contamination": {"leaks": {}, "allowed": None},
+        "wordings": {
+            "pairs": {"감성/짧게": 4, "translation/formal": 2},
+            "axes": {"expression": 2, "format": 0, "tone": 4},
+            "never_paired": ["감성/세_문장", "translation/json"],
+        },
+        "variants": {
+            "chat": _variants(
+                3, rewording=0.333333, wrappers={"role:teacher+few_shot:2": 1, "few_shot:1": 1}
+            ),
+            "영화평": _variants(7, wording=0.857143, wrappers={"few_shot:1": 2}),
+        },
+        "mix": {"영화평": _shares(0.7, 0.699, 0.65, 0.6512), "chat": _shares(0.3, 0.301, 0.35, 0.3488)},
+        "diversity": {"감성": _diversity(), "translation": _diversity() | {"verbs": {}, "rows_with_verb": 0}},
+        "tokenizer": {"en": _tokens(600, 3.41, 0.0), "ko": _tokens(820, 1.62, 0.0213)},
         "vocab_size": 3871,
         "seq_len": 256,
         "epochs": 1,
         "unrendered": {"too_long": 3, "no_trained_tokens": 1},
     }
+
+
+def _variants(rows: int, *, wrappers: dict[str, int], **shares: float) -> dict[str, Any]:
+    none = dict.fromkeys(("wording", "rewording", "role", "few_shot", "chain_of_thought"), 0.0)
+    return none | shares | {"rows": rows, "wrappers": wrappers}
+
+
+def _shares(*values: float) -> dict[str, float]:
+    names = ("planned_rows_share", "realised_rows_share", "planned_tokens_share", "realised_tokens_share")
+    return dict(zip(names, values, strict=True))
+
+
+def _diversity() -> dict[str, Any]:
+    lengths = {"min": 5, "median": 24, "p95": 80, "max": 1_204}
+    return {
+        "rows": 5,
+        "instruction": {"words": 40, "distinct_1": 0.5, "distinct_2": 0.75, "distinct_3": 1.0},
+        "answer": {"words": 1_200, "distinct_1": 0.0004, "distinct_2": 0.9996, "distinct_3": 1.0},
+        "verbs": {"분류하다": 3, "classify": 1},
+        "rows_with_verb": 4,
+        "lengths": dict.fromkeys(("instruction", "input", "answer"), lengths),
+    }
+
+
+def _tokens(tokens: int, chars: float, byte: float) -> dict[str, Any]:
+    return {"tokens": tokens, "chars_per_token": chars, "byte_share": byte, "vocabulary_share": 0.4125}
 
 
 def _interval(value: float, low: float | None, high: float | None) -> dict[str, Any]:

@@ -394,9 +394,7 @@ def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
     inputs = build.read_inputs(tmp_path, write_run(tmp_path, spec))
     sections = {
         "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
-        "corpus": corpus.section(
-            inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout, rejected=inputs.rejected
-        ),
+        "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
         "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats, export_step=20),
     }
     template = "".join(path.read_text() for path in Path(build.__file__).parent.glob("*.html.j2"))

@@ -1,0 +1,112 @@
+"""Memory and throughput of the data stage at several sizes of one corpus.
+
+    python benchmarks/corpus_build.py corpus/*.jsonl --copies 3 30 --model FOLDER
+
+The rows of the files (Alpaca: instruction, input, output) are replicated with distinct numbers in front, so
+that nothing is a duplicate, and `hunmin data` is run on each size. Twice a second the private memory (unique
+set size, psutil) of the driver and of every Ray worker is read. Printed: their peaks, rows and tokens a second,
+and the ratios of the largest size to the smallest.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+SAMPLE_S = 0.5
+
+
+def rows_of(paths: list[Path]) -> Iterator[dict[str, str]]:
+    """Rows of files of one JSON object a line, or of one JSON array."""
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        lines = json.loads(text) if text.lstrip().startswith("[") else map(json.loads, text.splitlines())
+        for line in lines:
+            answer = line.get("output", line.get("response"))
+            yield {"instruction": line["instruction"], "input": line.get("input", ""), "output": answer}
+
+
+def replicate(paths: list[Path], out: Path, copies: int) -> int:
+    """Write the corpus; its rows."""
+    count = 0
+    with out.open("w", encoding="utf-8") as handle:
+        for copy in range(copies):
+            for index, row in enumerate(rows_of(paths)):
+                mark = f"[{copy}-{index}] "
+                marked = row | {"instruction": mark + row["instruction"], "output": mark + row["output"]}
+                handle.write(json.dumps(marked, ensure_ascii=False) + "\n")
+                count += 1
+    return count
+
+
+def measure(config: Path, run: Path, overrides: list[str]) -> dict[str, float]:
+    """Run the data stage; its seconds and the peaks of private memory in MiB."""
+    command = [sys.executable, "-m", "launcher", "data", str(config), "--run", str(run), *overrides]
+    start = time.monotonic()
+    log = run.with_suffix(".log")
+    peaks = {"driver": 0.0, "worker": 0.0, "all": 0.0}
+    with log.open("w") as out:
+        driver = psutil.Popen(command, stdout=out, stderr=out)
+        while driver.poll() is None:
+            now = {"driver": 0.0, "worker": 0.0, "all": 0.0}
+            for process in [driver, *driver.children(recursive=True)]:
+                try:
+                    name, uss = process.name(), process.memory_full_info().uss / 2**20
+                except psutil.Error:  # it ended in between
+                    continue
+                if process.pid == driver.pid:
+                    now["driver"] = uss
+                elif name.startswith("ray::"):
+                    now["worker"] = max(now["worker"], uss)
+                else:
+                    continue  # raylet and its helpers: not ours
+                now["all"] += uss
+            peaks = {key: max(peaks[key], now[key]) for key in peaks}
+            time.sleep(SAMPLE_S)
+    if driver.returncode:
+        sys.exit(f"hunmin data ended with {driver.returncode}; see {log}")
+    return peaks | {"seconds": time.monotonic() - start}
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--copies", nargs="+", type=int, default=[3, 30])
+    parser.add_argument("--model", required=True, type=Path, help="a folder with a tokenizer")
+    parser.add_argument("--template", default="chat")
+    parser.add_argument("overrides", nargs="*", help="key=value, after --")
+    asked, overrides = parser.parse_known_args()
+    results = []
+    with tempfile.TemporaryDirectory(prefix="hunmin-corpus-") as name:
+        folder = Path(name)
+        for copies in asked.copies:
+            corpus = folder / f"x{copies}.jsonl"
+            rows = replicate(asked.files, corpus, copies)
+            config = folder / f"x{copies}.yaml"
+            config.write_text(
+                f"name: x{copies}\nmodel: {{path: {asked.model.resolve()}}}\n"
+                f"data: {{template: {asked.template},\n"
+                f"       sources: [{{name: a, format: alpaca, path: {corpus}}}]}}\n"
+            )
+            size = corpus.stat().st_size
+            found = measure(config, folder / f"run{copies}", overrides)
+            stats = json.loads((folder / f"run{copies}" / "data" / "stats.json").read_text())
+            tokens = sum(split["tokens"] for split in stats["splits"].values())
+            found |= {"copies": copies, "rows": rows, "MB": size / 1e6}
+            found |= {"rows_per_s": rows / found["seconds"], "tokens_per_s": tokens / found["seconds"]}
+            results.append(found)
+            print(json.dumps({key: round(value, 1) for key, value in found.items()}), flush=True)
+    for key in ("driver", "worker", "all"):
+        print(f"{key}: x{asked.copies[-1]} / x{asked.copies[0]} = {results[-1][key] / results[0][key]:.3f}")
+
+
+if __name__ == "__main__":
+    main()

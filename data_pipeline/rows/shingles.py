@@ -1,0 +1,70 @@
+"""Texts as hashed character n-grams: pure numpy, the same numbers on every machine and in every process."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Hashes = npt.NDArray[np.uint64]
+
+_MASK = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15  # SplitMix64's step: odd, so that it walks through all of 64 bits
+
+
+def mix(values: Hashes) -> Hashes:
+    """MurmurHash3's 64-bit finalizer: a bijection after which every bit depends on every bit."""
+    values = values ^ (values >> np.uint64(33))
+    values = values * np.uint64(0xFF51AFD7ED558CCD)
+    values = values ^ (values >> np.uint64(33))
+    values = values * np.uint64(0xC4CEB9FE1A85EC53)
+    return values ^ (values >> np.uint64(33))
+
+
+def _multipliers(count: int) -> Hashes:
+    steps = np.array([_GOLDEN * (i + 1) & _MASK for i in range(count)], dtype=np.uint64)
+    return mix(steps) | np.uint64(1)
+
+
+_MULTIPLIERS = _multipliers(32)
+
+
+def shingle_hashes(text: str, *, size: int, salt: int = 0) -> Hashes:
+    """A hash for each window of `size` characters, in order, repeats included.
+
+    A window's hash is the sum of its code points, each times its place's own odd 64-bit number, mixed: one
+    vectorised correlation instead of a Python string a window. A shorter text is one window.
+
+    Args:
+        text: any text without lone surrogates.
+        size: characters a window, at most 32.
+        salt: 64 bits; texts of different salts share no window.
+
+    Returns:
+        (max(1, len(text) - size + 1),) of uint64.
+    """
+    # Plus one: a text must differ from the same text with U+0000 behind it.
+    points = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) + np.uint64(1)
+    if not len(points):
+        points = np.zeros(1, dtype=np.uint64)  # the empty text has a window too
+    sums = np.correlate(points, _MULTIPLIERS[: min(size, len(points))], mode="valid")
+    return mix(sums + np.uint64(salt))
+
+
+def turns_of(draft: dict[str, Any]) -> list[tuple[str, str]]:
+    """What was asked and what was answered, in order: one pair for a row, one a turn for a conversation.
+
+    What a row asks is its input; the instruction counts only where there is no input, because wordings and
+    task definitions stand in thousands of rows and say nothing about one of them. A system message is no
+    turn.
+    """
+    if not draft["messages"]:
+        fields = draft["fields"]
+        return [(fields["input"] or fields["instruction"] or "", fields["answer"])]
+    pairs: list[tuple[str, str]] = []
+    asked = ""
+    for message in draft["messages"]:
+        if message["role"] == "user":
+            asked = message["content"]
+        elif message["role"] == "assistant":
+            pairs.append((asked, message["content"]))
+    return pairs

@@ -1,0 +1,130 @@
+"""Files that lie elsewhere, brought to this machine: data sets of the hub, and fsspec URLs.
+
+What is read is always a local file, so that it can be hashed, checked and read again without a network.
+"""
+
+import os
+import re
+import tempfile
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from data_pipeline.config import SourceConfig, resolve_path
+from data_pipeline.errors import EnvironmentFailure, InputError, one_line
+from data_pipeline.gguf_model import cache_dir
+from data_pipeline.sources.records import content_key
+from data_pipeline.sources.settings import HUB
+
+_SPLIT = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def hub_files(path: str, source: SourceConfig, *, base: Path) -> dict[str, str]:
+    """Name -> local Arrow file of a split of a data set, fetched and converted by `datasets`.
+
+    Args:
+        path: hub:OWNER/NAME, or hub:FOLDER with a folder in the layout that `datasets` reads.
+        source: for its subset and split.
+        base: the folder that relative paths start from.
+
+    Raises:
+        InputError: no such data set, subset or split.
+        EnvironmentFailure: the hub cannot be reached.
+
+    """
+    name = path.removeprefix(HUB)
+    folder = resolve_path(name, base)
+    if not _SPLIT.fullmatch(source.hub_split):
+        raise InputError(
+            f"source {source.name}: hub_split {source.hub_split} is no name of a split; for the first "
+            "records of one set max_records"
+        )
+    if folder.is_dir():
+        # `datasets` would know a changed folder by its name alone, and give what was there before.
+        cache = str(cache_dir() / "datasets" / _state_of(folder))
+        files = _load(str(folder), source.subset, source.hub_split, source.name, cache)
+    else:
+        files = _load(name, source.subset, source.hub_split, source.name, None)
+    return {f"{source.hub_split}-{number:05d}.arrow": file for number, file in enumerate(files)}
+
+
+def _state_of(folder: Path) -> str:
+    """Changes when a file of the folder does."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in files]
+    return content_key(repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]))
+
+
+@lru_cache(maxsize=64)
+def _load(place: str, subset: str | None, split: str, source_name: str, cache: str | None) -> tuple[str, ...]:
+    import datasets  # takes seconds, and only this needs it
+    from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError
+
+    what = f"source {source_name}: {HUB}{place}"
+    datasets.disable_progress_bars()
+    try:
+        found = datasets.load_dataset(place, subset, split=split, cache_dir=cache)
+    except (DatasetNotFoundError, ValueError, RuntimeError) as error:
+        if _unreachable(error):
+            raise _unreached(what, error) from error
+        raise InputError(f"{what}: {one_line(error)}; see subset and hub_split of the source") from error
+    except (OSError, ImportError) as error:
+        raise _unreached(what, error) from error
+    except DatasetGenerationError as error:
+        raise InputError(f"{what}: datasets cannot read it ({one_line(error.__cause__ or error)})") from error
+    return tuple(str(Path(file["filename"]).resolve()) for file in found.cache_files)  # type: ignore[union-attr]
+
+
+def _unreachable(error: BaseException) -> bool:
+    """Whether the network is at fault: an error of it stands somewhere in the chain."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    return any(isinstance(one, (ConnectionError, TimeoutError)) for one in chain)
+
+
+def _unreached(what: str, error: BaseException) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        f"{what}: the hub does not give it ({one_line(error)}); try again, fetch it once where there is a "
+        "network (hunmin fetch), or name a local folder"
+    )
+
+
+def url_files(url: str, source: SourceConfig) -> dict[str, str]:
+    """Name -> local copy of what an fsspec URL names: a file, a glob, or a folder.
+
+    Raises:
+        InputError: nothing is there, or the protocol is unknown.
+        EnvironmentFailure: the place cannot be reached.
+
+    """
+    import fsspec
+
+    what = f"source {source.name}: {url}"
+    try:
+        fs, root = fsspec.core.url_to_fs(url)
+        found = sorted(fs.glob(root) if "*" in root else fs.find(root))
+        copies = {name: _copied(fs, name) for name in found if not fs.isdir(name)}
+    except (ValueError, ImportError) as error:  # an unknown protocol, or one whose package is missing
+        raise InputError(f"{what}: {one_line(error)}") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{what}: nothing is there") from error
+    except Exception as error:  # each protocol has errors of its own
+        raise EnvironmentFailure(f"{what}: cannot be fetched ({one_line(error)}); try again") from error
+    if not copies:
+        raise InputError(f"{what}: nothing is there")
+    folder = os.path.dirname(root.split("*")[0]) if "*" in root or found == [root] else root
+    return {PurePosixPath(os.path.relpath(name, folder)).as_posix(): copy for name, copy in copies.items()}
+
+
+def _copied(fs, name: str) -> str:
+    """A local copy, made anew when the file's size, time or checksum there changes."""
+    folder = cache_dir() / "files"
+    folder.mkdir(parents=True, exist_ok=True)
+    key = content_key(f"{fs.protocol} {name} {fs.ukey(name)}")
+    target = folder / f"{key}-{os.path.basename(name)}"
+    if not target.exists():
+        descriptor, partial = tempfile.mkstemp(dir=folder)
+        os.close(descriptor)
+        fs.get_file(name, partial)
+        os.replace(partial, target)
+    return str(target)

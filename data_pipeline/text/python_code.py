@@ -1,0 +1,217 @@
+"""What a Python answer has: functions, documentation, loops, recursion. Every check reads the syntax tree."""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_WRITTEN = (
+    *_FUNCTIONS,
+    ast.ClassDef,
+    ast.Import,
+    ast.ImportFrom,
+    ast.Assign,
+    ast.AugAssign,
+    *_LOOPS,
+    ast.Call,
+)
+_FENCED = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)\n?```", re.DOTALL)
+_NO_COMMENT = re.compile(r"#\s*(?:!|-\*-|type:|noqa|pylint|coding[:=])|#\s*$")
+_MEMO = re.compile(r"(?:.*_)?(?:memo|cache)s?", re.IGNORECASE)
+
+
+def code_of(answer: str) -> str:
+    """The answer without the fence around it, where it is one fenced block and nothing else."""
+    fenced = _FENCED.fullmatch(answer.strip())
+    return fenced[1] if fenced else answer
+
+
+@lru_cache(maxsize=256)
+def parse(answer: str) -> ast.Module | None:
+    """The syntax tree of an answer that is Python code and nothing else; None for anything else.
+
+    A word or a number alone parses as well and is no code: something must be defined, set or called.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(code_of(answer))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return tree if any(isinstance(node, _WRITTEN) for node in ast.walk(tree)) else None
+
+
+def functions(tree: ast.Module) -> list[Function]:
+    """Every function and method, nested ones included."""
+    return [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+
+
+def defines_function(tree: ast.Module) -> bool:
+    """A function stands at the top level."""
+    return any(isinstance(node, _FUNCTIONS) for node in tree.body)
+
+
+def one_function(tree: ast.Module) -> bool:
+    """Exactly one function, with nothing beside it but imports."""
+    rest = [node for node in tree.body if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    return len(rest) == 1 and isinstance(rest[0], _FUNCTIONS) and len(functions(tree)) == 1
+
+
+def defines_class(tree: ast.Module) -> bool:
+    """A class stands at the top level."""
+    return any(isinstance(node, ast.ClassDef) for node in tree.body)
+
+
+def has_docstring(tree: ast.Module) -> bool:
+    """Every function and class at the top level has a docstring, and there is one."""
+    defined = [node for node in tree.body if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
+    return bool(defined) and all(ast.get_docstring(node) for node in defined)
+
+
+def has_comments(answer: str) -> bool:
+    """A comment for the reader: no shebang, coding line or note to a tool."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code_of(answer)).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return False
+    return any(token.type == tokenize.COMMENT and not _NO_COMMENT.match(token.string) for token in tokens)
+
+
+def uses_recursion(tree: ast.Module) -> bool:
+    """A function calls itself, straight or by way of others of the answer."""
+    calls = {function.name: set(_called(function)) for function in functions(tree)}
+    for name in calls:
+        reached, ahead = set(), set(calls[name])
+        while ahead:
+            one = ahead.pop()
+            if one in calls and one not in reached:
+                reached.add(one)
+                ahead |= calls[one]
+        if name in reached:
+            return True
+    return False
+
+
+def _called(function: Function) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield node.func.id
+            elif isinstance(node.func, ast.Attribute):
+                yield node.func.attr
+
+
+def uses_loop(tree: ast.Module) -> bool:
+    """A for or while statement; comprehensions are none."""
+    return any(isinstance(node, _LOOPS) for node in ast.walk(tree))
+
+
+def has_nested_loops(tree: ast.Module) -> bool:
+    """A loop or comprehension inside another, or a comprehension over two."""
+    kinds = (*_LOOPS, *_COMPREHENSIONS)
+    for node in ast.walk(tree):
+        if isinstance(node, kinds) and any(
+            isinstance(inner, kinds) for inner in ast.walk(node) if inner is not node
+        ):
+            return True
+        if isinstance(node, _COMPREHENSIONS) and len(node.generators) > 1:
+            return True
+    return False
+
+
+def uses_generator(tree: ast.Module) -> bool:
+    """A function yields its values."""
+    return any(isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree))
+
+
+def uses_comprehension(tree: ast.Module) -> bool:
+    """A list, set or dict comprehension or a generator expression."""
+    return any(isinstance(node, _COMPREHENSIONS) for node in ast.walk(tree))
+
+
+def uses_memoization(tree: ast.Module) -> bool:
+    """functools.cache or lru_cache on a function, or a memo or cache that is looked up and filled."""
+    decorators = {_last_name(item) for function in functions(tree) for item in function.decorator_list}
+    return bool(decorators & {"cache", "lru_cache"}) or any(
+        _MEMO.fullmatch(name) for name in _filled(tree) & _looked_up(tree)
+    )
+
+
+def _filled(tree: ast.Module) -> set[str]:
+    """Names x of x[key] = value."""
+    targets = (target for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets)
+    return {_last_name(target.value) for target in targets if isinstance(target, ast.Subscript)}
+
+
+def _looked_up(tree: ast.Module) -> set[str]:
+    """Names x of key in x, and of x.get(key)."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            names.add(_last_name(node.comparators[0]))
+        elif isinstance(node, ast.Attribute) and node.attr == "get":
+            names.add(_last_name(node.value))
+    return names
+
+
+def _last_name(node: ast.expr) -> str:
+    """`cache` of cache, functools.cache, functools.cache(...)."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def has_usage_example(tree: ast.Module) -> bool:
+    """A call, assertion or doctest that shows a function or class of the answer at work."""
+    names = {node.name for node in tree.body if isinstance(node, (*_FUNCTIONS, ast.ClassDef))}
+    if any(">>> " in (ast.get_docstring(node) or "") for node in functions(tree)):
+        return True
+    outside = [node for node in tree.body if not isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
+    return any(
+        isinstance(node, ast.Call) and _last_name(node) in names
+        for statement in outside
+        for node in ast.walk(statement)
+    )
+
+
+def has_type_hints(tree: ast.Module) -> bool:
+    """Every argument and every result of every function is annotated (self and cls aside)."""
+    found = functions(tree)
+    return bool(found) and all(_annotated(function) for function in found)
+
+
+def _annotated(function: Function) -> bool:
+    arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    named = [one for one in arguments if one.arg not in ("self", "cls")]
+    return function.returns is not None and all(one.annotation is not None for one in named)
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """The top-level modules that are imported."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def only_standard_library(tree: ast.Module) -> bool:
+    """Nothing that must be installed is imported."""
+    return imports(tree) <= sys.stdlib_module_names
+
+
+def handles_errors(tree: ast.Module) -> bool:
+    """An exception is caught or raised."""
+    return any(isinstance(node, (ast.Try, ast.Raise)) for node in ast.walk(tree))

@@ -1,0 +1,100 @@
+"""Every trained token has a source: random tokens of real packs, re-tokenized from their source files."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from data_pipeline.build import Build
+from data_pipeline.config import resolve_path
+from data_pipeline.inspect.origin import origin_of
+from data_pipeline.inspect.rebuild import rebuild_segments
+from data_pipeline.inspect.trace_token import require_same_ids
+from data_pipeline.packing.shards import read_shards
+from data_pipeline.variants.tasks import load_tasks
+from launcher.config import load
+
+CORPUS = Path(__file__).parent / "corpus.yaml"
+CAP = 100  # records of each file
+NUM_TOKENS = 10_000
+SEED = 20_240
+# Everything that can stand around a row, so that tokens of all origins are among the ten thousand.
+AUGMENT = ["few_shot=0.2", "role=0.2", "task_prefix=true", "chain_of_thought=true"]
+
+
+class Packed(NamedTuple):
+    """A segment as it was packed."""
+
+    ids: list[int]
+    labels: list[int]
+
+
+@pytest.fixture(scope="module")
+def built(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the real corpora, the first records of each file."""
+    folder = tmp_path_factory.mktemp("traced") / "run"
+    num_sources = len(yaml.safe_load(CORPUS.read_text())["data"]["sources"])
+    values = [f"data.sources.{index}.max_records={CAP}" for index in range(num_sources)]
+    values += [f"data.augment.{value}" for value in AUGMENT]
+    values += ["data.epochs=2", "data.too_long=shorten_input", "model.from_scratch.vocab_size=4000"]
+    values.append("data.allow_contamination=the run is traced and never scored")
+    command = [sys.executable, "-m", "launcher", "data", str(CORPUS), "--run", str(folder), *values]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def segments(folder: Path) -> Iterator[tuple[int, list[int], list[int]]]:
+    """(row, ids, labels) of every segment of a split."""
+    for shard in read_shards(folder):
+        for batch in shard.to_batches():
+            for pack in batch.to_pylist():
+                start = 0
+                for row, length in zip(pack["rows"], pack["seq_lengths"], strict=True):
+                    span = slice(start, start + length)
+                    yield row, pack["input_ids"][span], pack["labels"][span]
+                    start += length
+
+
+def drawn_tokens(data: Path) -> tuple[dict[int, Packed], dict[int, list[int]]]:
+    """Packed segments by row, and NUM_TOKENS positions drawn evenly from all tokens, by row."""
+    packed = {
+        row: Packed(ids, labels) for split in ("train", "val") for row, ids, labels in segments(data / split)
+    }
+    rows = sorted(packed)
+    ends = np.cumsum([len(packed[row].ids) for row in rows])
+    chosen: dict[int, list[int]] = {}
+    for token in sorted(random.Random(SEED).sample(range(int(ends[-1])), NUM_TOKENS)):
+        at = int(np.searchsorted(ends, token, side="right"))
+        first = int(ends[at]) - len(packed[rows[at]].ids)
+        chosen.setdefault(rows[at], []).append(token - first)
+    return packed, chosen
+
+
+@pytest.mark.slow
+def test_random_tokens_come_from_their_source(built: Path) -> None:
+    config, base = load(built / "config.yaml", [])
+    tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
+    build = Build(config.data, tasks, config.seed, base, built / "data")
+    packed, chosen = drawn_tokens(built / "data")
+    lines = pq.read_table(built / "data" / "rows.parquet").to_pylist()
+    checked = 0
+    parts: dict[str, int] = {}
+    for rebuilt in rebuild_segments(build, [lines[row] for row in chosen]):
+        row = rebuilt.line["row"]
+        require_same_ids(rebuilt, packed[row].ids, packed[row].labels)
+        for token in chosen[row]:
+            assert rebuilt.input_ids[token] == packed[row].ids[token]
+            origin = origin_of(build, rebuilt, token)
+            assert 0 <= origin.start <= origin.end <= len(origin.text)
+            parts[origin.part] = parts.get(origin.part, 0) + 1
+            checked += 1
+    assert checked == NUM_TOKENS
+    assert {"template", "input", "answer", "wording", "example", "role", "message"} <= set(parts), parts
