@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
 
 from data_pipeline.accounts import Accounts
 from data_pipeline.schema import SourceShares, VariantStats, WordingStats
@@ -71,7 +73,8 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
     """Each source's part of the train split, planned and realised.
 
     A row of several variants (augment.materialize: all) counts once, with the tokens of all of them: the plan
-    speaks of rows.
+    speaks of rows. It was made before anybody knew which rows would not fit into seq_len; those that did not
+    in any epoch are left out of it here as they are in the packs, and stand among the rejected.
 
     A source's mean tokens are those of all its rows, whether or not the mix took them: the tokens of the rows
     that were taken, each counted once, over the characters of their answers, times the mean characters of
@@ -101,7 +104,7 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
         )
     }
     shares = report(
-        plan,
+        _fitting(accounts, plan),
         rows={line["source"]: line["rows"] for line in taken},
         tokens={line["source"]: line["tokens"] for line in taken},
         mean_tokens={
@@ -117,4 +120,20 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
             realised_tokens_share=round(found["realised_tokens_share"], SHARE_DIGITS),
         )
         for name, found in shares.items()
+    }
+
+
+def _fitting(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, SourcePlan]:
+    """The plan without the share of each source's rows that could not be rendered."""
+    lines = accounts.rows(
+        f"""
+        SELECT source, count(*) AS taken, count(*) FILTER (fits) AS fitting FROM (
+            SELECT source, bool_or({TRAINED}) AS fits FROM renders WHERE split = 'train' GROUP BY source, ord
+        ) GROUP BY 1
+        """
+    )
+    ratio = {line["source"]: Fraction(line["fitting"], line["taken"]) for line in lines}
+    return {
+        name: replace(share, rows_per_epoch=round(share.rows_per_epoch * ratio.get(name, Fraction(1))))
+        for name, share in plan.items()
     }

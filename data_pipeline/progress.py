@@ -42,8 +42,12 @@ class Ticker:
         now = time.monotonic()
         if now - self._last >= LINE_EVERY_S:
             self._last = now
-            of = f"/{self._total}" if self._total else ""
-            say(f"{self._label}: {self._done}{of} after {now - self._start:.0f} s {note}".rstrip())
+            spent = now - self._start
+            of, left = "", ""
+            if self._total:
+                of = f"/{self._total}"
+                left = f", about {spent * (self._total - self._done) / max(self._done, 1):.0f} s left"
+            say(f"{self._label}: {self._done}{of} after {spent:.0f} s{left} {note}".rstrip())
 
 
 @contextmanager

@@ -51,6 +51,8 @@ def inflected(sentence: Sentence, ending: str) -> str | None:
         return sentence.surface + "요" if (sentence.form, ending) == ("어", "어요") else None
     if sentence.stem.form in table.NOT_ASKED or sentence.stem.form.endswith("지마"):
         return None
+    if sentence.stem.form == "하" and len(sentence.words) > 1 and sentence.words[-2].form == "어떻":
+        return None  # 어떻하니, misspelt
     if sentence.stem.kind == "VCP":
         return _copula(sentence, ending)
     stem = sentence.stem

@@ -192,6 +192,8 @@ def _ending_at(sentence: Sentence, level: Level, rule: str) -> str | None:
         ]
         by_rule = [ending for ending in fitting if table.QUESTION_RULES.get(ending) == rule]
         return (by_rule or fitting or [None])[0]
+    if sentence.stem.kind == "VCP" and not sentence.mark:
+        return None  # 친구야 calls, or tells
     if level in table.POLITE:
         return sentence.form + "요" if sentence.form in table.STATEMENTS else None
     if sentence.form == "ᆸ니다":

@@ -8,7 +8,6 @@ one wrapper on or off leaves every other choice as it was.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 from data_pipeline.config import AugmentConfig
@@ -16,7 +15,7 @@ from data_pipeline.text.final_answer import extract_final_answer, with_final_ans
 from data_pipeline.text.korean import comparable, language_of
 from data_pipeline.variants.chance import Chance
 from data_pipeline.variants.few_shot import ExamplePool
-from data_pipeline.variants.reword import Rewording, rewordings
+from data_pipeline.variants.reword import reword, rewordings
 from data_pipeline.variants.tasks import DEFAULT_TASK, Task, task_of
 from data_pipeline.variants.wordings import Choice, draw_choice, true_choices
 from data_pipeline.variants.wrappers import (
@@ -127,18 +126,21 @@ def _draw_request(
         at = chance if augment.wordings else replace(chance, epoch=0, repeat=0)
         choice = draw_choice(task, row, seed=at.seed, epoch=at.epoch, repeat=at.repeat, plain=plain)
         return _Request(choice.instruction, choice) if choice else _Request(None)
-    more = _rewordings(row, own) if chance.happens("reword", augment.rewordings) else []
-    if not more:
+    if not chance.happens("reword", augment.rewordings):
         return _Request(own)
-    new = more[chance.pick("which_rewording", len(more))]
-    return _Request(new.text, rule=new.rule)
+    new = reword(
+        own, language=language_of(own), draw=chance.bits("which_rewording"), without=_keeps_tone(row)
+    )
+    return _Request(new.text, rule=new.rule) if new else _Request(own)
 
 
 def _all_requests(row: dict[str, Any], task: Task, *, augment: AugmentConfig, seed: int) -> list[_Request]:
     """Every true form of a row, at least one; without those that `augment` switches off."""
     own = _own_instruction(row)
     if own is not None:
-        more = _rewordings(row, own) if augment.rewordings > 0 else []
+        more = rewordings(own, language=language_of(own)) if augment.rewordings > 0 else []
+        tone = _keeps_tone(row)
+        more = [new for new in more if tone is None or not new.rule.startswith(tone)]
         return [_Request(own), *(_Request(new.text, rule=new.rule) for new in more)]
     if augment.wordings:
         choices = true_choices(task, row)
@@ -157,18 +159,9 @@ def _last_question(messages: list[Message]) -> int:
     return max(i for i, message in enumerate(messages) if message["role"] == "user")
 
 
-def _rewordings(row: dict[str, Any], own: str) -> list[Rewording]:
-    """Other forms of the row's own instruction; of a conversation's last turn only if it is a request.
-
-    A question among people keeps its tone: the turns before it were said in the same.
-    """
-    found = _forms_of(own)
-    return [new for new in found if not (row["messages"] and new.rule.startswith("ko:question"))]
-
-
-@lru_cache(maxsize=1024)  # the copies and epochs of a row come one after another
-def _forms_of(instruction: str) -> tuple[Rewording, ...]:
-    return tuple(rewordings(instruction, language=language_of(instruction)))
+def _keeps_tone(row: dict[str, Any]) -> str | None:
+    """Rules that must not touch a row: a question among people keeps the tone of the turns before it."""
+    return "ko:question" if row["messages"] else None
 
 
 def _draw_chat(

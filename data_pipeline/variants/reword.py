@@ -38,13 +38,20 @@ def rewordings(instruction: str, *, language: str) -> list[Rewording]:
     return [candidate for candidate in found if _holds(instruction, candidate, language=language)]
 
 
-def reword(instruction: str, *, language: str, draw: int) -> Rewording | None:
+def reword(instruction: str, *, language: str, draw: int, without: str | None = None) -> Rewording | None:
     """One of the rewordings, chosen by a number drawn elsewhere; None where none is safe.
 
     The draw points at a candidate; where that one fails a check, the next one that passes is taken. So only
     one or two are checked, and not all, which for Korean would be a dozen analyses.
+
+    Args:
+        instruction, language: as for `rewordings`.
+        draw: any number, equally likely to be of each remainder.
+        without: rules that begin so are left out.
     """
     found = _candidates(instruction, language=language)
+    if without is not None:
+        found = [candidate for candidate in found if not candidate.rule.startswith(without)]
     for step in range(len(found)):
         candidate = found[(draw + step) % len(found)]
         if _holds(instruction, candidate, language=language):

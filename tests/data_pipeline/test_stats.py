@@ -215,6 +215,18 @@ def test_a_mix_that_was_not_realised_shows(tmp_path: Path) -> None:
     assert mix["a"]["realised_rows_share"] == round(150 / 350, 6)
 
 
+def test_rows_that_do_not_fit_are_in_neither_share(tmp_path: Path) -> None:
+    config = mixed()
+    rows, tokens = skewed(300, 200)
+    plan = plan_mix({"a": 300, "b": 200}, config.sources, config.mix)
+    long = {"reason": "too_long", "num_tokens": None, "num_trained_tokens": None}
+    renders = [rendered(row, tokens) | (long if row["ord"] < 100 else {}) for row in rows]
+    rows = [row | ({"reason": "too_long"} if row["ord"] < 100 else {}) for row in rows]
+    mix = stats_of(tmp_path, rows, renders, config=config, mix=plan)["mix"]
+    assert mix["a"]["planned_rows_share"] == mix["a"]["realised_rows_share"] == 0.5
+    assert mix["a"]["planned_tokens_share"] == pytest.approx(mix["a"]["realised_tokens_share"], abs=2e-6)
+
+
 def test_materialised_variants_count_as_one_row(tmp_path: Path) -> None:
     config = mixed()
     rows = [origin(0, source="a", num_variants=3), origin(1, source="b")]

@@ -147,6 +147,10 @@ def test_words_to_someone_near_stay_intimate(text: str) -> None:
     assert not any(found.text.rstrip("?").endswith("요") for found in rewordings(text, language="ko"))
 
 
+def test_a_call_is_no_statement() -> None:
+    assert not any("친구예요" in one.text for one in rewordings("사랑하는 친구야 잘 지냈니", language="ko"))
+
+
 def test_words_of_respect_stay_polite() -> None:
     for text in ("선생님께 드릴 편지를 써 주세요.", "부모님이 오시나요?", "여러분의 꿈을 말해 주세요."):
         for found in rewordings(text, language="ko"):
@@ -172,6 +176,7 @@ def test_asking_a_favour_is_not_ordering() -> None:
         "친구가 나를 도와줘",
         "내가 해주는 것도 없는데 나한테 너무 잘해줘",
         "문득 달력을 보니",
+        "차 진짜 막힌다 어떻하니",
         "이별 후에 많이 힘들어",
         "선생님이세요",
         "안녕하세요",

@@ -102,13 +102,17 @@ def user(result: Drawn) -> str:
 @pytest.fixture
 def two_rewordings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two rewordings of every text, one of them of a question."""
-    monkeypatch.setattr(module, "_forms_of", module._forms_of.__wrapped__)  # nothing is remembered
     made = [("ko:haeyo", "?"), ("ko:question_nayo", "!")]
-    monkeypatch.setattr(
-        module,
-        "rewordings",
-        lambda text, *, language: [Rewording(f"{text}{mark}", rule) for rule, mark in made],
-    )
+
+    def every(text: str, *, language: str) -> list[Rewording]:
+        return [Rewording(f"{text}{mark}", rule) for rule, mark in made]
+
+    def one(text: str, *, language: str, draw: int, without: str | None) -> Rewording:
+        allowed = [new for new in every(text, language=language) if not without or without not in new.rule]
+        return allowed[draw % len(allowed)]
+
+    monkeypatch.setattr(module, "rewordings", every)
+    monkeypatch.setattr(module, "reword", one)
 
 
 # The request

@@ -45,6 +45,18 @@ def dirty_run(*, per_task: int = 12) -> RunSpec:
         goal | {"task": task} for goal, task in zip(spec.scores["goals"], TASKS, strict=False)
     ]
     spec.stats["sources"][f"자료 {UNBROKEN}"] = spec.stats["sources"].pop("chat")
+    spec.stats["contamination"] = {
+        "leaks": {"exact": 3, "ngram": 1_200},
+        "allowed": f"{NESTED} {LONG_ANSWER}",
+    }
+    spec.stats["rejected_examples"]["label_unmapped"] *= 2
+    spec.stats["rejected_examples"]["answer_empty"] = [{"where": UNBROKEN, "detail": f"{LONG_WORD} {NESTED}"}]
+    for number, task in enumerate(TASKS):
+        for name in ("mix", "variants", "sources"):
+            spec.stats[name][f"source_{number}"] = copy.deepcopy(spec.stats[name]["영화평"])
+        spec.stats["diversity"][task] = copy.deepcopy(spec.stats["diversity"]["감성"])
+        spec.stats["wordings"]["never_paired"] += [f"{task}/{index}" for index in range(20)]
+    spec.stats["sources"] |= {f"more_{number}": spec.stats["sources"]["영화평"] for number in range(5)}
     spec.config += f"# {NESTED}\n" + f"note: {UNBROKEN}\n"
     return spec
 
