@@ -4,8 +4,8 @@
 
 The rows of the files (Alpaca: instruction, input, output) are replicated with distinct numbers in front, so
 that nothing is a duplicate, and `hunmin data` is run on each size. Twice a second the private memory (unique
-set size, psutil) of the driver and of every Ray worker is read. Printed: their peaks, rows and tokens a second,
-and the ratios of the largest size to the smallest.
+set size, by psutil) of the driver and of every Ray worker is read. Printed: their peaks, rows and tokens a
+second, and the ratios of the largest size to the smallest.
 """
 
 import argparse

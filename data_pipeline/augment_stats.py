@@ -1,7 +1,7 @@
 """What augmentation and mix came to: pairs per wording, variants per source, shares planned and realised."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -38,8 +38,8 @@ def wording_stats(accounts: Accounts, tasks: Mapping[str, Task]) -> WordingStats
     )
 
 
-def variant_stats(accounts: Accounts) -> dict[str, VariantStats]:
-    """By source, for how many of its rendered train rows each kind of variant was drawn."""
+def variant_stats(accounts: Accounts, sources: Sequence[str]) -> dict[str, VariantStats]:
+    """By source, in this order, for how many of its rendered train rows each kind of variant was drawn."""
     kinds = {
         "wording": "wording_id IS NOT NULL",
         "rewording": "len(list_filter(transforms, lambda one: starts_with(one, 'reworded:'))) > 0",
@@ -49,10 +49,10 @@ def variant_stats(accounts: Accounts) -> dict[str, VariantStats]:
     }
     counted = ", ".join(f"count(*) FILTER ({inside}) AS {kind}" for kind, inside in kinds.items())
     lines = accounts.rows(
-        f"SELECT source, count(*) AS rows, {counted} FROM renders WHERE {TRAINED} GROUP BY 1 ORDER BY 1"
+        f"SELECT source, count(*) AS rows, {counted} FROM renders WHERE {TRAINED} GROUP BY 1"
     )
     out: dict[str, VariantStats] = {}
-    for line in lines:
+    for line in sorted(lines, key=lambda line: sources.index(line["source"])):
         wrappers = accounts.counts(
             f"SELECT wrapper, count(*) FROM renders WHERE {TRAINED} AND source = ? AND wrapper IS NOT NULL "
             "GROUP BY 1",

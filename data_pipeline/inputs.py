@@ -8,6 +8,7 @@ from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, SourceConfig, resolve_path
 from data_pipeline.model_folder import TOKENIZER_FILES, hub_identity, local_model
 from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
+from data_pipeline.safety.judge import load_detector
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.variants.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
 
@@ -33,6 +34,9 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
     template = resolve_path(config.template, base)
     if config.template not in BUILT_IN and template.is_file():
         files["template"] = sha256_file(template)
+    if config.safety.classifier is not None:
+        trained = resolve_path(config.safety.classifier, base)
+        files |= {f"classifier:{path.name}": sha256_file(path) for path in sorted(trained.glob("*.*"))}
     folder = None if model.path is None else local_model(model.path, base)
     if folder is not None:
         found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
@@ -53,6 +57,8 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
     paths += sorted({Path(unit.templates) for unit in units if unit.templates is not None})
     if config.tasks:
         paths.append(resolve_path(config.tasks, base))
+    if config.safety.classifier is not None:
+        paths.append(resolve_path(config.safety.classifier, base))
     folder = None if model.path is None else local_model(model.path, base)
     return paths if folder is None else [*paths, folder]
 
@@ -66,6 +72,7 @@ def check(config: DataConfig, *, base: Path) -> None:
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
     check_task_names(config, tasks)
     check_attests(config)
+    load_detector(config.safety, base)
     _check_template(named_template(config.template, base))
     for index, source in enumerate(config.sources):
         for unit in expand(source, index=index, base=base):

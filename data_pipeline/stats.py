@@ -92,7 +92,7 @@ def summarize(
         row_tokens=_histogram(accounts, "num_tokens"),
         trained_tokens=_histogram(accounts, "num_trained_tokens"),
         wordings=wording_stats(accounts, tasks),
-        variants=variant_stats(accounts),
+        variants=variant_stats(accounts, [source.name for source in config.sources]),
         mix=mix_stats(accounts, decided.mix),
         diversity={task: texts.summary() for task, texts in sorted(tally.texts.items())},
         tokenizer={language: counts.summary() for language, counts in sorted(tally.tokens.items())},

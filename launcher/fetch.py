@@ -3,7 +3,7 @@
 DIR/config.yaml      complete; its paths are relative to itself, so the folder may be moved
 DIR/model/           a transformers folder: a hub snapshot, a copy, or a converted GGUF
 DIR/corpus/SOURCE/   the files of each source, under the names that its rows will carry
-DIR/tasks/, DIR/template/   where the config names some of its own
+DIR/tasks/, DIR/template/, DIR/classifier/   where the config names some of its own
 DIR/fetched.json     what was brought, with sha256; written last
 """
 
@@ -155,6 +155,9 @@ def _settings_items(config: DataConfig, base: Path) -> Iterator[Item]:
     if config.tasks:
         for path in sorted(resolve_path(config.tasks, base).glob("*.yaml")):
             yield Item("tasks", path, f"tasks/{path.name}")
+    if config.safety.classifier:
+        for path in sorted(resolve_path(config.safety.classifier, base).glob("*.*")):
+            yield Item("classifier", path, f"classifier/{path.name}")
     if (template := _template_file(config, base)) is not None:
         yield Item("template", template, f"template/{template.name}")
 
@@ -174,11 +177,14 @@ def _moved(config: RunConfig, base: Path) -> RunConfig:
         # What came from the hub lies here as files, which have no subset or split.
         here = {"path": path, "templates": templates, "subset": None, "hub_split": HUB_SPLIT}
         sources.append(source.model_copy(update=here))
-    template = _template_file(config.data, base)
+    template, safety = _template_file(config.data, base), config.data.safety
     data = config.data.model_copy(
         update={
             "sources": tuple(sources),
             "tasks": "tasks" if config.data.tasks else None,
+            "safety": safety
+            if safety.classifier is None
+            else safety.model_copy(update={"classifier": "classifier"}),
             "template": config.data.template if template is None else f"template/{template.name}",
         }
     )

@@ -134,7 +134,7 @@ def test_everything_at_once(tmp_path: Path) -> None:
         {
             "instruction": f"{i}번 안내문을 써 주세요.",
             "input": "",
-            "output": f"문의: help{i}@example.com, {i}층 안내소",
+            "output": f"문의: help{i}@naver.com, {i}층 안내소",
         }
         for i in range(3, 23)
     ]

@@ -10,7 +10,7 @@ from data_pipeline.packing.place import place_rows
 from data_pipeline.schema import Stats
 from data_pipeline.stats import Decided, summarize
 from data_pipeline.tally import Tally
-from data_pipeline.variants.mix import SourcePlan, plan_mix
+from data_pipeline.variants.mix import SourcePlan, copies, plan_mix
 from data_pipeline.variants.tasks import Task
 
 CONFIG = DataConfig.model_validate(
@@ -191,14 +191,16 @@ def test_the_default_mix_comes_out_as_planned(tmp_path: Path) -> None:
 
 
 def test_a_mix_that_takes_a_part_is_realised_within_half_a_percent(tmp_path: Path) -> None:
-    config = mixed(max_rows=1000)
+    config = mixed(max_rows=1300)
     rows, tokens = skewed(4000, 2000)
     plan = plan_mix({"a": 4000, "b": 2000}, config.sources, config.mix)
-    assert plan["a"].rows_per_epoch == 1000
-    # Every fourth by length, as variants/mix.py takes them.
-    ranked = sorted((row for row in rows if row["source"] == "a"), key=lambda row: row["num_answer_chars"])
-    taken = ranked[2::4] + [row for row in rows if row["source"] == "b"]
-    stats = stats_of(tmp_path, rows, [rendered(row, tokens) for row in taken], config=config, mix=plan)
+    assert plan["a"].rows_per_epoch == 1300
+    renders = [rendered(row, tokens, epoch=epoch) for row in rows[4000:] for epoch in range(2)]
+    ranked = sorted(rows[:4000], key=lambda row: (row["num_answer_chars"], row["ord"]))
+    for epoch in range(2):
+        often = copies(4000, 1300, seed=0, source="a", epoch=epoch)
+        renders += [rendered(ranked[at], tokens, epoch=epoch) for at in np.flatnonzero(often)]
+    stats = stats_of(tmp_path, rows, renders, config=config, mix=plan)
     for shares in stats["mix"].values():
         assert abs(shares["planned_rows_share"] - shares["realised_rows_share"]) < 0.005
         assert abs(shares["planned_tokens_share"] - shares["realised_tokens_share"]) < 0.005
