@@ -2,14 +2,15 @@
 
     python benchmarks/corpus_build.py corpus/*.jsonl --copies 3 30 --model FOLDER
 
-The rows of the files (Alpaca: instruction, input, output) are replicated with distinct numbers in front, so
-that nothing is a duplicate, and `hunmin data` is run on each size. Twice a second the private memory (unique
-set size, by psutil) of the driver and of every Ray worker is read. Printed: their peaks, rows and tokens a
-second, and the ratios of the largest size to the smallest.
+The rows of the files (Alpaca: instruction, input, output) are replicated with their words in another order, so
+that copies are neither duplicates nor leaks, and `hunmin data` is run on each size. Twice a second the private
+memory (unique set size, by psutil) of the driver and of every Ray worker is read. Printed: their peaks, rows
+and tokens a second, and the ratios of the largest size to the smallest.
 """
 
 import argparse
 import json
+import random
 import sys
 import tempfile
 import time
@@ -31,15 +32,22 @@ def rows_of(paths: list[Path]) -> Iterator[dict[str, str]]:
             yield {"instruction": line["instruction"], "input": line.get("input", ""), "output": answer}
 
 
+def shuffled(text: str, order: random.Random) -> str:
+    """The words in another order, with a number so that a short text is another one too."""
+    words = [*text.split(), str(order.randrange(10**9))]
+    order.shuffle(words)
+    return " ".join(words)
+
+
 def replicate(paths: list[Path], out: Path, copies: int) -> int:
     """Write the corpus; its rows."""
     count = 0
     with out.open("w", encoding="utf-8") as handle:
         for copy in range(copies):
             for index, row in enumerate(rows_of(paths)):
-                mark = f"[{copy}-{index}] "
-                marked = row | {"instruction": mark + row["instruction"], "output": mark + row["output"]}
-                handle.write(json.dumps(marked, ensure_ascii=False) + "\n")
+                order = random.Random(f"{copy}-{index}")
+                copied = {name: shuffled(text, order) for name, text in row.items()} if copy else row
+                handle.write(json.dumps(copied, ensure_ascii=False) + "\n")
                 count += 1
     return count
 
@@ -69,7 +77,7 @@ def measure(config: Path, run: Path, overrides: list[str]) -> dict[str, float]:
             peaks = {key: max(peaks[key], now[key]) for key in peaks}
             time.sleep(SAMPLE_S)
     if driver.returncode:
-        sys.exit(f"hunmin data ended with {driver.returncode}; see {log}")
+        sys.exit(f"hunmin data ended with {driver.returncode}:\n{log.read_text()}")
     return peaks | {"seconds": time.monotonic() - start}
 
 

@@ -180,6 +180,17 @@ def test_the_summary_is_one_screen(visit: Callable[..., Opened]) -> None:
     assert page.locator("#summary").get_by_text("a small corpus, not a language").is_visible()
 
 
+def test_a_long_table_scrolls_inside_and_keeps_its_head(visit: Callable[..., Opened]) -> None:
+    page = visit().page
+    table = page.get_by_role("region", name="Sources: every record")
+    assert table.bounding_box()["height"] <= 34 * 16 + 1
+    table.focus()
+    page.keyboard.press("PageDown")
+    page.wait_for_function("(region) => region.scrollTop > 200", arg=table.element_handle())
+    head, region = table.locator("thead th").first.bounding_box(), table.bounding_box()
+    assert abs(head["y"] - region["y"]) < 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_can_be_told_from_what_is_behind_them(visit: Callable[..., Opened], scheme: str) -> None:
     page = visit(scheme=scheme).page
