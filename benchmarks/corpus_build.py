@@ -2,10 +2,10 @@
 
     python benchmarks/corpus_build.py corpus/*.jsonl --copies 3 30 --model FOLDER
 
-The rows of the files (Alpaca: instruction, input, output) are replicated with their words in another order, so
-that copies are neither duplicates nor leaks, and `hunmin data` is run on each size. Twice a second the private
-memory (unique set size, by psutil) of the driver and of every Ray worker is read. Printed: their peaks, rows
-and tokens a second, and the ratios of the largest size to the smallest.
+The rows of the files (Alpaca: instruction, input, output) are replicated with their words in another order,
+so that copies are neither duplicates nor leaks, and `hunmin data` is run on each size. Twice a second the
+private memory (unique set size, by psutil) of the driver and of every Ray worker is read. Printed: their
+peaks, rows and tokens a second, and the ratios of the largest size to the smallest.
 """
 
 import argparse

@@ -20,7 +20,7 @@ from data_pipeline.tally import KIND, Tally
 from data_pipeline.work import MAX_PART_ROWS, Work, first_ord, part_number, part_of, whole
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
-STRIDE_BYTES = 32 << 20  # of a file for which one task more is started
+STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
 GROUP_ROWS = 1024  # rows that a worker holds at a time
 ASKED = pa.schema([field for field in HELDOUT if field.name not in ("seen_task", "seen_wording")])
 _KEYS = [name for name in PREPARED.names if name in RENDERED.names or name in ASKED.names]
