@@ -64,7 +64,7 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         use_token_in(Path(folder))
         import ray
 
-        with _sigterm_stays_ours():
+        with _sigterm_stays_ours(), _start_failures():
             ray.init(
                 address="local",
                 num_cpus=num_cpus,
@@ -147,6 +147,20 @@ def _joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _start_failures() -> Iterator[None]:
+    """A Ray that does not come up is the machine's failure; Ray says so by a bare Exception."""
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise EnvironmentFailure(
+            f"Ray did not start on this machine ({one_line(error)}); when it is less busy, run the same "
+            "command again to continue"
+        ) from error
 
 
 @contextmanager
