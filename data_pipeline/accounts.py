@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 MEMORY_LIMIT = "384MB"
+PLAIN = "hive_partitioning = false"  # a run folder named language=ko is no column
 # What rows.parquet and the rules need of a record; texts and keys stay in the parts.
 LIGHT = (
     "ord, row_id, source, file, record, sub_record, family_id, task, domain, language, licence, synthetic, "
@@ -51,13 +52,18 @@ class Accounts:
         self.con.execute("INSERT INTO refused SELECT ord, reason, detail FROM rows WHERE reason IS NOT NULL")
         self.con.execute("ALTER TABLE rows DROP reason; ALTER TABLE rows DROP detail")
         self.con.execute("CREATE VIEW alive AS SELECT * FROM rows ANTI JOIN refused USING (ord)")
+        # What the mix could take from: those that it did not take are refused after all the others.
+        self.con.execute(
+            "CREATE VIEW eligible AS SELECT * FROM rows "
+            "ANTI JOIN (SELECT ord FROM refused WHERE reason <> 'over_mix') USING (ord)"
+        )
 
     def view_of_parts(self, name: str, columns: str, parts: Sequence[Path]) -> None:
         """A view over the parts' own columns, of the rows that are alive whenever it is read."""
         listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in parts)
         self.con.execute(
             f"CREATE OR REPLACE TEMP VIEW {name} AS "
-            f"SELECT {columns} FROM read_parquet([{listed}]) SEMI JOIN alive USING (ord)"
+            f"SELECT {columns} FROM read_parquet([{listed}], {PLAIN}) SEMI JOIN alive USING (ord)"
         )
 
     def load_renders(self, parts: Sequence[Path]) -> None:
@@ -66,7 +72,8 @@ class Accounts:
 
     def _create_from_parquet(self, table: str, columns: str, parts: Sequence[Path]) -> None:
         self.con.execute(
-            f"CREATE TABLE {table} AS SELECT {columns} FROM read_parquet(?)", [[str(path) for path in parts]]
+            f"CREATE TABLE {table} AS SELECT {columns} FROM read_parquet(?, {PLAIN})",
+            [[str(path) for path in parts]],
         )
 
     def refuse(self, query: str, parameters: Sequence[Any] = ()) -> int:

@@ -270,17 +270,22 @@ def clear(stage_dir: Path) -> None:
     stage_dir.mkdir(parents=True)
 
 
-def code_sha256() -> str:
-    """Hash of hunmin's own sources; recorded, never compared."""
+def code_sha256(*packages: str) -> str:
+    """Hash of the packages' own sources and word lists, all of hunmin's where none is named.
+
+    Of a finished stage it is recorded, never compared; half a stage is gone on with by the same code only.
+    """
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for package in ("data_pipeline", "trainer", "eval", "launcher"):
-        for path in sorted((root / package).rglob("*.py")):
+    for package in packages or ("data_pipeline", "trainer", "eval", "launcher"):
+        sources = (path for path in (root / package).rglob("*") if path.suffix in (".py", ".txt"))
+        for path in sorted(sources):
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that results depend on."""
-    names = ("torch", "deepspeed", "ray", "transformers", "tokenizers", "pyarrow", "numpy", "sentencepiece")
+    names = ["torch", "deepspeed", "ray", "transformers", "tokenizers", "pyarrow", "numpy", "sentencepiece"]
+    names += ["duckdb", "kiwipiepy", "kiwipiepy_model"]
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

@@ -99,7 +99,7 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
     means = {
         line["source"]: line["chars"] / line["n"]
         for line in accounts.rows(
-            "SELECT source, sum(num_answer_chars)::BIGINT AS chars, count(*) AS n FROM alive "
+            "SELECT source, sum(num_answer_chars)::BIGINT AS chars, count(*) AS n FROM eligible "
             "WHERE split = 'train' GROUP BY 1"
         )
     }

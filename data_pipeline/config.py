@@ -161,15 +161,21 @@ class AugmentConfig(Section):
     """Which variants of a row are drawn in each epoch, each a function of (seed, row, epoch)."""
 
     wordings: bool = Field(True, description="draw a wording of the task anew in each epoch")
-    rewordings: float = Field(0.5, ge=0, le=1, description="share of own instructions that are reworded")
+    rewordings: float = Field(
+        0.5, ge=0, le=1, strict=True, description="share of own instructions that are reworded"
+    )
     task_prefix: bool = False
-    role: float = Field(0.0, ge=0, le=1, description="share of rows that get a role as system message")
+    role: float = Field(
+        0.0, ge=0, le=1, strict=True, description="share of rows that get a role as system message"
+    )
     roles: tuple[str, ...] = Field(
         ("expert", "teacher", "assistant", "creative"),
         min_length=1,
         description="names of shipped roles; any other entry is the text of a role itself",
     )
-    few_shot: float = Field(0.0, ge=0, le=1, description="share of rows that get examples of their task")
+    few_shot: float = Field(
+        0.0, ge=0, le=1, strict=True, description="share of rows that get examples of their task"
+    )
     few_shot_k: tuple[int, int] = Field((1, 3), description="examples: from, to")
     chain_of_thought: bool = Field(False, description="answer after the steps, where the row has a rationale")
     materialize: Literal["epochs", "all"] = Field(
@@ -311,7 +317,8 @@ class DataConfig(Section):
     seq_len: int = Field(1024, ge=16)
     epochs: int = Field(1, ge=1)
     too_long: Literal["reject", "shorten_input"] = Field(
-        "reject", description="shorten_input: cut the end of the input, never the answer"
+        "reject",
+        description="shorten_input: oldest exchanges, then the end of the input; answers stay whole",
     )
     same_prompt: Literal["keep_all", "first", "majority", "reject"] = Field(
         "keep_all", description="what becomes of one prompt with several answers"

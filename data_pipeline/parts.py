@@ -35,10 +35,10 @@ class Stride(NamedTuple):
     step: int
 
 
-def num_strides(unit: sources.Unit) -> int:
-    """How many tasks share a file: by its size, so that large files use all workers."""
+def num_strides(unit: sources.Unit, *, num_cpus: int) -> int:
+    """How many tasks share a file: by its size, so that large files use all CPUs; the parts are the same."""
     size = sum(os.path.getsize(path) for path in unit.paths if os.path.exists(path))
-    return max(1, -(-size // STRIDE_BYTES))
+    return max(1, min(num_cpus, -(-size // STRIDE_BYTES)))
 
 
 def read_stride(stride: Stride, *, build: Build, work: Work) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import ray
 import ray.data
 
 from data_pipeline import artifact, rules, sources, stats, tables
 from data_pipeline.accounts import Accounts
 from data_pipeline.build import EXAMPLES, FEW_SHOT, Build
 from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, resolve_path
-from data_pipeline.errors import GateError
+from data_pipeline.errors import GateError, InputError
 from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.gather import gather
 from data_pipeline.packing.place import Shard, place_rows
@@ -79,7 +80,9 @@ def run(
         "version": STAGE_VERSION,
         "config": config_sha256,
         "parents": parents,
-        "part": config.part_rows,
+        "part_rows": config.part_rows,
+        "code": artifact.code_sha256("data_pipeline"),  # parts of two codes must not be mixed
+        "libraries": artifact.versions(),
     }
     work = Work.open(out_dir, identity)
 
@@ -87,11 +90,14 @@ def run(
     accounts = Accounts(work.folder)
     decided = _decide(build, work, accounts)
 
+    _require_trained(
+        accounts, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", out_dir=out_dir
+    )
     tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, accounts)
     _encode_rows(build, work)
     accounts.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
     rules.refuse_unrendered(accounts)
-    _require_trained_tokens(accounts)
+    _require_trained(accounts, "renders WHERE split = 'train' AND reason IS NULL", out_dir=out_dir)
 
     shards = place_rows(accounts, seq_len=config.seq_len)
     infos = {
@@ -157,12 +163,12 @@ def _read_sources(build: Build, work: Work) -> dict[str, list[str]]:
         dialects[source.name] = sorted({word for words_of_file in words for word in words_of_file})
         how = "; ".join(dialects[source.name])
         say(f"data: source {source.name}: {len(own)} file(s), {source.format}, {how}")
+    num_cpus = int(ray.cluster_resources().get("CPU", 1))
     strides = {
-        work.path("strides", part_number(number, first), "json"): Stride(
-            number, unit, first, num_strides(unit)
-        )
+        work.path(f"strides-{step}", part_number(number, first), "json"): Stride(number, unit, first, step)
         for number, unit in enumerate(units)
-        for first in range(num_strides(unit))
+        for step in [num_strides(unit, num_cpus=num_cpus)]
+        for first in range(step)
     }
     _for_each("data: files read", strides, lambda stride: read_stride(stride, build=build, work=work))
     return dialects
@@ -176,6 +182,10 @@ def _decide(build: Build, work: Work, accounts: Accounts) -> Decided:
     """
     config = build.config
     parts = [work.path("read", part) for part in work.parts("read")]
+    if not parts:
+        raise InputError(
+            "data.sources: the files hold no record at all; look at their paths, and at max_records"
+        )
     accounts.load_rows(parts)
     say(f"data: {accounts.number('SELECT count(*) FROM rows')} records, looking for duplicates and leaks")
     same_prompt = rules.judge_same_prompts(accounts, config)  # first: a majority is of all copies
@@ -241,14 +251,15 @@ def _encode_rows(build: Build, work: Work) -> None:
     _for_each("data: parts tokenized", parts, lambda part: encode_part(part, build=build, work=work))
 
 
-def _require_trained_tokens(accounts: Accounts) -> None:
-    """Stop before an empty training.
+def _require_trained(accounts: Accounts, relation: str, *, out_dir: Path) -> None:
+    """Stop before an empty training: where the relation of train rows holds none.
 
     Raises:
         GateError: no train row holds a trained token; lists why rows were refused.
     """
-    if accounts.number("SELECT count(*) FROM renders WHERE split = 'train' AND reason IS NULL"):
+    if accounts.number(f"SELECT count(*) FROM {relation}"):
         return
+    tables.write_rejected(accounts, out_dir / "rejected.parquet")
     reasons = accounts.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
     splits = accounts.counts("SELECT split, count(*) FROM alive GROUP BY 1")
     listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "none"
@@ -256,7 +267,8 @@ def _require_trained_tokens(accounts: Accounts) -> None:
     records = accounts.number("SELECT count(*) FROM rows")
     raise GateError(
         f"data: no trainable token in the train split. {records} record(s) read; kept: {kept}; rejected: "
-        f"{listed}. Check the sources' columns, data.bounds, data.seq_len and data.split"
+        f"{listed} (each with its place in {out_dir / 'rejected.parquet'}). Check the sources' columns, "
+        "data.bounds, data.seq_len, data.split and data.mix"
     )
 
 

@@ -146,7 +146,8 @@ def refuse_unrendered(accounts: Accounts) -> int:
 def plan_jobs(accounts: Accounts, config: DataConfig, *, seed: int) -> dict[str, SourcePlan]:
     """The table `jobs`: train rows as often as the mix says, validation and held-out rows once.
 
-    A row of several variants (augment.materialize: all) is rendered once for each of them.
+    A row of several variants (augment.materialize: all) is rendered once for each of them. Train rows that no
+    epoch takes are refused.
     """
     present = accounts.counts("SELECT source, count(*) FROM alive WHERE split = 'train' GROUP BY 1")
     plan = plan_mix(present, config.sources, config.mix)
@@ -167,6 +168,12 @@ def plan_jobs(accounts: Accounts, config: DataConfig, *, seed: int) -> dict[str,
         "CREATE TABLE jobs AS SELECT ord, epoch, unnest(range(copies * num_variants))::INTEGER AS repeat "
         "FROM taken JOIN rows USING (ord)"
     )
+    accounts.refuse(
+        "SELECT ord, 'over_mix', 'no epoch takes it of source ' || source "
+        "FROM alive ANTI JOIN jobs USING (ord)"
+    )
+    for source in [name for name, share in plan.items() if present.get(name) and not share.rows_per_epoch]:
+        say(f"data: the mix takes no row of source {source}: its share of data.mix.rows is below one row")
     return plan
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.accounts import Accounts
+from data_pipeline.accounts import PLAIN, Accounts
 from data_pipeline.packing.shards import METADATA_KEY
 from data_pipeline.schema import HELDOUT, LEDGER, REJECTED, TaskInfo
 from data_pipeline.streamed import table_writer
@@ -63,7 +63,9 @@ def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
             ledger.write(table)
             lies.write(table)
     accounts.copy(
-        "SELECT * FROM read_parquet(?) ORDER BY split, epoch, pack, slot", work.places, [str(unsorted)]
+        f"SELECT * FROM read_parquet(?, {PLAIN}) ORDER BY split, epoch, pack, slot",
+        work.places,
+        [str(unsorted)],
     )
     unsorted.unlink()
     return Written(ledger.num_rows, ledger.sha256)

@@ -17,6 +17,7 @@ from data_pipeline.errors import ConfigError, InputError
 from data_pipeline.model_folder import local_model, locate_model, model_sha256
 from data_pipeline.progress import say
 from data_pipeline.variants.tasks import task_infos
+from data_pipeline.work import FOLDER as WORK
 from eval import config as eval_config
 from eval.goals import check_goals
 from launcher.config import RunConfig, difference, load, resolved
@@ -246,6 +247,11 @@ def check_before_ray(run: Run) -> None:
 
 def _check_task_names(run: Run) -> None:
     tasks = task_infos(run.config.data, base=run.base)
+    if run.config.data.tasks:  # the user's own files may name metrics that there are none of
+        from eval.scores.table import metrics_of
+
+        for name, info in tasks.items():
+            metrics_of(name, info)
     check_goals(run.config.eval.goals, tasks)
     train_config.check_best_by(run.config.train.best_by, tasks)
 
@@ -301,6 +307,7 @@ def _finished(run: Run, name: str, inputs: dict[str, Any]) -> Manifest | None:
     if changed:
         say(f"{name}: runs again, because of {_why_again(manifest, inputs, changed)}")
         return None
+    shutil.rmtree(run.dir / name / WORK, ignore_errors=True)  # killed after its manifest was written
     return artifact.verify(run.dir / name, cure=f"hunmin {name} … after deleting {run.dir / name}")
 
 

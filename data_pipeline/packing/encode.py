@@ -51,8 +51,10 @@ def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dic
     names = ("ord", "split", "task", "language", "source", "row_hash")
     out: dict[str, Any] = {name: row[name] for name in names} | {"epoch": epoch, "repeat": repeat, "row": row}
     try:
-        if drawn.examples and not _fits(drawn.messages, build):  # rather without examples than not at all
+        if drawn.wrapper and not _fits(drawn.messages, build):  # rather bare than not at all
             drawn = _draw(row, build, epoch, repeat, examples=None)
+            if not _fits(drawn.messages, build):
+                drawn = _draw(row, build, epoch, repeat, examples=None, plain=True)
         drawn, rendered = _fitted(drawn, build)
     except RowRefused as refused:
         out |= {"reason": refused.reason, "detail": refused.detail, "transforms": [], "constraints": []}
@@ -75,7 +77,13 @@ def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dic
 
 
 def _draw(
-    row: dict[str, Any], build: Build, epoch: int, repeat: int, *, examples: ExamplePool | None
+    row: dict[str, Any],
+    build: Build,
+    epoch: int,
+    repeat: int,
+    *,
+    examples: ExamplePool | None,
+    plain: bool = False,
 ) -> Drawn:
     return draw(
         row | {"attests": build.attests[row["source"]]},
@@ -85,7 +93,7 @@ def _draw(
         epoch=epoch,
         repeat=repeat,
         examples=examples,
-        plain=row["split"] != "train",
+        plain=plain or row["split"] != "train",
     )
 
 

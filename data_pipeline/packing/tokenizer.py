@@ -25,7 +25,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
     """A unigram tokenizer of at most `vocab_size` tokens; equal texts in equal order give equal bytes.
 
     Args:
-        texts: training texts in a fixed order; lines beyond MAX_SENTENCES are not read.
+        texts: training texts in a fixed order; of more than MAX_SENTENCES lines some are read, evenly.
         vocab_size: an upper bound, special and byte tokens included.
 
     Raises:
@@ -34,7 +34,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> PreTrainedToken
     with tempfile.TemporaryDirectory(prefix="hunmin-spm-") as folder:
         corpus = Path(folder) / "corpus.txt"
         if not _write_lines(corpus, texts):
-            raise GateError("the train split holds no text to train a tokenizer on; see rejected.parquet")
+            raise GateError("the train split holds no text to train a tokenizer on")
         prefix = str(Path(folder) / "model")
         _train(
             input=str(corpus),
@@ -111,14 +111,18 @@ def _is_text(processor: sentencepiece.SentencePieceProcessor, index: int) -> boo
 
 
 def _write_lines(path: Path, texts: Iterable[str]) -> int:
+    """The texts' lines, at most MAX_SENTENCES of them, evenly from all of the texts; how many."""
     count = 0
     with path.open("w", encoding="utf-8") as out:
         for text in texts:
-            for line in text.splitlines():
-                if not line.strip():
-                    continue
-                if count == MAX_SENTENCES:
-                    return count
-                out.write(line + "\n")
-                count += 1
-    return count
+            lines = [line for line in text.splitlines() if line.strip()]
+            out.writelines(line + "\n" for line in lines)
+            count += len(lines)
+    if count <= MAX_SENTENCES:
+        return count
+    whole = path.rename(path.with_suffix(".all"))
+    with whole.open(encoding="utf-8") as every, path.open("w", encoding="utf-8") as out:
+        for number, line in enumerate(every):
+            if (number + 1) * MAX_SENTENCES // count > number * MAX_SENTENCES // count:
+                out.write(line)
+    return MAX_SENTENCES

@@ -201,9 +201,9 @@ def readable_leaks(leaks: Sequence[Leak], texts: Mapping[int, LeakText]) -> str:
 
 
 ADVICE = (
-    "Rows that share a passage: declare what they share as `family:` of their source, then all of them go to "
-    "one split. Copies: take one of the two out of its source (`filters`, or the file itself). If they are "
-    "meant all the same, set data.allow_contamination to the reason; every report will show it."
+    "Rows of one source that share a passage: declare what they share as its `family:`, then all of them go "
+    "to one split. Copies: take one of the two out of its source (`filters`, or the file itself). If they "
+    "are meant all the same, set data.allow_contamination to the reason; every report will show it."
 )
 
 

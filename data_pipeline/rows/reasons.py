@@ -42,7 +42,6 @@ _LATER: dict[str, str] = {
     "near_duplicate": "nearly the same text as a row of another family; the detail names the row kept",
     "same_prompt": "the same prompt has other answers, and data.same_prompt keeps another one or none",
     "heldout_family": "shares its family with a row of a held-out task",
-    "contaminated": "its text stands in a held-out row; the detail names that row",
     "over_mix": "drawn in no epoch: its source is over its share in data.mix, or over its cap",
     "too_long": "more tokens than data.seq_len in every epoch",
     "template_mismatch": "the chat template does not write the messages as they are",

@@ -217,6 +217,20 @@ def test_a_corpus_with_nothing_to_train_on_stops_with_3(tmp_path: Path) -> None:
     )
     done = hunmin("data", config, "--run", tmp_path / "run")
     assert done.returncode == 3, done.stderr
-    assert "no trainable token" in done.stderr or "no text to train" in done.stderr
+    assert "no trainable token" in done.stderr
+    assert "no_answer 3" in done.stderr
+    assert pq.read_table(tmp_path / "run" / "data" / "rejected.parquet").num_rows == 3
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "data" / "manifest.json").exists()
+
+
+def test_no_record_at_all_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "name: empty\nmodel: {from_scratch: {hidden_size: 32, num_layers: 1, vocab_size: 600}}\n"
+        "data: {sources: [{name: a, format: alpaca, path: a.jsonl}]}\n"
+    )
+    done = hunmin("data", config, "--run", tmp_path / "language=ko")
+    assert done.returncode == 2, done.stderr
+    assert "no record at all" in done.stderr

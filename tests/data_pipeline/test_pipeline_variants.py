@@ -171,7 +171,9 @@ def test_everything_at_once(tmp_path: Path) -> None:
         },
     )
     ledger, rejected, stats = built(tmp_path, config)
-    assert Counter(line["reason"] for line in rejected) == {"same_prompt": 2}
+    assert {line["reason"] for line in rejected} == {"same_prompt", "over_mix"}
+    assert sum(line["reason"] == "same_prompt" for line in rejected) == 2
+    assert {line["source"] for line in rejected if line["reason"] == "over_mix"} == {"mails"}
     assert all(s["records"] == s["kept"] + sum(s["rejected"].values()) for s in stats["sources"].values())
     for epoch in (0, 1):
         own = [line for line in ledger if line["epoch"] == epoch]

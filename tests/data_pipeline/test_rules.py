@@ -41,6 +41,16 @@ def test_a_row_is_refused_only_if_no_epoch_rendered_it(tmp_path: Path) -> None:
     assert refused(accounts) == {1: ("too_long", "first epoch")}
 
 
+def test_a_folder_named_like_a_column_changes_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "language=ko" / "epoch=7"
+    folder.mkdir(parents=True)
+    accounts = accounts_of(folder, [origin(0, language="en")], [render(0, language="en")])
+    assert accounts.rows("SELECT language FROM rows") == [{"language": "en"}]
+    assert accounts.rows("SELECT language, epoch FROM renders") == [{"language": "en", "epoch": 0}]
+    accounts.view_of_parts("seen", "ord, language", [folder / "rows-1.parquet"])
+    assert accounts.rows("SELECT language FROM seen") == [{"language": "en"}]
+
+
 def test_one_prompt_with_several_answers_follows_the_rule(tmp_path: Path) -> None:
     answers = {0: "a", 1: "b", 2: "b", 3: "c"}
     kept = {"keep_all": {0, 1, 2, 3, 4}, "first": {0, 4}, "majority": {1, 2, 4}, "reject": {4}}
@@ -84,6 +94,16 @@ def test_a_capped_and_a_repeated_source(tmp_path: Path) -> None:
         often = Counter(place for place, at, _ in found if at == epoch)
         assert sum(n for place, n in often.items() if place < 100) == 5
         assert sorted(n for place, n in often.items() if place >= 100) == [2, 2, 3, 3]
-    assert {place for place, _, _ in found if place < 100} == set(
-        range(10)
-    )  # each was used in one of two epochs
+    assert {place for place, _, _ in found if place < 100} == set(range(10))  # each in one of two epochs
+    assert refused(accounts) == {}
+
+
+def test_rows_that_no_epoch_takes_are_refused_by_name(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"sources": (CONFIG.sources[0].model_copy(update={"max_rows": 3}),)})
+    accounts = accounts_of(tmp_path, [*(origin(i) for i in range(10)), origin(10, split="val")])
+    rules.plan_jobs(accounts, config, seed=0)
+    taken = {place for place, _, _ in jobs(accounts)}
+    assert len(taken) == 3 * 2 + 1
+    assert {*refused(accounts)} == set(range(11)) - taken
+    assert {reason for reason, _ in refused(accounts).values()} == {"over_mix"}
+    assert accounts.number("SELECT count(*) FROM eligible") == 11
