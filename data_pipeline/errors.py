@@ -3,6 +3,9 @@
 Whatever is not one of these is a bug: exit code 1, traceback in the log.
 """
 
+import errno
+import os
+
 
 class HunminError(Exception):
     """Base of every error whose message is meant for the user. The message says found, needed, cure."""
@@ -40,6 +43,25 @@ class StopRequested(HunminError):
     """Stopped on request (signal) after saving; the same command continues."""
 
     exit_code = 75
+
+
+def disk_failure(error: BaseException) -> EnvironmentFailure | None:
+    """What a full or read-only disk means for the user; None where the error is another one.
+
+    Known by errno, or by text: tokenizers and safetensors spell the number, DuckDB the system's words.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    for disk in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        spelled = f"(os error {disk})" in str(error) or (
+            disk != errno.EACCES and os.strerror(disk) in str(error)
+        )
+        if number == disk or (number is None and spelled):
+            where = getattr(error, "filename", None) or "the disk"
+            return EnvironmentFailure(
+                f"{where}: {os.strerror(disk)}; nothing half-written is taken for whole: make room (or name "
+                "another folder with --run) and run the same command again"
+            )
+    return None
 
 
 def one_line(error: BaseException, index: int = 0) -> str:

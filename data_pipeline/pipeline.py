@@ -28,7 +28,7 @@ from data_pipeline import artifact, rules, sources, stats, tables
 from data_pipeline.accounts import Accounts
 from data_pipeline.build import EXAMPLES, FEW_SHOT, Build
 from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, resolve_path
-from data_pipeline.errors import GateError, InputError
+from data_pipeline.errors import GateError, InputError, disk_failure
 from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.gather import gather
 from data_pipeline.packing.place import Shard, place_rows
@@ -327,7 +327,10 @@ def _for_each(
     def do(batch: pa.Table) -> pa.Table:
         for number in batch.column("item").to_pylist():
             path, item = missing[number]
-            artifact.write_json(path, task(item))
+            try:
+                artifact.write_json(path, task(item))
+            except OSError as error:  # Ray would bring its text only
+                raise disk_failure(error) or error from error
         return batch
 
     if missing:

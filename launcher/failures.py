@@ -1,6 +1,5 @@
 """Every error of a command as one clear message and an exit code."""
 
-import errno
 import os
 import sys
 import time
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from data_pipeline.errors import EnvironmentFailure, HunminError, one_line
+from data_pipeline.errors import EnvironmentFailure, HunminError, disk_failure, one_line
 
 
 @contextmanager
@@ -60,15 +59,9 @@ def _own_words(error: HunminError) -> HunminError:
 
 
 def _environment(error: BaseException) -> EnvironmentFailure | None:
-    """A failure of the disk or of a process, by errno, by name, or (tokenizers, safetensors) by text."""
-    number = error.errno if isinstance(error, OSError) else None
-    for disk in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-        if number == disk or (number is None and f"(os error {disk})" in str(error)):
-            where = getattr(error, "filename", None) or "the disk"
-            return EnvironmentFailure(
-                f"{where}: {os.strerror(disk)}; nothing half-written is taken for whole: make room (or name "
-                "another folder with --run) and run the same command again"
-            )
+    """A failure of the disk or of a process."""
+    if (failure := disk_failure(error)) is not None:
+        return failure
     if type(error).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "ActorDiedError", "NodeDiedError"):
         return EnvironmentFailure(
             f"a worker process was lost ({one_line(error)}); run the same command again to continue"
