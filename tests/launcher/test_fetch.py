@@ -7,12 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from data_pipeline.errors import EnvironmentFailure, InputError
 from data_pipeline.inputs import check, inputs_sha256
 from data_pipeline.model_folder import model_sha256
+from data_pipeline.safety.classifier import (
+    CONFIG_NAME,
+    WEIGHTS_NAME,
+    Features,
+    Head,
+    head_config,
+    model_config,
+)
 from launcher.config import load
 from launcher.fetch import RECORD, fetch
 
@@ -23,6 +33,7 @@ model: {path: models/tiny}
 data:
   tasks: own_tasks
   template: own.jinja
+  safety: {classifier: trained/harm}
   sources:
     - {name: one, format: alpaca, path: corpus/a.jsonl, licence: Apache-2.0}
     - {name: many, format: alpaca, path: "corpus/deep/**/*.jsonl"}
@@ -36,7 +47,7 @@ train: {num_steps: 3}
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Path:
-    """A config with a local model, five sources, a task folder and a template of its own."""
+    """A config with a local model, five sources, a task folder, a template and a classifier of its own."""
     root = tmp_path / "origin"
     row = json.dumps({"instruction": "hi", "input": "", "output": "there"}) + "\n"
     texts = {
@@ -60,6 +71,13 @@ def origin(tmp_path: Path) -> Path:
     for name, text in texts.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
+    features = Features(bits=4)
+    head = Head("harmful", np.zeros(2**4, np.float32), 0.0, 0.9)
+    (root / "trained" / "harm").mkdir(parents=True)
+    save_file({"harmful": head.weights}, root / "trained" / "harm" / WEIGHTS_NAME)
+    (root / "trained" / "harm" / CONFIG_NAME).write_text(
+        model_config(features, {"harmful": head_config(head, {})}), encoding="utf-8"
+    )
     return root
 
 
@@ -83,6 +101,7 @@ def test_the_folder_stands_alone(origin: Path, tmp_path: Path) -> None:
     found = {path.relative_to(tmp_path / "elsewhere").as_posix() for path in brought.parent.rglob("*.*")}
     assert {"corpus/many/x/c.jsonl", "corpus/listed/deep/x/b.jsonl", "corpus/pairs/target/2.txt"} <= found
     assert {"tasks/mood.yaml", "template/own.jinja", "model/model.safetensors", RECORD} <= found
+    assert {f"classifier/{WEIGHTS_NAME}", f"classifier/{CONFIG_NAME}"} <= found
     assert "model/README.md" not in found
 
 
@@ -128,7 +147,7 @@ def test_called_again_it_only_brings_what_is_missing(
     files = json.loads((there / RECORD).read_text())["files"]
     assert set(files) == {
         path.relative_to(there).as_posix()
-        for folder in ("corpus", "model", "tasks", "template")
+        for folder in ("classifier", "corpus", "model", "tasks", "template")
         for path in (there / folder).rglob("*")
         if path.is_file()
     }
