@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import InputError, one_line
 from data_pipeline.safety.hits import Hit
 from data_pipeline.safety.variants import canonical
 
@@ -124,6 +124,12 @@ def load_classifier(folder: Path, *, threshold: float | None = None) -> Classifi
 
     """
     cure = "make it with: make harm-model DATA=harm.yaml OUT=FOLDER, or remove data.safety.classifier"
+    for path in (folder, folder / CONFIG_NAME, folder / WEIGHTS_NAME):
+        if not path.exists():
+            raise InputError(
+                f"data.safety.classifier: {path} does not exist; needed is a folder with {CONFIG_NAME} and "
+                f"{WEIGHTS_NAME}; {cure}"
+            )
     try:
         config = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
         weights = load_file(folder / WEIGHTS_NAME)
@@ -138,7 +144,9 @@ def load_classifier(folder: Path, *, threshold: float | None = None) -> Classifi
             for name, head in config["heads"].items()
         ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise InputError(f"{folder}: no classifier can be read there ({error!r}); {cure}") from error
+        raise InputError(
+            f"{folder}: no classifier can be read there ({type(error).__name__}: {one_line(error)}); {cure}"
+        ) from error
     for head in heads:
         if head.weights.shape != (2**features.bits,):
             raise InputError(

@@ -36,6 +36,7 @@ from data_pipeline.safety.classifier import (
 )
 from data_pipeline.sources import expand, read
 from data_pipeline.text.korean import comparable
+from data_pipeline.variants.tasks import model_problems, yaml_problem
 
 Part = Literal["train", "val", "heldout"]
 LABELS = {"positive": True, "negative": False}
@@ -90,11 +91,12 @@ def load_config(path: Path) -> HarmModelConfig:
     """
     try:
         return HarmModelConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}{yaml_problem(error)}") from error
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {one_line(error)}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise ConfigError(f"{path}: {model_problems(error)}") from error
 
 
 def read_examples(sources: Sequence[SourceConfig], *, base: Path) -> tuple[list[Example], Counter[str]]:

@@ -18,6 +18,7 @@ from data_pipeline.sources import reasons
 from data_pipeline.sources.columns import is_text, text_of, value_at
 from data_pipeline.sources.mapping import check_filters, family_key, map_label
 from data_pipeline.sources.records import Draft, Reject, content_key, short
+from data_pipeline.variants.tasks import yaml_problem
 
 SEPARATOR = "|||"
 _ASIDE = "\ue000"  # stands for a separator inside a value, which is text
@@ -68,7 +69,7 @@ def load_templates(path: str) -> list[Template]:
     """The templates of a file, in its order.
 
     Raises:
-        InputError: no such file, no YAML of this form, or Jinja that cannot be compiled.
+        InputError: no such file, not YAML of this form, or Jinja that cannot be compiled.
 
     """
     try:
@@ -82,8 +83,10 @@ def _load(path: str, mtime_ns: int) -> list[Template]:
     with open(path, encoding="utf-8") as handle:
         try:
             content = yaml.load(handle, Loader=_Loader)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: no YAML of templates ({error})") from error
+        except yaml.YAMLError as error:
+            raise InputError(f"{path}{yaml_problem(error)}") from error
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not text in utf-8; templates are YAML in utf-8") from error
     found = content.get("templates") if isinstance(content, dict) else None
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path}: no templates; needed is a mapping under the key templates")

@@ -129,7 +129,9 @@ CHECKS: dict[str, Check] = {
         ),
         "lines numbered from 1",
     ),
-    "keywords": Check(lambda a, _: forms.keywords(a), "two short terms or more, apart by commas or lines"),
+    "keywords": Check(
+        lambda a, _: forms.keywords(a), "two short terms or more, apart by commas or lines, no clauses"
+    ),
     "phrase": Check(lambda a, _: forms.phrase(a), "a Korean phrase without a closing ending"),
     "question_answer": Check(
         lambda a, _: forms.questions_and_answers(a), "questions and answers in turn, marked"
@@ -143,6 +145,7 @@ CHECKS: dict[str, Check] = {
     "label_set": Check(
         lambda a, n: a.answer.strip() in n, "one of these labels, label_set:긍정,부정", _names
     ),
+    "option": Check(forms.is_option, "the input lists options, and it is one of them"),
     "scale": Check(forms.in_scale, "a whole number of this scale, scale:1-5", scale_of),
     "extracts": Check(forms.extracts, "it stands in the input word for word"),
     "own_words": Check(forms.in_own_words, "no sentence of it stands in the input"),
@@ -192,7 +195,9 @@ CHECKS: dict[str, Check] = {
         forms.python(python_code.has_usage_example), "a call that shows how it is used"
     ),
     "has_type_hints": Check(forms.python(python_code.has_type_hints), "hints on every argument and result"),
-    "handles_errors": Check(forms.python(python_code.handles_errors), "an exception is caught or raised"),
+    "handles_errors": Check(
+        forms.python(python_code.handles_errors), "an exception is caught, not just raised"
+    ),
     "no_recursion": Check(
         forms.python(
             lambda tree: python_code.defines_function(tree) and not python_code.uses_recursion(tree)
@@ -209,7 +214,8 @@ CHECKS: dict[str, Check] = {
     "uses_memoization": Check(forms.python(python_code.uses_memoization), "results are kept and used again"),
     "no_imports": Check(forms.python(lambda tree: not python_code.imports(tree)), "nothing is imported"),
     "only_standard_library": Check(
-        forms.python(python_code.only_standard_library), "nothing that must be installed is imported"
+        forms.python(python_code.only_standard_library),
+        "nothing that must be installed is imported, no name unknown",
     ),
     "max_code_lines": Check(forms.lines_of_code, "at most so many lines of code, max_code_lines:10", _count),
 }

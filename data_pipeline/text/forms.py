@@ -58,6 +58,17 @@ _QUESTION = re.compile(r"(?:Q|질문|문|Question)\s*\d*\s*[.:)]\s*\S", re.IGNOR
 _REPLY = re.compile(r"(?:A|답변?|답|Answer)\s*\d*\s*[.:)]\s*\S", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s*[,、;/·|]\s*|\n+")
 _TERM = re.compile(r"(?=.*[^\W\d_])\w[\w &'’.+-]*(?<![.!?])")  # code and lists of numbers are none
+# Terms that may be clauses: a subject or a finite verb in English, a particle or a connective in Korean.
+_CLAUSE = re.compile(
+    r"\b(?:I|[Yy]ou|[Hh]e|[Ss]he|[Ii]t|[Ww]e|[Tt]hey|[Tt]here|am|is|are|was|were|be|been|has|have|had|do|does|did"
+    r"|will|would|shall|should|can|could|may|might|must|not)\b|n['’]t\b|['’](?:re|ve|ll|d|m)\b"
+    r"|\s(?:[a-z]{2,}ed|ate|became|began|bought|came|fell|found|gave|got|grew|heard|kept|knew|left|lost|made"
+    r"|met|ran|rose|said|sang|sat|saw|spoke|stood|took|told|thought|went|woke|won|wrote)$"
+    r"|[가-힣][이가은는을를]\s|\s\S*(?:지만|는데|니까|려고|도록|면서|[^\s광사창보최재경권신원피금선참충]고)$"
+)
+_OPTION = re.compile(
+    r"(?:^|(?<=\s))(?:\(([A-Za-z]|\d{1,2})\)\s*|([A-Za-z]|\d{1,2})[.):]\s+|([①-⑳])\s*)(?=\S)"
+)
 _HASH_OR_BULLET = re.compile(r"^(?:[-*•·▪◦‣–]\s+|#)")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 MARKED = re.compile(r"``[^`\n]+``|(?<!`)`[^`\n]+`(?!`)")
@@ -110,13 +121,14 @@ VIEWS = re.compile(
 
 
 def keywords(answered: Answered) -> bool:
-    """Two short terms or more, apart by commas or lines, none a sentence."""
+    """Two short terms or more, apart by commas or lines, none a sentence or a clause: He came, she left."""
     terms = [_HASH_OR_BULLET.sub("", term).strip() for term in _SEPARATOR.split(answered.answer.strip())]
     return len(terms) >= 2 and all(
         len(term) <= 30
         and len(term.split()) <= 3
         and _TERM.fullmatch(term)
         and not (_FINAL_ENDING if " " in term else _SURE_ENDING).search(term)
+        and not _CLAUSE.search(term)
         for term in terms
     )
 
@@ -164,6 +176,37 @@ def in_scale(answered: Answered, scale: range) -> bool:
     """A whole number of the scale, with or without 점."""
     match = _SCORE.fullmatch(answered.answer.strip())
     return match is not None and int(match[1]) in scale
+
+
+def options(text: str) -> dict[str, str]:
+    """The options that a text lists last, by their marks: (A), 1., ②. Empty where there are none."""
+    found: list[re.Match[str]] = []
+    for match in _OPTION.finditer(text):
+        mark = match[match.lastindex or 0]
+        if mark in "Aa1①":
+            found = [match]
+        elif found and ord(mark[-1]) == ord(found[-1][found[-1].lastindex or 0][-1]) + 1:
+            found.append(match)
+    if len(found) < 2:
+        return {}
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return {
+        match[match.lastindex or 0]: text[match.end() : end].strip().partition("\n")[0].strip()
+        for match, end in zip(found, ends, strict=True)
+    }
+
+
+def is_option(answered: Answered, _: Any) -> bool:
+    """One of the options that the input lists: by its mark, its text or both."""
+    listed = options(answered.input)
+    answer = answered.answer.strip()
+    mark = re.sub(r"[\s().:번]", "", answer)
+    both = _OPTION.match(answer)
+    return (
+        mark in listed
+        or answer.rstrip(".") in {text.rstrip(".") for text in listed.values()}
+        or (both is not None and listed.get(both[both.lastindex or 0]) == answer[both.end() :])
+    )
 
 
 def json_object(answered: Answered, _: Any) -> bool:

@@ -1,6 +1,7 @@
 """What a Python answer has: functions, documentation, loops, recursion. Every check reads the syntax tree."""
 
 import ast
+import builtins
 import io
 import re
 import sys
@@ -23,6 +24,7 @@ _WRITTEN = (
     *_LOOPS,
     ast.Call,
 )
+_PYTHON_ONLY = (*_FUNCTIONS, ast.ClassDef, ast.Import, ast.ImportFrom)
 _FENCED = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)\n?```", re.DOTALL)
 _NO_COMMENT = re.compile(r"#\s*(?:!|-\*-|type:|noqa|pylint|coding[:=])|#\s*$")
 _MEMO = re.compile(r"(?:.*_)?(?:memo|cache)s?", re.IGNORECASE)
@@ -38,7 +40,8 @@ def code_of(answer: str) -> str:
 def parse(answer: str) -> ast.Module | None:
     """The syntax tree of an answer that is Python code and nothing else; None for anything else.
 
-    A word or a number alone parses as well and is no code: something must be defined, set or called.
+    A word or a number alone parses as well and is no code: something must be defined, set or called. Nor is
+    console.log(1), which is another language's: where nothing is defined or imported, every name is known.
     """
     try:
         with warnings.catch_warnings():
@@ -46,7 +49,36 @@ def parse(answer: str) -> ast.Module | None:
             tree = ast.parse(code_of(answer))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return tree if any(isinstance(node, _WRITTEN) for node in ast.walk(tree)) else None
+    if not any(isinstance(node, _WRITTEN) for node in ast.walk(tree)):
+        return None
+    surely = any(isinstance(node, _PYTHON_ONLY) for node in ast.walk(tree))
+    return tree if surely or not undefined_names(tree) else None
+
+
+def undefined_names(tree: ast.Module) -> set[str]:
+    """Names that are read and that neither the code nor Python itself sets; none after a star import."""
+    used: set[str] = set()
+    known = {*dir(builtins), "__file__"}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.alias(name="*"):
+                return set()
+            case ast.alias(name=name, asname=renamed):
+                known.add(renamed or name.partition(".")[0])
+            case ast.Name(id=str(name)) | ast.arg(arg=str(name)) | ast.MatchMapping(rest=str(name)):
+                known.add(name)
+            case (
+                ast.FunctionDef(name=str(name))
+                | ast.AsyncFunctionDef(name=str(name))
+                | ast.ClassDef(name=str(name))
+                | ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                known.add(name)
+    return used - known
 
 
 def functions(tree: ast.Module) -> list[Function]:
@@ -208,10 +240,19 @@ def imports(tree: ast.Module) -> set[str]:
 
 
 def only_standard_library(tree: ast.Module) -> bool:
-    """Nothing that must be installed is imported."""
-    return imports(tree) <= sys.stdlib_module_names
+    """Nothing that must be installed is imported, and every name has its meaning in the code or in Python."""
+    return imports(tree) <= sys.stdlib_module_names and not undefined_names(tree)
 
 
 def handles_errors(tree: ast.Module) -> bool:
-    """An exception is caught or raised."""
-    return any(isinstance(node, (ast.Try, ast.Raise)) for node in ast.walk(tree))
+    """An exception is caught, and not just raised again; to raise one leaves it to the caller."""
+    return any(
+        (isinstance(node, ast.ExceptHandler) and not isinstance(node.body[0], ast.Raise))
+        or (isinstance(node, (ast.With, ast.AsyncWith)) and _suppresses(node))
+        for node in ast.walk(tree)
+    )
+
+
+def _suppresses(block: ast.With | ast.AsyncWith) -> bool:
+    """contextlib.suppress stands at its head."""
+    return any(_last_name(item.context_expr) == "suppress" for item in block.items)

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from data_pipeline.config import DataConfig, Section, SourceConfig, resolve_path
 from data_pipeline.errors import ConfigError
@@ -171,12 +172,35 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
         try:
             task = Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            wrong = [f"{_where(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
-            raise ConfigError(f"{path}: not a task file: {'; '.join(wrong)}") from error
+            raise ConfigError(f"{path}: not a task file: {model_problems(error)}") from error
         except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not YAML: {error}") from error
+            raise ConfigError(f"{path}{yaml_problem(error)}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not text in utf-8; a task file is YAML in utf-8") from error
         tasks[task.name] = task
     return tasks
+
+
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """On one line, to stand behind the file's name: where it stops being YAML, and why."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or str(error)
+    return f"{place}: not YAML: {' '.join(problem.split())}"
+
+
+def model_problems(error: ValidationError) -> str:
+    """What a model refuses, on one line: the key of each problem and what is wrong with it."""
+    return "; ".join(f"{_where(one['loc'])}{_said(one)}" for one in error.errors())
+
+
+def _said(error: ErrorDetails) -> str:
+    """What is wrong, in words of ours where the library's are hard to read."""
+    if error["type"] == "missing":
+        return "is missing, and must be given"
+    if error["type"] in ("model_type", "model_attributes_type"):
+        return f"found {error['input']!r:.40}, needed a mapping"
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _where(path: tuple[str | int, ...]) -> str:
@@ -258,10 +282,15 @@ def require_bank(tasks: dict[str, Task], name: str, *, source: str) -> None:
     """
     if task_of(tasks, name).wordings:
         return
+    known = f"Known tasks: {', '.join(sorted(tasks))}"
+    lacking = f"data.sources {source}: rows have no instruction of their own, and "
+    if not name:
+        raise ConfigError(
+            f"{lacking}the source names no task whose wordings they could get. {known}. "
+            "Add task: NAME to the source, or map columns.instruction"
+        )
     close = difflib.get_close_matches(name, tasks, n=1)
     raise ConfigError(
-        f"data.sources {source}: rows have no instruction of their own, and task {name!r} has no wordings"
-        + (f"; did you mean {close[0]}?" if close else "; ")
-        + f" Known tasks: {', '.join(sorted(tasks))}. "
+        f"{lacking}task {name!r} has no wordings{f'; did you mean {close[0]}?' if close else '.'} {known}. "
         "Add a task file (data.tasks), or map columns.instruction"
     )

@@ -417,7 +417,7 @@ def test_wordings_are_plain_sentences_in_their_language(path: Path):
         text = wording["text"]
         assert text == unicodedata.normalize("NFC", text.strip())
         assert not re.search(r"[{}<>%$]|\.\.\.|…|_", text), f"a placeholder in {text!r}"
-        latin_only = not is_korean(text) or wording.get("when") == {"language": "ko"}
+        latin_only = not is_korean(text) or wording.get("when", {}).get("language") == "ko"
         assert is_korean(text) if wording["language"] == "ko" else latin_only, text
 
 

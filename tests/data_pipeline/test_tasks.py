@@ -32,6 +32,16 @@ def test_a_misspelt_task_without_a_bank_is_named() -> None:
         require_bank(load_tasks(None), "sentimant", source="reviews")
 
 
+def test_rows_that_need_wordings_need_a_task() -> None:
+    with pytest.raises(
+        ConfigError, match=r"data\.sources reviews: .*names no task .*Add task: NAME"
+    ) as caught:
+        require_bank(load_tasks(None), "", source="reviews")
+    assert "''" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"task 'zzz' has no wordings\. Known tasks: code_generation,"):
+        require_bank(load_tasks(None), "zzz", source="reviews")
+
+
 WORDING = "{id: a, language: ko, axis: tone, text: 하나"
 WRONG = [
     ("wordngs: []", r"wordngs: Extra inputs"),
@@ -49,6 +59,8 @@ WRONG = [
     ("renderers: {a: {language: ko}}", r"renderers\.a: give exactly one of: answers"),
     ("renderers: {a: {language: ko, text: '{value}점', scales: {1-10: 0}}}", r"0 divides no rating"),
     ("bounds: {answers: [1, 2]}", r"bounds\.answers"),
+    ("wordings: [하나]", r"wordings\.0: found '하나', needed a mapping"),
+    ("renderers: {a: {text: '{value}점'}}", r"renderers\.a\.language: is missing"),
 ]  # fmt: skip
 
 
@@ -67,7 +79,14 @@ def test_a_folder_of_tasks_must_be_there_and_hold_yaml(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder"):
         load_tasks(tmp_path / "none")
     (tmp_path / "x.yaml").write_text("name: [x\n")
-    with pytest.raises(ConfigError, match=r"x\.yaml: not YAML"):
+    with pytest.raises(ConfigError, match=r"x\.yaml, line 2, column 1: not YAML: .*\Z") as caught:
+        load_tasks(tmp_path)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "x.yaml").write_bytes("name: 감정".encode("cp949"))
+    with pytest.raises(ConfigError, match=r"x\.yaml: not text in utf-8"):
+        load_tasks(tmp_path)
+    (tmp_path / "x.yaml").write_text("sentiment")
+    with pytest.raises(ConfigError, match=r"x\.yaml: .*found 'sentiment', needed a mapping"):
         load_tasks(tmp_path)
 
 

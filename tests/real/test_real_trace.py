@@ -22,7 +22,7 @@ from data_pipeline.variants.tasks import load_tasks
 from launcher.config import load
 
 CORPUS = Path(__file__).parent / "corpus.yaml"
-CAP = 100  # records of each file
+CAP = 40  # records of each file
 NUM_TOKENS = 10_000
 SEED = 20_240
 # Everything that can stand around a row, so that tokens of all origins are among the ten thousand.

@@ -223,6 +223,14 @@ def test_a_broken_folder_is_refused(trained: Path, tmp_path: Path, content: str)
         load_classifier(tmp_path)
 
 
+def test_a_folder_that_lacks_something_is_refused_in_words(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent does not exist; needed is a folder .*make harm-model"):
+        load_classifier(tmp_path / "absent")
+    (tmp_path / "config.json").write_bytes((trained / "model" / "config.json").read_bytes())
+    with pytest.raises(InputError, match=r"/model\.safetensors does not exist; needed is"):
+        load_classifier(tmp_path)
+
+
 def test_weights_of_another_size_are_refused(trained: Path, tmp_path: Path) -> None:
     config = (trained / "model" / "config.json").read_text().replace('"bits": 14', '"bits": 15', 1)
     (tmp_path / "config.json").write_text(config)

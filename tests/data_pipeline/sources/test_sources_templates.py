@@ -128,8 +128,9 @@ def test_what_a_template_cannot_write_rejects_the_record(
     [
         ("a: b", "no templates; needed is a mapping"),
         ("templates: {x: !Template {name: x}}", "template 1 needs a name and a jinja text"),
-        ("templates: {x: !Python {name: x}}", "no YAML of templates"),
-        ("templates: {x: !!python/object/apply:os.system ['true']}", "no YAML of templates"),
+        ("templates: {x: !Python {name: x}}", ", line 1, column 16: not YAML: could not determine"),
+        ("templates: {x: !!python/object/apply:os.system ['true']}", ", line 1, column 16: not YAML: could"),
+        ("templates:\n  x: [1\n  y: 2", ", line 3, column 4: not YAML: expected ',' or ']'"),
         (one("{% if %}"), "template x, line 1: no Jinja"),
         (one("{{ text.__class__.__mro__ }} ||| a"), "is not safe to run"),
         (YAML.replace("original_task: true", "original_task: false"), "no template is of the original task"),
@@ -139,6 +140,7 @@ def test_a_file_that_cannot_be_used_stops(read_files: Any, yaml: str, words: str
     with pytest.raises(InputError) as error:
         templated(read_files, yaml=yaml)
     assert words in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_settings_that_contradict_templates_are_refused(read_files: Any) -> None:

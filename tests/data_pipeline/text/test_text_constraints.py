@@ -22,6 +22,7 @@ DOCUMENTED = (
 )
 NESTED = "def pairs(xs):\n    for x in xs:\n        for y in xs:\n            print(x, y)"
 RAISES = "def half(n):\n    if n % 2:\n        raise ValueError('odd')\n    return n // 2\n\nprint(half(4))"
+CATCHES = "def number(text):\n    try:\n        return int(text)\n    except ValueError:\n        return None"
 CLASS = "class Point:\n    def __init__(self, x):\n        self.x = x"
 
 # check, an answer that passes, one that does not; a fourth text is the input of both.
@@ -59,6 +60,10 @@ CASES = [
     ("keywords", "#도서관\n#휴관", "네, 쉬어요"),
     ("keywords", "도서관·휴관·주말", "[5, 2, 3]"),
     ("keywords", "open access, opening hours", "names = sorted(names)\nprint(names)"),
+    ("keywords", "IT 산업, 새벽 배송, 광고", "He came, she left"),
+    ("keywords", "opening hours, weekend, red tape", "John left, Mary stayed"),
+    ("keywords", "신문 광고, 제품 사고", "비가 오고, 바람이 불고"),
+    ("keywords", "가게, 손님, 단골", "밥 먹고, 잠 자고"),
     ("phrase", "오늘 받은 메일 삭제하기", "오늘 받은 메일을 삭제해 주세요"),
     ("phrase", "주말 도서관 휴관", "weekend closing"),
     ("question_answer", "질문: 언제 여나요?\n답: 9시에 엽니다.", "언제 여나요? 9시에 엽니다."),
@@ -69,6 +74,12 @@ CASES = [
     ("lower_case", "positive", "Positive"),
     ("label_set:긍정,부정", "긍정", "긍정적"),
     ("label_set:yes,no", "no", "not"),
+    ("option", "(B)", "(D)", "What is wet?\nOptions:\n- (A) sand\n- (B) the sea\n- (C) dust"),
+    ("option", "the sea", "the lake", "What is wet?\n(A) sand (B) the sea (C) dust"),
+    ("option", "B. the sea", "B. sand", "What is wet?\nA. sand\nB. the sea"),
+    ("option", "2번", "3", "알맞은 것은?\n1. 모래\n2. 바다"),
+    ("option", "②", "바다", "알맞은 것은?\n① 모래 ② 물"),
+    ("option", "1", "바다", "1. 바다\n3. 모래\n알맞은 것은? 1) 물 2) 불"),
     ("scale:1-5", "4점", "9점"),
     ("scale:1-10", "10", "10점 만점에 8점"),
     ("extracts", "저녁 6시", "오후 6시", KO_TEXT),
@@ -119,7 +130,7 @@ CASES = [
     ("has_usage_example", RAISES, LOOP),
     ("has_usage_example", 'def f():\n    """Do it.\n\n    >>> f()\n    """', "def f():\n    return f()"),
     ("has_type_hints", DOCUMENTED, LOOP),
-    ("handles_errors", RAISES, LOOP),
+    ("handles_errors", CATCHES, RAISES),
     ("no_recursion", LOOP, RECURSIVE),
     ("uses_recursion", RECURSIVE, LOOP),
     ("uses_loop", LOOP, "def f(xs):\n    return [x for x in xs]"),

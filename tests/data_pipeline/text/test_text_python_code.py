@@ -49,10 +49,51 @@ def test_a_comprehension_over_two_is_nested() -> None:
 
 def test_code_for_another_language_is_not_called_python() -> None:
     code = "console.log('hi')"
-    assert holds("python", code)  # by itself nothing tells them apart
+    assert not holds("python", code)  # Python has no console
+    assert holds("python", "print('hi')")  # by itself nothing tells them apart
     assert not holds("python", code, given="Print hi in JavaScript.")
     assert holds("python", "print('hi')", given="Translate this C code into Python.")
     assert holds("python", "print('hi')", given="Write a function to go through a list.")
+
+
+@pytest.mark.parametrize(
+    "code", ["console.log(1)", "System.out.println(1)", "a = 1\nalert(a)", "fmt.Println(a)", "x = [f(y)]"]
+)
+def test_names_that_nothing_sets_are_of_another_language_or_of_a_fragment(code: str) -> None:
+    assert parse(code) is None
+    assert not holds("only_standard_library", code)
+    assert not holds("only_standard_library", f"import math\n{code}")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from math import *\nprint(sqrt(2))",
+        "import os.path as p\nprint(p.sep, __name__, __file__)",
+        "try:\n    print(1)\nexcept OSError as error:\n    print(error)",
+        "with open('a') as f:\n    [print(line) for line in f if (n := len(line)) and n]",
+        "def f(a, *b, c=1, **d):\n    return lambda e: (a, b, c, d, e)",
+        "match [1, 2]:\n    case [a, *b]:\n        print(a, b)\n    case {'k': c, **d}:\n        print(c, d)",
+    ],
+)
+def test_every_way_to_set_a_name_is_known(code: str) -> None:
+    assert holds("only_standard_library", code)
+
+
+@pytest.mark.parametrize(
+    ("code", "handled"),
+    [
+        ("try:\n    print(1)\nexcept OSError:\n    print(2)", True),
+        ("try:\n    print(1)\nexcept* OSError:\n    print(2)", True),
+        ("from contextlib import suppress\nwith suppress(OSError):\n    print(1)", True),
+        ("try:\n    print(1)\nfinally:\n    print(2)", False),
+        ("try:\n    print(1)\nexcept OSError:\n    raise", False),
+        ("def f(n):\n    raise ValueError(n)", False),
+        ("with open('a') as f:\n    print(f)", False),
+    ],
+)
+def test_to_handle_an_error_is_to_catch_it(code: str, handled: bool) -> None:
+    assert holds("handles_errors", code) == handled
 
 
 def test_deep_nesting_does_not_escape() -> None:

@@ -161,6 +161,20 @@ def test_every_kind_of_variation_has_a_korean_wording_to_train_on(name: str, kin
     assert any(mark in found for found in marks)
 
 
+@pytest.mark.parametrize("name", sorted(EIGHT))
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_the_language_axis_has_wordings_in_both_languages(name: str, language: str) -> None:
+    bank = [one for one in TASKS[name].wordings if one.axis == "language" and not one.heldout]
+    assert any(wording.language == language for wording in bank)
+
+
+@pytest.mark.parametrize("name", sorted(EIGHT))
+def test_wordings_that_claim_nothing_left_out_or_added_are_attested(name: str) -> None:
+    for wording in TASKS[name].wordings:
+        if re.search("nothing (left out|added)|빠뜨리거나|덧붙이", wording.text):
+            assert "quality:accurate" in wording.attested, wording.text
+
+
 def row(answer: str, given: str = "본문", *, label: str | None = None, **settings: Any) -> dict[str, Any]:
     fields = {"instruction": None, "input": given, "answer": answer, "label": label, "value": None}
     value = settings.pop("value", None)
@@ -185,7 +199,8 @@ CODE = [
     'from functools import cache\n\n\n@cache\ndef fib(n: int) -> int:\n    """The nth number."""\n'
     "    return n if n < 2 else fib(n - 1) + fib(n - 2)  # by definition\n\n\nprint(fib(10))",
     "def evens(xs):\n    for x in xs:\n        if x % 2 == 0:\n            yield x",
-    "class Box:\n    def open(self):\n        raise ValueError([x for x in range(3)])",
+    "class Box:\n    def open(self):\n        try:\n            return [x for x in range(3)]\n"
+    "        except OSError:\n            pass",
 ]
 
 # Answers that between them make every wording of a bank true.
@@ -212,19 +227,24 @@ GALLERY: dict[str, list[dict[str, Any]]] = {
         row("A new library can be used by everyone.", EN_LONG, language="en"),
     ],
     "sentiment": [
-        labelled("긍정", value="8", attests=["scale:1-10"]),
+        labelled("긍정", value="8", attests=["scale:1-10"], labels="긍정/부정"),
         labelled("부정", value="2", attests=["scale:1-5"], labels="긍정/부정/중립"),
         labelled("기쁨", labels="기쁨/슬픔/분노"),
         labelled("슬픔", labels="기쁨/슬픔/분노/놀람/두려움"),
+        labelled("positive", given="I like it.", language="en", labels="positive/negative"),
         labelled("positive", given="I like it.", language="en", labels="positive/negative/neutral"),
         labelled("joy", given="I like it.", language="en", labels="joy/sadness/anger"),
         labelled("fear", given="I like it.", language="en", labels="joy/sadness/anger/surprise/fear"),
         row("긍정적인 글입니다. 칭찬하는 말이 많습니다."),
     ],
-    "code_generation": [row(code, "Write it.", language="en") for code in CODE],
+    "code_generation": [
+        *(row(code, "Write it.", language="en") for code in CODE),
+        row(CODE[0], "피보나치 수를 구해 주세요.", language="en"),
+    ],
     "question_answering": [
         labelled("예"),
         labelled("yes", language="en"),
+        row("도서관", "물음에 맞는 것은?\n1. 도서관\n2. 가게"),
         row("도서관", "새 도서관 자리는 어디인가요?"),
         row("도서관은 아침 9시에 문을 엽니다."),
         row("주말에도 열어요. 무료예요. 누구나 와요."),
@@ -284,6 +304,16 @@ def test_no_wording_gives_the_label_away(name: str, labels: tuple[str, ...], lan
         sets.append({choice.wording_id for choice in choices})
     assert all(found == sets[0] for found in sets)
     assert len(sets[0]) >= 8
+
+
+def test_wordings_of_two_labels_are_not_for_sources_of_three() -> None:
+    for labels, language in (("긍정/부정/중립", "ko"), ("positive/negative/neutral", "en")):
+        named = labels.split("/")
+        asked = labelled(named[0], labels=labels, language=language, attests=attested("sentiment"))
+        choices = [*true_choices(TASKS["sentiment"], asked), *heldout_choices(TASKS["sentiment"], asked)]
+        for choice in choices:
+            told = [label in choice.instruction for label in named]
+            assert all(told) or not any(told[:2]), choice.instruction
 
 
 def test_every_score_of_ten_is_asked_for_alike() -> None:
