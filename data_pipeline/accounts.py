@@ -15,7 +15,6 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-MEMORY_LIMIT = "384MB"
 PLAIN = "hive_partitioning = false"  # a run folder named language=ko is no column
 # What rows.parquet and the rules need of a record; texts and keys stay in the parts.
 LIGHT = (
@@ -32,12 +31,12 @@ class Accounts:
         con: the connection, for rules that join by themselves.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, *, memory_mb: int = 384):
         path = folder / "accounts.duckdb"
         path.unlink(missing_ok=True)  # made anew from the parts at every start: it costs a scan
         self.con = duckdb.connect(str(path))
         self.con.execute(
-            f"SET memory_limit='{MEMORY_LIMIT}'; SET threads=2; SET preserve_insertion_order=false"
+            f"SET memory_limit='{memory_mb}MB'; SET threads=2; SET preserve_insertion_order=false"
         )
         self.con.execute("SET temp_directory=?", [str(folder / "spill")])
         self.con.execute("CREATE TABLE refused (ord BIGINT, reason VARCHAR, detail VARCHAR)")

@@ -331,6 +331,9 @@ class DataConfig(Section):
     allow_contamination: str | None = Field(None, min_length=1, description="the reason, for every report")
     augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
     mix: MixConfig = Field(default_factory=lambda: MixConfig.model_validate({}))
+    memory_mb: int = execution(
+        384, ge=128, description="of the joins over all rows; beyond it they spill to disk"
+    )
     part_rows: int = execution(20_000, ge=1, description="rows between two files of the work in progress")
 
     @model_validator(mode="after")

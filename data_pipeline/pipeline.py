@@ -87,7 +87,7 @@ def run(
     work = Work.open(out_dir, identity)
 
     dialects = _read_sources(build, work)
-    accounts = Accounts(work.folder)
+    accounts = Accounts(work.folder, memory_mb=config.memory_mb)
     decided = _decide(build, work, accounts)
 
     _require_trained(

@@ -62,6 +62,11 @@ def _environment(error: BaseException) -> EnvironmentFailure | None:
     """A failure of the disk or of a process."""
     if (failure := disk_failure(error)) is not None:
         return failure
+    if type(error).__name__ == "OutOfMemoryException":  # DuckDB's
+        return EnvironmentFailure(
+            f"the joins over all rows do not fit ({one_line(error)}); raise data.memory_mb and run the same "
+            "command again"
+        )
     if type(error).__name__ in ("WorkerCrashedError", "OutOfMemoryError", "ActorDiedError", "NodeDiedError"):
         return EnvironmentFailure(
             f"a worker process was lost ({one_line(error)}); run the same command again to continue"
