@@ -31,7 +31,7 @@ _ORIGIN = [
     ("sub_record", pa.int32()),  # 0-based within the record
 ]
 _KIND = [
-    ("family_id", pa.string()),  # shared by all variants of one source record
+    ("family_id", pa.string()),  # shared by all rows with the same input and answer, or of a declared key
     ("task", pa.string()),
     ("domain", pa.string()),
     ("language", pa.string()),  # of the answer: ko, en, other, und
