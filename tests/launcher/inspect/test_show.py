@@ -104,13 +104,16 @@ def test_held_out_and_rejected_rows_are_told(inspected_run: Run) -> None:
 
 
 def test_ids_stand_in_columns_however_wide_the_signs_are(inspected_run: Run) -> None:
-    code, out, _ = show(inspected_run, "--ids")
+    ledger = pq.read_table(inspected_run / "data" / "rows.parquet").to_pylist()
+    reviews = [r for r in ledger if r["source"] == "reviews" and r["split"] == "train" and r["epoch"] == 0]
+    pack = ("--pack", str(reviews[0]["pack"]))
+    code, out, _ = show(inspected_run, "--ids", *pack)
     assert code == 0
     lines = [line for line in out.splitlines() if re.match(r" +\d+  (trained|context)  ", line)]
-    value = shown_json(inspected_run)
+    value = shown_json(inspected_run, *pack)
     groups = [group for segment in value["segments"] for group in segment["tokens"]]
     assert len(lines) == len(groups)
-    assert any(len(group["ids"]) == 3 for group in groups), "뷁 is three bytes"
+    assert any(len(group["ids"]) == 3 for group in groups), "뷁 is three bytes, and in every review"
     by_segment: dict[int, set[int]] = {}
     place = 0
     for segment in value["segments"]:
