@@ -12,8 +12,8 @@ TUTORIAL = ROOT / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "-- next block --"
 SMALLER = (
-    "sed -i -e 's/hidden_size: [0-9]*, num_layers: [0-9]*/hidden_size: 32, num_layers: 1/' "
-    "-e 's/epochs: [0-9]*/epochs: 1/' my.yaml\n"
+    "sed -i -e 's/hidden_size: [0-9]*, num_layers: [0-9]*/hidden_size: 64, num_layers: 2/' "
+    "-e 's/epochs: [0-9]*/epochs: 4/' my.yaml\n"
 )
 
 
