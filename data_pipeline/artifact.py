@@ -9,7 +9,8 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -107,15 +108,22 @@ def _hash_array(digest: Any, array: pa.Array) -> None:
         digest.update(np.ascontiguousarray(array.fill_null(0).to_numpy(zero_copy_only=False)).tobytes())
 
 
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a parquet file whole or not at all."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name to write to; renamed to `path` when the block ends well."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        pq.write_table(table, partial, compression="zstd")
+        yield partial
         fsync_path(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a parquet file whole or not at all."""
+    with whole(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
     fsync_path(path.parent)
 
 

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline import sources
+from data_pipeline.artifact import whole
 from data_pipeline.build import Build
 from data_pipeline.packing.encode import RENDERED, encode
 from data_pipeline.packing.gather import BATCH_ROWS, IDS
 from data_pipeline.rows.prepare import PREPARED, prepare
 from data_pipeline.schema import HELDOUT
 from data_pipeline.tally import KIND, Tally
-from data_pipeline.work import MAX_PART_ROWS, Work, first_ord, part_number, part_of, whole
+from data_pipeline.work import MAX_PART_ROWS, Work, first_ord, part_number, part_of
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
 STRIDE_BYTES = 4 << 20  # of a file for which one task more is started

@@ -26,6 +26,7 @@ import ray.data
 
 from data_pipeline import artifact, rules, sources, stats, tables
 from data_pipeline.accounts import Accounts
+from data_pipeline.artifact import whole
 from data_pipeline.build import EXAMPLES, FEW_SHOT, Build
 from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, resolve_path
 from data_pipeline.errors import GateError, InputError, disk_failure
@@ -42,7 +43,7 @@ from data_pipeline.stats import Decided
 from data_pipeline.tally import Tally
 from data_pipeline.variants.draw import draw
 from data_pipeline.variants.tasks import load_tasks, task_of
-from data_pipeline.work import Work, part_number, whole
+from data_pipeline.work import Work, part_number
 
 Item = TypeVar("Item")
 

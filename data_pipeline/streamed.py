@@ -8,8 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.artifact import table_sha256
-from data_pipeline.work import whole
+from data_pipeline.artifact import table_sha256, whole
 
 GROUP_ROWS = 65_536  # rows of a row group, and of what is hashed at a time
 

@@ -6,10 +6,7 @@ written under another name and renamed when it is whole; what is there is not ma
 """
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,15 +83,3 @@ class Work:
     def remove(self) -> None:
         """All of it, when the stage is finished."""
         shutil.rmtree(self.folder)
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A name to write to; renamed to `path` when the block ends well."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        artifact.fsync_path(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

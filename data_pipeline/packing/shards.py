@@ -1,13 +1,12 @@
 """Packed shards: write, read, and the invariants that both and the tests check."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from data_pipeline.artifact import fsync_path
+from data_pipeline.artifact import whole
 from data_pipeline.errors import ArtifactError
 from data_pipeline.schema import IGNORE_INDEX, PACKS, PackMetadata
 
@@ -38,14 +37,12 @@ def write_shard(path: Path, table: pa.Table, metadata: PackMetadata) -> None:
     """
     check_invariants(table, metadata, where=str(path))
     schema = PACKS.with_metadata({METADATA_KEY: json.dumps(metadata, ensure_ascii=False).encode()})
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with pa.OSFile(str(partial), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            writer.write_table(table.cast(schema))
-        fsync_path(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        whole(path) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_stream(sink, schema) as writer,
+    ):
+        writer.write_table(table.cast(schema))
 
 
 def read_shards(folder: Path) -> list[pa.Table]:

@@ -29,11 +29,6 @@ _OPERATOR = re.compile(r"[+*=<>%^×÷±≤≥≠]")
 _BLOCK = 4096  # shingles at a time: (64, 4096) of uint32 stay in the cache
 
 
-def near_text(draft: dict[str, Any]) -> str:
-    """What near duplicates are judged by, in canonical form: what is asked, a line feed, what is answered."""
-    return "\n".join(_halves(draft))
-
-
 def _halves(draft: dict[str, Any]) -> tuple[str, str]:
     turns = turns_of(draft)
     return comparable("\n".join(asked for asked, _ in turns)), comparable(

@@ -106,12 +106,6 @@ def num_variants(row: dict[str, Any], *, tasks: dict[str, Task], augment: Augmen
     return len(_all_requests(row, task_of(tasks, row["task"]), augment=augment, seed=0))
 
 
-def draw_nth(row: dict[str, Any], variant: int, *, augment: AugmentConfig, **kwargs: Any) -> Drawn:
-    """The variant of this number, 0 to `num_variants` - 1. The other arguments are those of `draw`."""
-    fixed = augment.model_copy(update={"materialize": "all"})
-    return draw(row, augment=fixed, epoch=0, repeat=variant, **kwargs)
-
-
 def _plain(augment: AugmentConfig) -> AugmentConfig:
     off = {"rewordings": 0.0, "role": 0.0, "few_shot": 0.0, "chain_of_thought": False}
     return augment.model_copy(update=off | {"materialize": "epochs"})

@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_pipeline import sources
+from data_pipeline.artifact import whole
 from data_pipeline.build import Build
 from data_pipeline.config import DataConfig
 from data_pipeline.parts import Stride, read_stride, rows_at
-from data_pipeline.work import Work, first_ord, part_number, part_of, whole
+from data_pipeline.work import Work, first_ord, part_number, part_of
 
 
 def build_of(folder: Path, num_rows: int, part_rows: int) -> tuple[Build, Work, sources.Unit]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from data_pipeline.config import AugmentConfig
 from data_pipeline.text.final_answer import extract_final_answer
 from data_pipeline.variants import draw as module
-from data_pipeline.variants.draw import Drawn, draw, draw_nth, num_variants
+from data_pipeline.variants.draw import Drawn, draw, num_variants
 from data_pipeline.variants.few_shot import ExamplePool
 from data_pipeline.variants.reword import Rewording
 from data_pipeline.variants.tasks import Task, load_tasks
@@ -411,10 +411,6 @@ def test_all_variants_stand_once_in_every_epoch(two_rewordings: None) -> None:
             results = [drawn(item, epoch=epoch, repeat=i, materialize="all") for i in range(2 * num)]
             assert len({user(result) for result in results}) == num
             assert results[:num] == results[num:]
-        by_number = [
-            draw_nth(item, i, tasks=TASKS, augment=config, seed=0, examples=None) for i in range(num)
-        ]
-        assert by_number == results[:num]
     assert {drawn(bank, repeat=i, materialize="all").wording_id for i in range(3)} == TRUE
 
 
