@@ -10,7 +10,7 @@ A slice says where in the flattened parameter it starts, so another world size r
 import json
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,10 @@ class TrainState:
     num_skipped_in_a_row: int = 0
     best_step: int | None = None
     best_val_loss: float | None = None
+    recent_losses: Sequence[float] = ()  # of the last applied updates, oldest first
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recent_losses", tuple(self.recent_losses))  # JSON gives a list
 
 
 def folder_of(checkpoints: Path, step: int) -> Path:

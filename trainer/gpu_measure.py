@@ -18,11 +18,13 @@ import torch
 from transformers import AutoConfig
 
 from trainer import loop, memory
+from trainer.checkpoint import TrainState
 from trainer.check_job import LARGE, NUM_STEPS, SMALL, make_job
 from trainer.job import Job, base_folder
 from trainer.model import PackedCausalLM, build
 from trainer.packs import Batch, PackFolder, join
 from trainer.ranks import Rank, joined
+from trainer.steps import packs_of_rank
 
 NCCL_BYTES = 256 * 2**20
 TIMEOUT_S = 300.0
@@ -53,10 +55,11 @@ def steps(me: Rank, job: Job) -> dict[str, Any]:
     packs = PackFolder(job.data_dir / "train")
     losses, norms = [], []
     for step in range(NUM_STEPS):
-        work = loop.packs_of_rank(packs, step, job=job, me=me)
-        loss_sum, norm, _ = loop.update(engine, work, job.config.learning_rate)
-        losses.append(float(me.gather([loss_sum]).sum()) / work.num_valid_tokens)
-        norms.append(norm)
+        work = packs_of_rank(packs, step, seed=job.seed, config=job.config, me=me)
+        rate = job.config.learning_rate
+        done = loop.update(engine, work, rate, state=TrainState(), max_loss_rise=None, me=me)
+        losses.append(done.loss)
+        norms.append(done.grad_norm)
     masters = [values for kind, _, _, values in engine.slices() if kind == "param"]
     return {
         **me.description,

@@ -1,16 +1,11 @@
-"""What stops or spares a run: signals that all ranks agree on, updates that are not finite."""
+"""What stops a run: signals that all ranks agree on."""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-
-from data_pipeline.errors import GateError
-from data_pipeline.progress import say
-from trainer.checkpoint import TrainState
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -70,23 +65,3 @@ def _handling(act) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
-
-
-def count_update(state: TrainState, *, applied: bool, max_skipped: int) -> TrainState:
-    """The state after a step. An update that was not finite was skipped on all ranks alike.
-
-    Raises:
-        GateError: more than `max_skipped` in a row.
-
-    """
-    step = state.step + 1
-    if applied:
-        return replace(state, step=step, num_updates=state.num_updates + 1, num_skipped_in_a_row=0)
-    skipped = state.num_skipped_in_a_row + 1
-    say(f"train: step {step}: the gradient is not finite, the update was skipped ({skipped} in a row)")
-    if skipped > max_skipped:
-        raise GateError(
-            f"step {step}: {skipped} updates in a row were not finite (train.max_skipped_steps is "
-            f"{max_skipped}); lower train.learning_rate"
-        )
-    return replace(state, step=step, num_skipped_in_a_row=skipped)

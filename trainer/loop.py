@@ -7,26 +7,37 @@ job.finish once.
 import math
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from data_pipeline.errors import StopRequested
 from data_pipeline.schema import TrainMetrics, ValMetrics
 from trainer import batches, checkpoint
 from trainer.checkpoint import Checkpoint, TrainState
 from trainer.config import ALL_TASKS, TrainConfig
-from trainer.guard import count_update, stop_on_signal
+from trainer.guard import stop_on_signal
 from trainer.job import Job, base_folder, count_steps
-from trainer.loss import next_token_targets
+from trainer.lora import FreshAdapters, WithAdapters, is_adapter
 from trainer.metrics import MetricsLog
 from trainer.model import FolderWeights, build, check_vocab, create_base
-from trainer.packs import Batch, PackFolder, StepPacks, count_targets, join
+from trainer.packs import PackFolder
 from trainer.ranks import Rank, joined, seed_everything
 from trainer.schedule import learning_rate
+from trainer.skips import count_update, is_spike
+from trainer.steps import (
+    StepPacks,
+    StepResult,
+    accum_steps,
+    micro_batch,
+    packs_of_rank,
+    shares,
+    sums_by_task,
+)
+from trainer.weighting import count_step
 from trainer.zero3 import Weights, Zero3
 
 
@@ -40,7 +51,10 @@ def train(job: Job) -> None:
 
     """
     config = job.config
-    with joined(timeout_s=config.collective_timeout_s) as me, stop_on_signal(job.stop_file) as stop_flag:
+    with (
+        joined(timeout_s=config.collective_timeout_s, precision=config.precision) as me,
+        stop_on_signal(job.stop_file) as stop_flag,
+    ):
         packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
         num_steps = count_steps(packs, config)
         engine, state = set_up(job, me)
@@ -48,16 +62,22 @@ def train(job: Job) -> None:
             while state.step < num_steps:
                 start = time.perf_counter()
                 seed_everything(job.seed, state.step, me.index)
-                work = packs_of_rank(packs, state.step, job=job, me=me)
+                work = packs_of_rank(packs, state.step, seed=job.seed, config=config, me=me)
                 rate = learning_rate(state.step, num_steps=num_steps, config=config)
-                loss_sum, grad_norm, applied = update(engine, work, rate)
-                totals = me.gather([loss_sum, stop_flag.is_set(), peak_memory_bytes(me)])
-                state = count_update(state, applied=applied, max_skipped=config.max_skipped_steps)
+                done = update(engine, work, rate, state=state, max_loss_rise=config.max_loss_rise, me=me)
+                totals = me.gather([stop_flag.is_set(), peak_memory_bytes(me), *done.by_task.ravel()])
+                state = count_update(
+                    state,
+                    loss=done.loss,
+                    applied=done.applied,
+                    is_spike=done.is_spike,
+                    max_skipped=config.max_skipped_steps,
+                )
                 seconds = time.perf_counter() - start
                 metrics.train(
-                    train_line(state, work, totals, rate=rate, grad_norm=grad_norm, seconds=seconds)
+                    train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, seconds=seconds)
                 )
-                is_last, stop = state.step == num_steps, bool(totals[:, 1].any())
+                is_last, stop = state.step == num_steps, bool(totals[:, 0].any())
                 best = state.best_step
                 if len(val_packs) and (is_last or state.step % config.val_interval == 0):
                     losses = validate(engine, val_packs, step=state.step, config=config, me=me)
@@ -79,11 +99,15 @@ def set_up(job: Job, me: Rank) -> tuple[Zero3, TrainState]:
 
     def weights(shapes: dict[str, tuple[int, ...]], tied: set[str]) -> Weights:
         in_folder = FolderWeights(base)
-        in_folder.check(shapes, tied=tied)
+        adapters = {name: shape for name, shape in shapes.items() if is_adapter(name)}
+        in_folder.check({name: shape for name, shape in shapes.items() if name not in adapters}, tied=tied)
+        if adapters:
+            fresh = FreshAdapters(adapters, seed=job.seed)
+            return WithAdapters(in_folder, resumed.weights() if resumed else fresh)
         return resumed.weights() if resumed else in_folder
 
     engine = Zero3(
-        lambda: build(base, device=me.device, dtype=me.dtype),
+        lambda: build(base, device=me.device, dtype=me.dtype, config=job.config),
         config=job.config,
         accum_steps=accum_steps(job.config, me),
         me=me,
@@ -125,47 +149,27 @@ def open_metrics(job: Job, me: Rank, state: TrainState) -> MetricsLog:
     )
 
 
-def accum_steps(config: TrainConfig, me: Rank) -> int:
-    """Micro-batches of a step, the same on every rank."""
-    return batches.grad_accum_steps(
-        config.global_batch_size, world_size=me.world_size, micro_batch_size=config.micro_batch_size
-    )
+def update(
+    engine: Zero3, work: StepPacks, rate: float, *, state: TrainState, max_loss_rise: float | None, me: Rank
+) -> StepResult:
+    """One optimizer step: the gradient of the sum of (weight x loss) over the step's tokens. Collective.
 
-
-def packs_of_rank(packs: PackFolder, step: int, *, job: Job, me: Rank) -> StepPacks:
-    """The rank's micro-batches of a step. Which packs the step has depends on (seed, step) alone."""
-    config = job.config
-    indices = batches.packs_of_step(
-        step, seed=job.seed, epoch_sizes=packs.epoch_sizes, global_batch_size=config.global_batch_size
-    )
-    of_step = [packs[index] for index in indices]
-    costs = [batches.attention_cost(pack.seq_lengths) for pack in of_step]
-    mine = [of_step[i] for i in batches.deal(costs, world_size=me.world_size)[me.index]]
-    cut = batches.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=accum_steps(config, me))
-    return StepPacks(
-        micro_batches=[join(group) for group in cut],
-        num_valid_tokens=sum(map(count_targets, of_step)),
-        num_tokens=sum(len(pack.input_ids) for pack in of_step),
-        idle_share=batches.idle_share(
-            len(of_step), global_batch_size=config.global_batch_size, world_size=me.world_size
-        ),
-    )
-
-
-def update(engine: Zero3, work: StepPacks, rate: float) -> tuple[float, float, bool]:
-    """One optimizer step: the gradient of (loss summed over the step's tokens) / (their number). Collective.
-
-    Returns:
-        This rank's loss sum in nats, the gradient's norm before clipping, whether the update was applied.
-
+    A loss far above the recent ones is known before the last backward, on all ranks alike: it is made NaN
+    there, and DeepSpeed then skips the update everywhere.
     """
-    loss_sum, grad_norm, applied = 0.0, math.nan, False
-    for batch in work.micro_batches:
+    loss, is_spiking, grad_norm, applied = 0.0, False, math.nan, False
+    by_task = np.zeros((3, len(work.counts.tokens_of_task)))
+    for number, (batch, weights_N, tasks_N) in enumerate(work.micro_batches, start=1):
         losses_N = engine.losses(batch)
-        engine.backward(losses_N.sum(), num_valid_tokens=max(1, work.num_valid_tokens))
+        part = (losses_N * weights_N.to(losses_N)).sum()
+        loss += float((losses_N.detach().double().cpu() * weights_N).sum())
+        if number == len(work.micro_batches):
+            loss = float(me.gather([loss]).sum())  # from here on of the whole step
+            is_spiking = is_spike(loss, state.recent_losses, max_rise=max_loss_rise)
+        norms_N = engine.backward(part * math.nan if is_spiking else part)
+        by_task += sums_by_task([losses_N, None, norms_N], tasks_N, num_tasks=by_task.shape[1])
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
-        loss_sum += float(losses_N.detach().double().sum())
-    return loss_sum, grad_norm, applied
+    return StepResult(loss, by_task, grad_norm, applied, is_spiking)
 
 
 @torch.no_grad()
@@ -175,10 +179,11 @@ def validate(engine: Zero3, packs: PackFolder, *, step: int, config: TrainConfig
     mine = batches.deal(costs, world_size=me.world_size)[me.index]
     count = math.ceil(math.ceil(len(packs) / me.world_size) / config.micro_batch_size)
     sums = np.zeros((2, len(packs.tasks)))  # nats, tokens
+    none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
     for group in batches.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
-        batch = join([packs[index] for index in group])
-        add_by_task(sums, engine.losses(batch), batch)
+        batch, _, tasks_N = micro_batch([packs[index] for index in group], none, "token")
+        sums += sums_by_task([engine.losses(batch), None], tasks_N, num_tasks=len(packs.tasks))
     engine.train()
     nats, tokens = me.gather(list(sums.ravel())).sum(0).reshape(sums.shape)
     return {
@@ -188,16 +193,6 @@ def validate(engine: Zero3, packs: PackFolder, *, step: int, config: TrainConfig
         "num_valid_tokens": int(tokens.sum()),
         "tasks": {task: float(n / t) for task, n, t in zip(packs.tasks, nats, tokens, strict=True) if t},
     }
-
-
-def add_by_task(sums: np.ndarray, losses_N: Tensor, batch: Batch) -> None:
-    """Add each trained token's loss and count to its task's column of `sums` (2, tasks)."""
-    positions_N, _ = next_token_targets(batch.labels, batch.cu_seqlens)
-    segments_N = torch.searchsorted(batch.cu_seqlens[1:].contiguous(), positions_N, right=True)
-    tasks_N = batch.tasks[segments_N].numpy()
-    num_tasks = sums.shape[1]
-    sums[0] += np.bincount(tasks_N, losses_N.double().cpu().numpy(), minlength=num_tasks)
-    sums[1] += np.bincount(tasks_N, minlength=num_tasks)
 
 
 def loss_to_compare(losses: ValMetrics, best_by: str) -> float:
@@ -230,20 +225,41 @@ def peak_memory_bytes(me: Rank) -> int:
 
 
 def train_line(
-    state: TrainState, work: StepPacks, totals: np.ndarray, *, rate: float, grad_norm: float, seconds: float
+    state: TrainState,
+    work: StepPacks,
+    done: StepResult,
+    totals: np.ndarray,
+    *,
+    tasks: Sequence[str],
+    rate: float,
+    seconds: float,
 ) -> TrainMetrics:
-    """A line of metrics.jsonl. `totals` (ranks, 3): loss sum, stop flag, peak memory of each rank."""
+    """A line of metrics.jsonl. `totals` (ranks, 2 + 3 tasks): stop flag, peak memory, by_task of each rank."""
+    nats, tokens, norms = totals[:, 2:].sum(0).reshape(3, len(tasks))
+    gradient_shares = shares(norms)
     return {
         "kind": "train",
         "step": state.step,
-        "loss": float(totals[:, 0].sum() / max(1, work.num_valid_tokens)),
-        "num_valid_tokens": work.num_valid_tokens,
+        "loss": done.loss,
+        "num_valid_tokens": work.counts.num_valid_tokens,
         "num_tokens": work.num_tokens,
         "learning_rate": rate,
-        "grad_norm": grad_norm,
+        "grad_norm": done.grad_norm,
+        "skipped": not done.applied,
         "step_s": round(seconds, 6),
         "tokens_per_s": round(work.num_tokens / seconds, 1),
-        "trained_tokens_per_s": round(work.num_valid_tokens / seconds, 1),
+        "trained_tokens_per_s": round(work.counts.num_valid_tokens / seconds, 1),
         "idle_share": work.idle_share,
-        "peak_memory_bytes": int(totals[:, 2].max()),
+        "peak_memory_bytes": int(totals[:, 1].max()),
+        "tasks": {
+            task: {
+                "loss": float(nats[index] / tokens[index]),
+                "num_valid_tokens": int(tokens[index]),
+                "gradient_share": None
+                if math.isnan(gradient_shares[index])
+                else round(float(gradient_shares[index]), 6),
+            }
+            for index, task in enumerate(tasks)
+            if tokens[index]
+        },
     }

@@ -13,11 +13,9 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
-# What zero3.py tells DeepSpeed, in elements.
-MAX_LIVE_PARAMETERS = 1_000_000_000  # gathered at a time
-PREFETCH_BUCKET = 50_000_000
-REDUCE_BUCKET = 50_000_000  # of gradients, kept for the whole run
-STEP_BUCKET = 1_000_000_000  # parameters whose gradients are copied for one call of the optimizer
+from trainer import lora
+from trainer.config import LoraConfig, TrainConfig
+from trainer.head import chunk_rows, logit_bytes_each
 
 FP32 = 4
 
@@ -60,8 +58,9 @@ def estimate(
     world_size: int,
     dtype: torch.dtype,
     trained_share: float = 1.0,
+    train: TrainConfig | None = None,
 ) -> Memory:
-    """Memory of one rank of `world_size` in training, for a dense decoder without checkpointing.
+    """Memory of one rank of `world_size` in training, for a dense decoder.
 
     Args:
         config: of the model, as transformers reads it.
@@ -69,24 +68,42 @@ def estimate(
         world_size: ranks that share the model states.
         dtype: of the forward: bfloat16 on a GPU, float32 on a CPU.
         trained_share: of the positions, those with a label; the head is computed on no other.
+        train: adapters, recomputation, room for logits and ZeRO-3's buckets; default: the defaults.
 
     """
+    train = train or TrainConfig()
+    zero = train.zero
     shapes = parameter_shapes(config)
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    slices = sum(math.ceil(size / world_size) for size in sizes)
+    trained_shapes = shapes if train.lora is None else adapter_shapes(config, train.lora)
+    sizes = [math.prod(shape) for shape in (shapes | trained_shapes).values()]
+    trained_sizes = [math.prod(shape) for shape in trained_shapes.values()]
+    slices, trained = (sum(math.ceil(size / world_size) for size in some) for some in (sizes, trained_sizes))
     tokens = seq_len * micro_batch_size
-    gathered = 0 if world_size == 1 else min(sum(sizes), MAX_LIVE_PARAMETERS) * dtype.itemsize
-    largest_in_flight = max(sizes) * (dtype.itemsize + 2 * FP32)  # itself, in fp32, and dealt out to ranks
+    gathered = 0 if world_size == 1 else min(sum(sizes), zero.max_live_parameters) * dtype.itemsize
+    # A gradient itself, in fp32, and dealt out to ranks.
+    largest_in_flight = max(trained_sizes) * (dtype.itemsize + 2 * FP32)
+    bucket = zero.reduce_bucket_size
     return Memory(
         parameters=slices * dtype.itemsize,
-        masters=slices * FP32,
-        gradients=slices * FP32,
-        moments=slices * 2 * FP32,
+        masters=trained * FP32,
+        gradients=trained * FP32,
+        moments=trained * 2 * FP32,
         gathered=gathered,
-        buckets=REDUCE_BUCKET * FP32 + max(largest_in_flight, min(REDUCE_BUCKET, sum(sizes)) * FP32),
-        activations=activation_bytes(config, shapes, tokens=tokens, itemsize=dtype.itemsize),
-        logits=logit_bytes(config, num_targets=math.ceil(tokens * trained_share), dtype=dtype),
-        step_copies=min(slices, STEP_BUCKET) * FP32,
+        buckets=bucket * FP32 + max(largest_in_flight, min(bucket, sum(trained_sizes)) * FP32),
+        activations=activation_bytes(
+            config,
+            shapes,
+            tokens=tokens,
+            itemsize=dtype.itemsize,
+            recomputed=train.activation_checkpointing,
+        ),
+        logits=logit_bytes(
+            config,
+            num_targets=math.ceil(tokens * trained_share),
+            dtype=dtype,
+            max_bytes=train.max_logits_mb * 2**20,
+        ),
+        step_copies=min(trained, zero.sub_group_size) * FP32,
     )
 
 
@@ -98,8 +115,22 @@ def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
+def adapter_shapes(config: PreTrainedConfig, adapters: LoraConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes of the adapters by lora.file_name; no memory is taken."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+        lora.adapt(model, adapters)
+    named = ((lora.file_name(name), parameter) for name, parameter in model.named_parameters())
+    return {name: tuple(parameter.shape) for name, parameter in named if lora.is_adapter(name)}
+
+
 def activation_bytes(
-    config: PreTrainedConfig, shapes: dict[str, tuple[int, ...]], *, tokens: int, itemsize: int
+    config: PreTrainedConfig,
+    shapes: dict[str, tuple[int, ...]],
+    *,
+    tokens: int,
+    itemsize: int,
+    recomputed: bool = False,
 ) -> int:
     """Bytes that autograd keeps for the backward of the decoder.
 
@@ -108,6 +139,7 @@ def activation_bytes(
     attention keeps rotated queries and keys, values, its output twice and a fp32 logarithm a head:
     b (3q + 2k) + 4 heads; norms of queries and keys (4 + b) (q + k); a gated MLP gate, activated gate, up and
     their product: 4 b f. After the layers the last norm, and fp32 sines and cosines once for all of them.
+    Recomputed, each layer keeps its input, and one layer at a time the rest.
     """
     text: Any = config.get_text_config()
     h, heads = text.hidden_size, text.num_attention_heads
@@ -121,13 +153,17 @@ def activation_bytes(
     attention += ((4 + itemsize) * (q + k) + FP32 * 2 * heads) if qk_norm else 0
     mlp = 4 * itemsize * text.intermediate_size
     outside = (4 + itemsize) * h + 2 * itemsize * head_dim
-    return tokens * (text.num_hidden_layers * (norms + attention + mlp) + outside)
+    layer = norms + attention + mlp
+    if recomputed:
+        return tokens * (text.num_hidden_layers * itemsize * h + layer + outside)
+    return tokens * (text.num_hidden_layers * layer + outside)
 
 
-def logit_bytes(config: PreTrainedConfig, *, num_targets: int, dtype: torch.dtype) -> int:
-    """Bytes at the loss: hidden states of the trained positions, logits as computed and in fp32, and their
-    log-softmax in fp32. The backward holds as much: the log-softmax and the gradients of the other two.
+def logit_bytes(config: PreTrainedConfig, *, num_targets: int, dtype: torch.dtype, max_bytes: int) -> int:
+    """Bytes at the loss: hidden states of the trained positions; of one chunk of them the logits as computed
+    and in fp32, and their log-softmax in fp32. The backward holds as much: the log-softmax and the gradients
+    of the other two.
     """
     text: Any = config.get_text_config()
-    copies = FP32 + (dtype.itemsize + FP32 if dtype != torch.float32 else FP32)
-    return num_targets * (text.hidden_size * dtype.itemsize + text.vocab_size * copies)
+    rows = min(num_targets, chunk_rows(max_bytes, vocab_size=text.vocab_size, dtype=dtype))
+    return num_targets * text.hidden_size * dtype.itemsize + rows * text.vocab_size * logit_bytes_each(dtype)

@@ -22,16 +22,30 @@ from data_pipeline.config import FromScratchConfig
 from data_pipeline.errors import ConfigError, InputError
 from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.template import load_tokenizer
+from trainer import lora
 from trainer.attention import implementation
+from trainer.config import TrainConfig
+from trainer.head import LossHead
 from trainer.loss import masked_loss, next_token_targets
 
 
 class PackedCausalLM(nn.Module):
-    """A causal language model over packed sequences, with the head computed only where a target is."""
+    """A causal language model over packed sequences, with the head computed only where a target is.
 
-    def __init__(self, lm: PreTrainedModel):
+    Attributes:
+        lm: the model as transformers has it.
+        head: its head with the loss, in chunks.
+        gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
+            hidden state. What a task's share of the gradient is told by.
+
+    """
+
+    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int):
         super().__init__()
         self.lm = lm
+        self.head = LossHead(lm, max_bytes=max_logits_bytes)
+        self.gradient_norms_N = torch.empty(0)
+        self._own_head = False
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, labels: Tensor) -> Tensor:
         """Loss of each trained token of one packed sequence.
@@ -47,46 +61,101 @@ class PackedCausalLM(nn.Module):
 
         """
         positions_N, targets_N = next_token_targets(labels, cu_seqlens)
-        logits_NV = self.logits(input_ids, position_ids, cu_seqlens, positions_N)
-        return masked_loss(logits_NV, targets_N)
+        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        if self._own_head:
+            return masked_loss(self.lm(**inputs, logits_to_keep=positions_N).logits[0], targets_N)
+        hidden_ND = self.lm.base_model(**inputs).last_hidden_state[0, positions_N]
+        if hidden_ND.requires_grad:
+            hidden_ND.register_hook(self._keep_norms)
+        return self.head(hidden_ND, targets_N)
 
     def logits(
         self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
     ) -> Tensor:
         """Logits at some positions of one packed sequence: logits_NV in the model's precision."""
-        longest = int(cu_seqlens.diff().max())
-        return self.lm(
-            input_ids=input_ids[None],
-            position_ids=position_ids[None],
-            attention_mask=None,
-            use_cache=False,
-            logits_to_keep=positions_N,
-            cu_seq_lens_q=cu_seqlens,
-            cu_seq_lens_k=cu_seqlens,
-            max_length_q=longest,
-            max_length_k=longest,
-        ).logits[0]
+        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
+
+    @torch.no_grad()
+    def choose_head(self, device: torch.device) -> bool:
+        """Hold our head against the model's own on a few tokens; where they differ, take the model's own,
+        which is not cut into chunks. Collective under ZeRO-3.
+
+        Returns:
+            Whether ours is taken.
+
+        """
+        was_training = self.training
+        self.eval()  # neither dropout nor recomputation
+        length = 4
+        ids = torch.arange(length, device=device) % self.lm.config.get_text_config().vocab_size
+        bounds = torch.tensor([0, length], dtype=torch.int32, device=device)
+        places = torch.arange(length, device=device)
+        ours_N = self(ids, places, bounds, ids)
+        own_N = masked_loss(self.logits(ids, places, bounds, places[:-1]), ids[1:])
+        tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
+        self._own_head = not torch.allclose(ours_N, own_N, rtol=tolerance, atol=tolerance)
+        self.train(was_training)
+        return not self._own_head
+
+    def _keep_norms(self, gradient_ND: Tensor) -> None:
+        self.gradient_norms_N = gradient_ND.detach().float().norm(dim=-1)
 
 
-def build(folder: Path, *, device: torch.device, dtype: torch.dtype) -> PackedCausalLM:
+def _inputs(input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> dict[str, Any]:
+    longest = int(cu_seqlens.diff().max())
+    return {
+        "input_ids": input_ids[None],
+        "position_ids": position_ids[None],
+        "attention_mask": None,
+        "use_cache": False,
+        "cu_seq_lens_q": cu_seqlens,
+        "cu_seq_lens_k": cu_seqlens,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }
+
+
+def build(
+    folder: Path, *, device: torch.device, dtype: torch.dtype, config: TrainConfig | None = None
+) -> PackedCausalLM:
     """The architecture of a transformers folder, weights not initialised: they are read afterwards.
+
+    Args:
+        folder: its config.json is read.
+        device, dtype: of the forward; they choose the attention.
+        config: adapters, recomputation and the room for logits; default: the defaults.
 
     Raises:
         InputError: transformers has no causal language model for it.
+        ConfigError: adapters or recomputation do not fit the model.
 
     """
-    config = AutoConfig.from_pretrained(folder)
+    config = config or TrainConfig()
+    described = AutoConfig.from_pretrained(folder)
     try:
         with no_init_weights():
             lm = AutoModelForCausalLM.from_config(
-                config, dtype=dtype, attn_implementation=implementation(device, can_flash=_can_flash(config))
+                described,
+                dtype=dtype,
+                attn_implementation=implementation(device, can_flash=_can_flash(described)),
             )
     except ValueError as error:
         raise InputError(
             f"{folder}: not a causal language model ({error}); name one in model.path"
         ) from error
     lm.tie_weights()
-    return PackedCausalLM(lm)
+    if config.lora is not None:
+        lora.adapt(lm, config.lora)
+    if config.activation_checkpointing:
+        if not lm.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; set it to false"
+            )
+        # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
+        lm.activation_checkpointing_enable({"use_reentrant": True})
+        lm.enable_input_require_grads()  # a reentrant layer without one gives no gradient at all
+    return PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
 
 
 def _can_flash(config: PreTrainedConfig) -> bool:

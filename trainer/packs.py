@@ -94,16 +94,13 @@ def join(packs: Sequence[Pack]) -> Batch:
     return Batch(*map(torch.from_numpy, (ids, positions, labels, np.append(0, ends).astype(np.int32), tasks)))
 
 
+def targets_of_segments(pack: Pack) -> np.ndarray:
+    """Tokens of each segment that are predicted and trained (segments,); nothing predicts a first one."""
+    trained = pack.labels != IGNORE_INDEX
+    starts = np.cumsum(pack.seq_lengths) - pack.seq_lengths
+    return np.add.reduceat(trained, starts, dtype=np.int64) - trained[starts]
+
+
 def count_targets(pack: Pack) -> int:
     """Tokens of the pack that are predicted and trained."""
-    return int(np.count_nonzero(pack.labels != IGNORE_INDEX))
-
-
-@dataclass(frozen=True)
-class StepPacks:
-    """What a rank does in a step: its micro-batches, and the counts of the whole step over all ranks."""
-
-    micro_batches: list[Batch]
-    num_valid_tokens: int
-    num_tokens: int
-    idle_share: float
+    return int(targets_of_segments(pack).sum())

@@ -35,6 +35,7 @@ class Rank:
     device: torch.device
     num_threads: int
     hosts: tuple[str, ...] = ()  # by rank; told, never compared
+    precision: str = "auto"  # of train.precision
 
     @property
     def is_first(self) -> bool:
@@ -43,8 +44,10 @@ class Rank:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What forward and backward compute in: bf16 on a GPU (master weights are fp32), else fp32."""
-        return torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        """What forward and backward compute in; with bf16, master weights are fp32. On its own bf16 on a GPU."""
+        if self.precision == "auto":
+            return torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
 
     @property
     def description(self) -> dict[str, object]:
@@ -80,11 +83,12 @@ class Rank:
 
 
 @contextmanager
-def joined(*, timeout_s: float) -> Iterator[Rank]:
+def joined(*, timeout_s: float, precision: str = "auto") -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
     Args:
         timeout_s: a rank that does not answer a collective for so long is taken for dead.
+        precision: of train.precision.
 
     Raises:
         InputError: a variable of the contract is missing.
@@ -106,7 +110,7 @@ def joined(*, timeout_s: float) -> Iterator[Rank]:
         me = Rank(dist.get_rank(), dist.get_world_size(), device, num_threads=1)
         num_threads = _share_of_cores(me)
         _make_deterministic(num_threads)
-        yield Rank(me.index, me.world_size, device, num_threads, me.gather_hosts())
+        yield Rank(me.index, me.world_size, device, num_threads, me.gather_hosts(), precision)
     finally:
         if ours:
             dist.destroy_process_group()

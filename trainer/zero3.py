@@ -6,6 +6,7 @@ A parameter is flattened, padded to a multiple of world_size and cut into equal 
 import logging
 import math
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +29,11 @@ from deepspeed.utils import (
 from torch import Tensor, nn
 from transformers.integrations.deepspeed import prevent_arange_dtype_change
 
-from trainer import memory
+from data_pipeline.errors import ConfigError
+from data_pipeline.progress import say
 from trainer.config import TrainConfig
+from trainer.deepspeed_settings import deepspeed_settings
+from trainer.lora import file_name
 from trainer.model import PackedCausalLM
 from trainer.packs import Batch
 from trainer.ranks import Rank
@@ -50,7 +54,8 @@ class Zero3:
     """A model in training, of which this rank holds one slice of every parameter.
 
     Attributes:
-        parameters: by the name the model's files use.
+        parameters: by the name the model's files use; adapters as lora.file_name calls them.
+        trained: those of them that learn.
 
     """
 
@@ -75,7 +80,9 @@ class Zero3:
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
-        settings = _settings(config, accum_steps=accum_steps, me=me)
+        settings = deepspeed_settings(
+            config, accum_steps=accum_steps, device_type=me.device.type, dtype=me.dtype
+        )
         self._me = me
         # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
         with (
@@ -85,20 +92,25 @@ class Zero3:
         ):
             module = make_model()
         self.parameters: dict[str, Any] = _named(module, shared=False)
+        self.trained = {name: p for name, p in self.parameters.items() if p.requires_grad}
         self.tied = _named(module, shared=True).keys() - self.parameters.keys()
         dtypes = {parameter.ds_tensor.dtype for parameter in self.parameters.values()}
         assert dtypes == {me.dtype}, f"parameters are {dtypes}, not {me.dtype}"
-        self._load(weights(self.shapes, self.tied))
+        self._load(weights(_shapes(self.parameters), self.tied))
+        groups = parameter_groups(self.trained, config)
+        self._lr_factors = [group.pop("lr") / config.learning_rate for group in groups]
         with _local_rank_is(me.device):
             self._engine: Any = deepspeed.initialize(
-                model=module, optimizer=_adamw(module, config), config=settings, dist_init_required=False
+                model=module, optimizer=_adamw(groups, config), config=settings, dist_init_required=False
             )[0]
         self._create_moments()
+        if not module.choose_head(me.device) and me.is_first:
+            say("train: the model's head is more than a product; its logits are computed in one piece")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Full shapes of the parameters."""
-        return {name: tuple(p.ds_shape) for name, p in self.parameters.items()}
+        """Full shapes of the trained parameters."""
+        return _shapes(self.trained)
 
     def train(self, mode: bool = True) -> None:
         """Training or evaluation mode."""
@@ -109,23 +121,31 @@ class Zero3:
         batch = batch.to(self._me.device)
         return self._engine(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
 
-    def backward(self, loss_sum: Tensor, *, num_valid_tokens: int) -> None:
-        """Add the micro-batch's share of the gradient of (sum over the step) / num_valid_tokens. Collective.
+    def backward(self, loss: Tensor) -> Tensor:
+        """Add the gradient of this micro-batch's part of the step's loss. Collective.
 
-        DeepSpeed averages over ranks, hence world_size; num_valid_tokens is of the whole step.
+        DeepSpeed averages over ranks, hence world_size.
+
+        Returns:
+            The L2 norm of the gradient at each trained position's last hidden state (N,).
+
         """
-        self._engine.backward(loss_sum * self._me.world_size / num_valid_tokens, scale_wrt_gas=False)
+        self._engine.backward(loss * self._me.world_size, scale_wrt_gas=False)
+        return self._engine.module.gradient_norms_N
 
     def step(self, learning_rate: float) -> tuple[float, bool]:
         """Count a micro-batch; at the last one of the step, clip and update. Collective.
+
+        Args:
+            learning_rate: of the parameters without a peak of their own; the others keep their ratio.
 
         Returns:
             The gradient's norm before clipping, and whether the update was applied: a norm that is not
             finite is equal on all ranks and leaves weights and moments as they are.
 
         """
-        for group in self._engine.optimizer.param_groups:
-            group["lr"] = learning_rate
+        for group, factor in zip(self._engine.optimizer.param_groups, self._lr_factors, strict=True):
+            group["lr"] = learning_rate * factor
         boundary = self._engine.is_gradient_accumulation_boundary()
         self._engine.step()
         if not boundary:
@@ -135,7 +155,7 @@ class Zero3:
 
     def gradients(self) -> Iterator[tuple[str, Tensor]]:
         """Full gradients, after the last backward and before its step. Collective; for tests and checks."""
-        for name, parameter in self.parameters.items():
+        for name, parameter in self.trained.items():
             gradient = safe_get_full_grad(parameter)
             assert gradient is not None, f"{name}: no gradient; call between backward and step"
             yield name, gradient
@@ -150,8 +170,10 @@ class Zero3:
         return start, min(start + size, numel)
 
     def slices(self) -> Iterator[tuple[str, str, int, Tensor]]:
-        """(kind, parameter name, start, values) of this rank: fp32 `param`, `exp_avg`, `exp_avg_sq`."""
-        for name, parameter in self.parameters.items():
+        """(kind, parameter name, start, values) of this rank, trained ones only: fp32 `param`, `exp_avg`,
+        `exp_avg_sq`.
+        """
+        for name, parameter in self.trained.items():
             start, stop = self.extent(name)
             yield "param", name, start, _local(safe_get_local_fp32_param(parameter), stop - start)
             for kind in MOMENTS:
@@ -168,7 +190,7 @@ class Zero3:
             num_updates: AdamW's step count.
 
         """
-        for name, parameter in self.parameters.items():
+        for name, parameter in self.trained.items():
             start, stop = self.extent(name)
             size = parameter.ds_tensor.numel()
             safe_set_local_fp32_param(parameter, _padded(read("param", name, start, stop), size))
@@ -217,33 +239,14 @@ class Zero3:
 def _named(module: nn.Module, *, shared: bool) -> dict[str, Any]:
     """Parameters by the name the model's files use; `shared`: those with two names under both."""
     return {
-        name.removeprefix(PREFIX): parameter
+        file_name(name.removeprefix(PREFIX)): parameter
         for name, parameter in module.named_parameters(remove_duplicate=not shared)
+        if name.startswith(PREFIX)
     }
 
 
-def _settings(config: TrainConfig, *, accum_steps: int, me: Rank) -> dict[str, Any]:
-    """DeepSpeed's configuration. bf16 (on a GPU) keeps master weights and accumulates in fp32."""
-    bf16 = me.dtype == torch.bfloat16
-    return {
-        "train_micro_batch_size_per_gpu": config.micro_batch_size,
-        "gradient_accumulation_steps": accum_steps,
-        "gradient_clipping": config.max_grad_norm,
-        "zero_allow_untested_optimizer": True,
-        "zero_optimization": {
-            "stage": 3,
-            # Below: small models would spend their time gathering and releasing.
-            "stage3_param_persistence_threshold": 0,
-            "stage3_max_live_parameters": memory.MAX_LIVE_PARAMETERS,
-            "stage3_max_reuse_distance": memory.MAX_LIVE_PARAMETERS,
-            "stage3_prefetch_bucket_size": memory.PREFETCH_BUCKET,
-            "reduce_bucket_size": memory.REDUCE_BUCKET,  # the default would take 2 GB of a GPU
-            "sub_group_size": memory.STEP_BUCKET,
-        },
-        "bf16": {"enabled": bf16},
-        **({"data_types": {"grad_accum_dtype": "fp32"}, "communication_data_type": "fp32"} if bf16 else {}),
-        "steps_per_print": int(1e12),
-    }
+def _shapes(parameters: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(parameter.ds_shape) for name, parameter in parameters.items()}
 
 
 @contextmanager
@@ -258,15 +261,38 @@ def _local_rank_is(device: torch.device) -> Iterator[None]:
         os.environ["LOCAL_RANK"] = before
 
 
-def _adamw(module: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    # A partitioned parameter looks one-dimensional; ds_shape is what it is.
-    matrices = [p for p in module.parameters() if len(p.ds_shape) >= 2]  # type: ignore[attr-defined]
-    vectors = [p for p in module.parameters() if len(p.ds_shape) < 2]  # type: ignore[attr-defined]
-    groups = [
-        {"params": params, "weight_decay": decay}
-        for params, decay in ((matrices, config.weight_decay), (vectors, 0.0))
-        if params
+def parameter_groups(trained: dict[str, Any], config: TrainConfig) -> list[dict[str, Any]]:
+    """AdamW's groups: weight decay on matrices only, and the peaks of train.learning_rates.
+
+    Raises:
+        ConfigError: a pattern of train.learning_rates fits no trained parameter.
+
+    """
+    unused = dict(config.learning_rates)
+    groups: dict[tuple[float, float], list[Any]] = {}
+    for name, parameter in trained.items():
+        rate = config.learning_rate
+        for pattern, peak in config.learning_rates.items():
+            if re.search(pattern, name):
+                rate = peak
+                unused.pop(pattern, None)
+                break
+        # A partitioned parameter looks one-dimensional; ds_shape is what it is.
+        decay = config.weight_decay if len(parameter.ds_shape) >= 2 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    if unused:
+        some = ", ".join(list(trained)[:3])
+        raise ConfigError(
+            f"train.learning_rates: {next(iter(unused))!r} fits no trained parameter that an earlier pattern "
+            f"has not taken; they are called {some} …"
+        )
+    return [
+        {"params": params, "weight_decay": decay, "lr": rate}
+        for (rate, decay), params in sorted(groups.items(), key=lambda item: item[0], reverse=True)
     ]
+
+
+def _adamw(groups: list[dict[str, Any]], config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, eps=config.eps, fused=True)
 
 

@@ -9,7 +9,6 @@ import torch
 from data_pipeline.errors import ArtifactError, GateError
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoint, TrainState
-from trainer.guard import count_update
 from trainer.ranks import Rank
 
 
@@ -92,13 +91,3 @@ def test_a_missing_part_is_an_error(tmp_path: Path) -> None:
     save(tmp_path, 1)
     with pytest.raises(ArtifactError, match="lacks elements"):
         Checkpoint(checkpoint.folder_of(tmp_path, 1)).read("param", "w", 10, 13)
-
-
-def test_updates_that_are_not_finite_are_capped() -> None:
-    state = count_update(TrainState(), applied=True, max_skipped=2)
-    for _ in range(2):
-        state = count_update(state, applied=False, max_skipped=2)
-    assert (state.step, state.num_updates) == (3, 1)
-    assert count_update(state, applied=True, max_skipped=2).num_skipped_in_a_row == 0
-    with pytest.raises(GateError, match=r"step 4: 3 updates in a row"):
-        count_update(state, applied=False, max_skipped=2)

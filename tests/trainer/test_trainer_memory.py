@@ -1,5 +1,6 @@
 """The estimate against the tensors of the real engine and of a real forward."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, Gemma3TextConfig, Lla
 from trainer import memory
 from trainer.attention import implementation
 from trainer.check_job import make_job
+from trainer.config import TrainConfig
 from trainer.job import base_folder
 from trainer.model import PackedCausalLM
 from trainer.packs import Batch, Pack, join
@@ -88,15 +90,17 @@ def saved_bytes(model: PackedCausalLM, batch: Batch) -> int:
     return sum(storage.nbytes() for address, storage in storages.items() if address not in known)
 
 
+def packed(config: Any, dtype: torch.dtype) -> PackedCausalLM:
+    attention = implementation(torch.device("cpu"))
+    lm = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation=attention)
+    return PackedCausalLM(lm, max_logits_bytes=2**30)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", CONFIGS)
 def test_activations_are_what_autograd_keeps(name: str, dtype: torch.dtype) -> None:
     config = CONFIGS[name]
-    model = PackedCausalLM(
-        AutoModelForCausalLM.from_config(
-            config, dtype=dtype, attn_implementation=implementation(torch.device("cpu"))
-        )
-    )
+    model = packed(config, dtype)
     tokens = 256
     guess = memory.activation_bytes(
         config, memory.parameter_shapes(config), tokens=tokens, itemsize=dtype.itemsize
@@ -105,6 +109,33 @@ def test_activations_are_what_autograd_keeps(name: str, dtype: torch.dtype) -> N
     kept_of_loss = num_targets * (config.hidden_size * dtype.itemsize + config.vocab_size * 4)
     ratio = (guess + kept_of_loss) / saved_bytes(model, a_batch(tokens))
     assert RATIO[0] <= ratio <= RATIO[1], ratio
+
+
+def test_recomputed_layers_keep_their_inputs() -> None:
+    config, tokens = CONFIGS["qwen3"], 256
+    model = packed(config, torch.float32)
+    model.lm.activation_checkpointing_enable({"use_reentrant": True})
+    model.lm.enable_input_require_grads()
+    shapes = memory.parameter_shapes(config)
+    whole, recomputed = (
+        memory.activation_bytes(config, shapes, tokens=tokens, itemsize=4, recomputed=recomputed)
+        for recomputed in (False, True)
+    )
+    one_layer = (whole - recomputed + 3 * tokens * 4 * config.hidden_size) / 2  # kept less often by two
+    kept_of_loss = (tokens // 2 - 2) * 4 * (config.hidden_size + config.vocab_size)
+    ratio = (recomputed - one_layer + kept_of_loss) / saved_bytes(model, a_batch(tokens))
+    assert RATIO[0] <= ratio <= RATIO[1], ratio
+
+
+def test_adapters_alone_have_states() -> None:
+    config = CONFIGS["llama"]
+    train = TrainConfig.model_validate({"lora": {"rank": 4, "target_modules": ["q_proj"]}})
+    found = memory.estimate(
+        config, seq_len=128, micro_batch_size=1, world_size=1, dtype=torch.float32, train=train
+    )
+    adapters = 3 * 4 * (64 + 64)  # layers x rank x (in + out)
+    assert found.masters == found.gradients == 4 * adapters
+    assert found.parameters == 4 * (sum(map(math.prod, memory.parameter_shapes(config).values())) + adapters)
 
 
 def test_shared_parameters_count_once() -> None:

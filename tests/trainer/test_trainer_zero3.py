@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from plain_loop import work_of
 from rank_helpers import make_data, run_ranks
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from data_pipeline.artifact import verify
 from data_pipeline.config import ModelConfig
 from trainer import checkpoint, metrics
-from trainer.checkpoint import Checkpoint
+from trainer.checkpoint import Checkpoint, TrainState
 from trainer.config import TrainConfig
 from trainer.job import Job, begin, finish
 from trainer.packs import PackFolder, join
@@ -70,21 +71,21 @@ def shares_and_nonfinite(root: Path) -> dict[str, Any]:
         engine, _ = loop.set_up(job, me)
         held = engine.local_bytes()
         total = sum(math.prod(shape) for shape in engine.shapes.values())
-        work = loop.packs_of_rank(PackFolder(job.data_dir / "train"), 0, job=job, me=me)
+        work = work_of(job, me)
         before = {(kind, name): values.clone() for kind, name, _, values in engine.slices()}
-        losses_N = engine.losses(work.micro_batches[0])
-        engine.backward(losses_N.sum() * (math.nan if me.is_first else 1.0), num_valid_tokens=9)
+        losses_N = engine.losses(work.micro_batches[0].batch)
+        engine.backward(losses_N.mean() * (math.nan if me.is_first else 1.0))
         _, nan_applied = engine.step(1.0)
         after = {(kind, name): values for kind, name, _, values in engine.slices()}
         unchanged = all(torch.equal(before[key], after[key]) for key in before)
-        _, norm, applied = loop.update(engine, work, 1e-3)
+        done = loop.update(engine, work, 1e-3, state=TrainState(), max_loss_rise=None, me=me)
         moved = any(not torch.equal(before[kind, name], v) for kind, name, _, v in engine.slices())
     return {
         "held": held,
         "total": total,
         "nan_applied": nan_applied,
         "unchanged": unchanged,
-        "applied": applied and moved and math.isfinite(norm),
+        "applied": done.applied and moved and math.isfinite(done.grad_norm),
     }
 
 

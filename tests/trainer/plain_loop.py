@@ -1,0 +1,141 @@
+"""The plain loop that the trainer is held against: no packing, no attention or head of ours, one row at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from rank_helpers import make_packs, make_tokenizer, write_split
+from transformers import AutoModelForCausalLM
+
+from data_pipeline.config import ModelConfig
+from data_pipeline.schema import IGNORE_INDEX
+from trainer import batches
+from trainer.config import TrainConfig
+from trainer.job import Job
+from trainer.packs import Pack, PackFolder
+from trainer.ranks import Rank
+from trainer.steps import StepPacks, packs_of_rank
+
+SEED = 7
+Gradients = dict[str, torch.Tensor]
+
+
+class Row(NamedTuple):
+    ids: np.ndarray
+    labels: np.ndarray
+    task: int
+
+    @property
+    def num_targets(self) -> int:
+        return int((self.labels[1:] != IGNORE_INDEX).sum())
+
+
+def job_in(root: Path, *, model: ModelConfig, **settings: Any) -> Job:
+    return Job(
+        config=TrainConfig(**{"tensorboard": False, "num_samples": 0, **settings}),
+        model=model,
+        seed=SEED,
+        data_dir=root / "data",
+        out_dir=root / "train",
+        parents={},
+        config_sha256="",
+    )
+
+
+def write_data(root: Path, *, num_packs: int = 10, seq_len: int = 96) -> None:
+    write_split(
+        root / "data/train", [make_packs(num_packs, seq_len=seq_len, seed=3)], split="train", seq_len=seq_len
+    )
+    make_tokenizer(root / "data/tokenizer")
+    (root / "train").mkdir()
+
+
+def rows_of(packs: Sequence[Pack]) -> list[Row]:
+    rows = []
+    for pack in packs:
+        cuts = np.cumsum(pack.seq_lengths)[:-1]
+        rows += [
+            Row(*parts)
+            for parts in zip(
+                np.split(pack.input_ids, cuts), np.split(pack.labels, cuts), pack.tasks, strict=True
+            )
+        ]
+    return rows
+
+
+def packs_of(root: Path, step: int, *, global_batch_size: int) -> list[Pack]:
+    folder = PackFolder(root / "data/train")
+    indices = batches.packs_of_step(
+        step, seed=SEED, epoch_sizes=folder.epoch_sizes, global_batch_size=global_batch_size
+    )
+    return [folder[index] for index in indices]
+
+
+def row_weight(row: Row, rows: Sequence[Row], weighting: str) -> float:
+    """What each trained token of the row weighs, from the definition in words."""
+    if weighting == "token":
+        return 1 / sum(other.num_targets for other in rows)
+    if weighting == "sample":
+        return 1 / (sum(other.num_targets > 0 for other in rows) * row.num_targets)
+    trained = [other for other in rows if other.num_targets]
+    same = sum(other.num_targets for other in trained if other.task == row.task)
+    return 1 / (len({other.task for other in trained}) * same)
+
+
+def plain_loss(model: torch.nn.Module, rows: Sequence[Row], weighting: str = "token") -> float:
+    """Backward of the weighted sum over all answer tokens of all rows."""
+    total = 0.0
+    for row in rows:
+        if not row.num_targets:
+            continue
+        logits_TV = model(torch.tensor(row.ids, dtype=torch.long)[None]).logits[0]
+        target = torch.tensor(row.labels, dtype=torch.long)
+        losses = torch.nn.functional.cross_entropy(logits_TV[:-1], target[1:], reduction="sum")
+        loss = losses * row_weight(row, rows, weighting)
+        loss.backward()
+        total += loss.item()
+    return total
+
+
+def plain_model(folder: Path, dtype: torch.dtype, *, attention: str = "sdpa") -> torch.nn.Module:
+    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention, dtype=dtype)
+
+
+def gradients_of(model: torch.nn.Module) -> Gradients:
+    return {name: p.grad.double() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def relative_error(found: Gradients, wanted: Gradients) -> float:
+    assert found.keys() == wanted.keys()
+    difference = sum(float((found[name] - wanted[name]).square().sum()) for name in wanted)
+    return (difference / sum(float(g.square().sum()) for g in wanted.values())) ** 0.5
+
+
+# Ours, on real ranks.
+
+
+def work_of(job: Job, me: Rank) -> StepPacks:
+    packs = PackFolder(job.data_dir / "train")
+    return packs_of_rank(packs, 0, seed=job.seed, config=job.config, me=me)
+
+
+def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients, float]:
+    """Full gradients before the optimizer step, and the step's loss."""
+    from trainer import loop
+    from trainer.ranks import joined
+
+    with joined(timeout_s=60, precision=job.config.precision) as me:
+        engine, _ = loop.set_up(job, me)
+        work = work_of(job, me)
+        assert len(work.micro_batches) == number_of_micro_batches
+        loss = 0.0
+        for number, (batch, weights_N, _) in enumerate(work.micro_batches, start=1):
+            losses_N = engine.losses(batch)
+            engine.backward((losses_N * weights_N.float()).sum())
+            loss += float((losses_N.detach().double() * weights_N).sum())
+            if number < number_of_micro_batches:
+                engine.step(0.0)
+        gradients = {name: gradient.double() for name, gradient in engine.gradients()}
+        return gradients, float(me.gather([loss]).sum())
