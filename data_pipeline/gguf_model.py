@@ -171,11 +171,9 @@ def _is_sound(folder: Path, *, gguf_sha256: str) -> bool:
 
 def _convert(gguf: Path, out: Path) -> None:
     """Write config, weights in fp32, generation config and tokenizer."""
-    missing = [name for name in ("gguf", "accelerate") if importlib.util.find_spec(name) is None]
-    if missing:
+    if importlib.util.find_spec("gguf") is None:
         raise InputError(
-            f"{gguf}: to read a GGUF, {' and '.join(missing)} must be installed; run: make demo "
-            f"(or: pip install {' '.join(missing)})"
+            f"{gguf}: to read a GGUF, gguf must be installed; run: make demo (or: pip install gguf)"
         )
     metadata, num_values = _read_header(gguf)
     if "tokenizer.ggml.model" not in metadata or "tokenizer.ggml.tokens" not in metadata:

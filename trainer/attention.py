@@ -4,6 +4,7 @@ On a GPU with flash-attn, its variable-length kernel; elsewhere one causal SDPA 
 mask over the pack costs more than padding would, and flex attention has no backward on CPU).
 """
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 
 from data_pipeline.errors import InputError
 
-SEGMENTED = "hunmin_segmented_sdpa"
+SEGMENTED = "hunmin_segmented"  # not "…sdpa": transformers would ask the model whether it knows SDPA
 
 
 def segmented_sdpa(
@@ -28,6 +29,7 @@ def segmented_sdpa(
     sliding_window: int | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    softcap: float | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Transformers' attention interface over one packed sequence.
@@ -40,6 +42,7 @@ def segmented_sdpa(
         cu_seq_lens_q: int32 (segments + 1,).
         sliding_window: a position sees itself and the sliding_window - 1 before it.
         dropout, scaling: as in SDPA.
+        softcap: bound of the scores, softcap * tanh(score / softcap), which no SDPA kernel knows (Gemma 2).
         kwargs: what other implementations want.
 
     Returns:
@@ -47,15 +50,16 @@ def segmented_sdpa(
 
     """
     assert attention_mask is None, "a packed sequence takes no mask"
-    unsupported = [name for name in ("softcap", "s_aux", "position_bias") if kwargs.get(name) is not None]
+    unsupported = [name for name in ("s_aux", "position_bias") if kwargs.get(name) is not None]
     if unsupported:
         raise InputError(
             f"the model's attention uses {', '.join(unsupported)}, which packed training on this machine "
             "cannot compute; take another model, or a GPU with flash-attn"
         )
     lengths = cu_seq_lens_q.diff().tolist()
+    attend = sdpa_attention_forward if softcap is None else partial(capped_attention, softcap=softcap)
     outputs = [
-        sdpa_attention_forward(
+        attend(
             module,
             query_S,
             key_S,
@@ -72,12 +76,40 @@ def segmented_sdpa(
     return torch.cat(outputs, dim=1), None
 
 
+def capped_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    softcap: float,
+    dropout: float,
+    scaling: float | None,
+    is_causal: bool,
+) -> tuple[Tensor, None]:
+    """Causal attention with capped scores (Gemma 2, 2024, section 2), as sdpa_attention_forward else."""
+    assert is_causal
+    groups = query.shape[1] // key.shape[1]
+    key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    scores = torch.tanh(scores / softcap) * softcap
+    length = query.shape[2]
+    seen = _seen(length, length, query.device) if attention_mask is None else attention_mask
+    scores = scores.masked_fill(~seen, -torch.inf)
+    shares = torch.nn.functional.softmax(scores.float(), dim=-1).to(query.dtype)
+    shares = torch.nn.functional.dropout(shares, dropout, module.training)
+    return (shares @ value).transpose(1, 2), None
+
+
 def _window_mask(length: int, window: int | None, device: torch.device) -> Tensor | None:
     """Bool (1, 1, length, length), true where seen; None where the window never bites."""
-    if window is None or length <= window:
-        return None
-    seen = torch.ones(length, length, dtype=torch.bool, device=device)
-    return seen.tril().triu(1 - window)[None, None]
+    return None if window is None or length <= window else _seen(length, window, device)
+
+
+def _seen(length: int, window: int, device: torch.device) -> Tensor:
+    """Bool (1, 1, length, length): a position sees itself and the window - 1 before it."""
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril().triu(1 - window)[None, None]
 
 
 def implementation(device: torch.device, *, can_flash: bool = True) -> str:

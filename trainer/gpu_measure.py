@@ -18,8 +18,8 @@ import torch
 from transformers import AutoConfig
 
 from trainer import loop, memory
-from trainer.checkpoint import TrainState
 from trainer.check_job import LARGE, NUM_STEPS, SMALL, make_job
+from trainer.checkpoint import TrainState
 from trainer.job import Job, base_folder
 from trainer.model import PackedCausalLM, build
 from trainer.packs import Batch, PackFolder, join

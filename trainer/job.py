@@ -13,8 +13,9 @@ from data_pipeline.schema import Stats
 from trainer import batches, checkpoint
 from trainer.checkpoint import Checkpoint
 from trainer.config import ALL_TASKS, STAGE_VERSION, TrainConfig
-from trainer.export import export, weights_sha256
-from trainer.model import locate_base, token_id
+from trainer.export import count_parameters, export, weights_sha256
+from trainer.lora import Merged, Trained
+from trainer.model import FolderWeights, locate_base, token_id
 from trainer.packs import PackFolder
 
 
@@ -129,9 +130,10 @@ def finish(job: Job, *, seconds: float) -> Manifest:
     if state.best_step is not None and state.best_step != state.step:
         chosen = Checkpoint(checkpoint.folder_of(job.checkpoints, state.best_step))
         chosen.verify()
+    weights = whole_model(job, chosen)
     tokenizer = load_tokenizer(job.data_dir / "tokenizer")
     export(
-        chosen,
+        weights,
         base=base_folder(job),
         tokenizer_dir=job.data_dir / "tokenizer",
         stop_ids=Renderer(tokenizer).stop_ids,
@@ -145,14 +147,15 @@ def finish(job: Job, *, seconds: float) -> Manifest:
         stage_version=STAGE_VERSION,
         parents=job.parents,
         config_sha256=job.config_sha256,
-        content_sha256=weights_sha256(chosen),
+        content_sha256=weights_sha256(weights),
         counts={
             "steps": state.step,
             "skipped_steps": state.step - state.num_updates,
             "best_step": state.best_step,
             "best_val_loss": state.best_val_loss,
             "export_step": chosen.state.step,
-            "num_parameters": chosen.num_parameters,
+            "num_parameters": count_parameters(weights),
+            "num_trained_parameters": count_parameters(chosen),
         },
         files=[job.metrics_file, *(path for folder in folders for path in files_below(folder))],
         seconds=seconds,
@@ -162,3 +165,11 @@ def finish(job: Job, *, seconds: float) -> Manifest:
             "ranks": last.ranks,
         },
     )
+
+
+def whole_model(job: Job, checkpoint: Checkpoint) -> Trained:
+    """The checkpoint as weights of the model itself: adapters are merged into their base."""
+    if job.config.lora is None:
+        return checkpoint
+    base = FolderWeights(base_folder(job))
+    return Merged(checkpoint, base=base, shapes=base.shapes, config=job.config.lora)

@@ -234,7 +234,7 @@ def train_line(
     rate: float,
     seconds: float,
 ) -> TrainMetrics:
-    """A line of metrics.jsonl. `totals` (ranks, 2 + 3 tasks): stop flag, peak memory, by_task of each rank."""
+    """A line of metrics.jsonl. `totals` (ranks, 2 + 3 tasks): stop flag, peak memory, by_task by rank."""
     nats, tokens, norms = totals[:, 2:].sum(0).reshape(3, len(tasks))
     gradient_shares = shares(norms)
     return {

@@ -1,4 +1,4 @@
-"""Low-rank adapters through `peft` (Hu et al., 2021): W x + (alpha / rank) B A x, where only A and B learn."""
+"""Low-rank adapters through `peft` (Hu et al., 2021): W x + (alpha / rank) B A x; only A and B learn."""
 
 import math
 import zlib

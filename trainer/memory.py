@@ -71,7 +71,7 @@ def estimate(
         train: adapters, recomputation, room for logits and ZeRO-3's buckets; default: the defaults.
 
     """
-    train = train or TrainConfig()
+    train = train or TrainConfig.model_validate({})
     zero = train.zero
     shapes = parameter_shapes(config)
     trained_shapes = shapes if train.lora is None else adapter_shapes(config, train.lora)

@@ -40,7 +40,7 @@ class PackedCausalLM(nn.Module):
 
     """
 
-    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int):
+    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28):
         super().__init__()
         self.lm = lm
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
@@ -77,25 +77,37 @@ class PackedCausalLM(nn.Module):
         return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
 
     @torch.no_grad()
-    def choose_head(self, device: torch.device) -> bool:
-        """Hold our head against the model's own on a few tokens; where they differ, take the model's own,
-        which is not cut into chunks. Collective under ZeRO-3.
+    def check(self, device: torch.device) -> bool:
+        """Hold a packed forward of a few tokens against the model's own, before anything is trained.
+
+        Where our head differs, the model's own is taken, which is not cut into chunks. Collective under
+        ZeRO-3.
 
         Returns:
-            Whether ours is taken.
+            Whether our head is taken.
+
+        Raises:
+            InputError: the model's attention does not keep segments apart.
 
         """
         was_training = self.training
         self.eval()  # neither dropout nor recomputation
         length = 4
-        ids = torch.arange(length, device=device) % self.lm.config.get_text_config().vocab_size
-        bounds = torch.tensor([0, length], dtype=torch.int32, device=device)
-        places = torch.arange(length, device=device)
-        ours_N = self(ids, places, bounds, ids)
-        own_N = masked_loss(self.logits(ids, places, bounds, places[:-1]), ids[1:])
-        tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
-        self._own_head = not torch.allclose(ours_N, own_N, rtol=tolerance, atol=tolerance)
+        ids = (torch.arange(2 * length, device=device) + 1) % self.lm.config.get_text_config().vocab_size
+        places, bounds = torch.arange(length, device=device), torch.tensor([0, length], device=device).int()
+        second = ids[length:]
+        own_N = masked_loss(self.logits(second, places, bounds, places[:-1]), second[1:])
+        alone_N = self(second, places, bounds, second)
+        packed_N = self(ids, places.repeat(2), torch.cat([bounds, bounds[1:] + length]), ids)
         self.train(was_training)
+        tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
+        if not torch.allclose(packed_N[length - 1 :], alone_N, rtol=64 * tolerance, atol=64 * tolerance):
+            raise InputError(
+                f"{type(self.lm).__name__}: rows packed together see each other (a row's losses differ by "
+                f"{float((packed_N[length - 1 :] - alone_N).abs().max()):.2g} from those it has alone); its "
+                "attention does not take segment boundaries: take another model"
+            )
+        self._own_head = not torch.allclose(alone_N, own_N, rtol=tolerance, atol=tolerance)
         return not self._own_head
 
     def _keep_norms(self, gradient_ND: Tensor) -> None:
@@ -131,7 +143,7 @@ def build(
         ConfigError: adapters or recomputation do not fit the model.
 
     """
-    config = config or TrainConfig()
+    config = config or TrainConfig.model_validate({})
     described = AutoConfig.from_pretrained(folder)
     try:
         with no_init_weights():
@@ -150,7 +162,8 @@ def build(
     if config.activation_checkpointing:
         if not lm.supports_gradient_checkpointing:
             raise ConfigError(
-                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; set it to false"
+                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; "
+                "set it to false"
             )
         # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
         lm.activation_checkpointing_enable({"use_reentrant": True})

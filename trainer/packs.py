@@ -1,7 +1,6 @@
 """Packs as numbers: read them from shards, join them into the one sequence a forward takes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 

@@ -44,7 +44,7 @@ class Rank:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What forward and backward compute in; with bf16, master weights are fp32. On its own bf16 on a GPU."""
+        """What forward and backward compute in; with bf16, master weights are fp32. auto: bf16 on a GPU."""
         if self.precision == "auto":
             return torch.bfloat16 if self.device.type == "cuda" else torch.float32
         return torch.bfloat16 if self.precision == "bf16" else torch.float32

@@ -1,4 +1,4 @@
-"""What a rank does in a step: its micro-batches with the weight of each trained token, and what came of them."""
+"""What a rank does in a step: its micro-batches with their tokens' weights, and what came of them."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from trainer.weighting import StepCounts, Weighting, count_step, segments_of, to
 
 
 class MicroBatch(NamedTuple):
-    """A batch; of its N trained tokens the weight in the step's loss (float64) and the task (int64)."""
+    """A batch, and of its N trained tokens the weight in the step's loss (float64) and the task (int64)."""
 
     batch: Batch
-    weights_N: Tensor
-    tasks_N: Tensor
+    weights: Tensor
+    tasks: Tensor
 
 
 @dataclass(frozen=True)

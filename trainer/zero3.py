@@ -104,7 +104,7 @@ class Zero3:
                 model=module, optimizer=_adamw(groups, config), config=settings, dist_init_required=False
             )[0]
         self._create_moments()
-        if not module.choose_head(me.device) and me.is_first:
+        if not module.check(me.device) and me.is_first:
             say("train: the model's head is more than a product; its logits are computed in one piece")
 
     @property

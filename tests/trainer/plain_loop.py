@@ -1,4 +1,4 @@
-"""The plain loop that the trainer is held against: no packing, no attention or head of ours, one row at a time."""
+"""The plain loop that the trainer is held against: no packing, no attention or head of ours, row by row."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from data_pipeline.errors import ArtifactError, GateError
+from data_pipeline.errors import ArtifactError
 from trainer import checkpoint
 from trainer.checkpoint import Checkpoint, TrainState
 from trainer.ranks import Rank

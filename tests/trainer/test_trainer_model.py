@@ -3,18 +3,21 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from rank_helpers import make_data, make_tokenizer
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AttentionInterface, AutoModelForCausalLM, LlamaConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from data_pipeline.config import FromScratchConfig, ModelConfig
 from data_pipeline.errors import ConfigError, GateError, InputError
+from trainer.attention import implementation
 from trainer.config import TrainConfig
 from trainer.job import Job, begin
-from trainer.model import FolderWeights, check_vocab, create_base, locate_base
+from trainer.model import FolderWeights, PackedCausalLM, check_vocab, create_base, locate_base
 
 SMALL = FromScratchConfig.model_validate(
     {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "vocab_size": 512}
@@ -150,3 +153,37 @@ def test_no_packs_is_a_gate(tmp_path: Path) -> None:
     (tmp_path / "data/train").mkdir(parents=True)
     with pytest.raises(GateError, match="no packs"):
         begin(job(tmp_path))
+
+
+def small_llama(attention: str) -> Any:
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
+    )
+    torch.manual_seed(0)
+    lm = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=attention)
+    for parameter in lm.parameters():
+        parameter.data.add_(torch.randn_like(parameter), alpha=0.1)
+    return lm
+
+
+def test_a_model_whose_rows_would_see_each_other_is_refused() -> None:
+    cpu = torch.device("cpu")
+    assert PackedCausalLM(small_llama(implementation(cpu))).check(cpu)
+    AttentionInterface.register("blind", sdpa_attention_forward)  # causal over the whole pack
+    blind = PackedCausalLM(small_llama("blind"))
+    with pytest.raises(InputError, match=r"LlamaForCausalLM: rows packed together see each other"):
+        blind.check(cpu)
+
+
+def test_a_head_that_is_more_than_a_product_is_the_models_own() -> None:
+    cpu = torch.device("cpu")
+    lm = small_llama(implementation(cpu))
+    lm.lm_head.register_forward_hook(lambda module, inputs, output: output * 2)
+    model = PackedCausalLM(lm)
+    ids, bounds = torch.arange(6), torch.tensor([0, 6], dtype=torch.int32)
+    ours = model(ids, torch.arange(6), bounds, ids)
+    assert not model.check(cpu)
+    theirs = model(ids, torch.arange(6), bounds, ids)
+    logits = lm(input_ids=ids[None], **{"cu_seq_lens_q": bounds}).logits[0, :-1]
+    torch.testing.assert_close(theirs, torch.nn.functional.cross_entropy(logits, ids[1:], reduction="none"))
+    assert not torch.allclose(ours, theirs)

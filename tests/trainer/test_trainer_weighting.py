@@ -34,7 +34,7 @@ def test_by_hand(weighting: Weighting, wanted: list[float]) -> None:
     counts = count_step(PACKS, num_tasks=3)
     assert counts.tokens_of_task.tolist() == [5, 1, 0]
     assert (counts.num_samples, counts.num_valid_tokens) == (3, 6)
-    assert micro_batch(PACKS, counts, weighting).weights_N.tolist() == pytest.approx(wanted)
+    assert micro_batch(PACKS, counts, weighting).weights.tolist() == pytest.approx(wanted)
 
 
 segment = st.tuples(st.integers(2, 9), st.integers(0, 9), st.integers(0, 3)).map(
@@ -51,8 +51,8 @@ def test_weights_of_a_step_sum_to_one_however_it_is_cut(
 ) -> None:
     packs = [pack(*segments) for segments in step]
     counts = count_step(packs, num_tasks=4)
-    alone = [micro_batch([one], counts, weighting).weights_N for one in packs]
-    together = micro_batch(packs, counts, weighting).weights_N
+    alone = [micro_batch([one], counts, weighting).weights for one in packs]
+    together = micro_batch(packs, counts, weighting).weights
     torch.testing.assert_close(torch.cat(alone), together)
     assert float(together.sum()) == pytest.approx(1.0 if counts.num_valid_tokens else 0.0)
 
@@ -60,7 +60,7 @@ def test_weights_of_a_step_sum_to_one_however_it_is_cut(
 def test_an_empty_micro_batch_weighs_nothing() -> None:
     counts = count_step(PACKS, num_tasks=3)
     for weighting in ("token", "sample", "task"):
-        assert micro_batch([], counts, weighting).weights_N.shape == (0,)
+        assert micro_batch([], counts, weighting).weights.shape == (0,)
 
 
 def test_sums_and_shares() -> None:

@@ -1,0 +1,173 @@
+"""Each family of models, full and with adapters, on real ranks against the stock model, row by row."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from plain_loop import (
+    Gradients,
+    engine_gradients,
+    gradients_of,
+    job_in,
+    packs_of,
+    plain_loss,
+    plain_model,
+    relative_error,
+    rows_of,
+    write_data,
+)
+from rank_helpers import VOCAB_SIZE, run_ranks
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from data_pipeline.config import ModelConfig
+from trainer import checkpoint, lora, metrics
+from trainer.checkpoint import Checkpoint
+from trainer.job import begin, finish
+from trainer.model import FolderWeights
+
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCAB_SIZE + 4,  # more embeddings than the tokenizer has tokens
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "eos_token_id": 256,
+    "bos_token_id": 256,
+    "pad_token_id": 257,
+}
+# Windows shorter than the rows (up to 48 tokens): a model that sees past them has other gradients.
+FAMILIES = {
+    "llama": LlamaConfig(**SIZES, tie_word_embeddings=True),
+    "qwen2": Qwen2Config(**{k: v for k, v in SIZES.items() if k != "head_dim"}),
+    "qwen3": Qwen3Config(**SIZES, tie_word_embeddings=True),
+    "mistral": MistralConfig(**SIZES, sliding_window=7),
+    "gemma2": Gemma2Config(**SIZES, sliding_window=7, query_pre_attn_scalar=8),
+    "gemma3": Gemma3TextConfig(
+        **SIZES, sliding_window=7, layer_types=["sliding_attention", "full_attention"]
+    ),
+}
+STEP = {"global_batch_size": 4, "micro_batch_size": 1}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data, and a model of the family whose weights are loud enough to tell a wrong one."""
+    root = tmp_path_factory.mktemp(request.param)
+    write_data(root, num_packs=4)
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(FAMILIES[request.param], dtype=torch.float32)
+    for parameter in model.parameters():
+        parameter.data.add_(torch.randn_like(parameter), alpha=0.1)
+    model.save_pretrained(root / "model")
+    return root
+
+
+def model_of(root: Path) -> ModelConfig:
+    return ModelConfig.model_validate({"path": str(root / "model")})
+
+
+def family_gradients(root: Path, settings: dict[str, Any]) -> tuple[Gradients, float]:
+    return engine_gradients(job_in(root, model=model_of(root), **STEP, **settings), 2)
+
+
+def test_gradient_equals_the_stock_model_row_by_row(root: Path) -> None:
+    rows = rows_of(packs_of(root, 0, global_batch_size=4))
+    assert max(len(row.ids) for row in rows) > 20
+    # Gemma 2 caps its scores, which stock SDPA leaves out.
+    models = [
+        plain_model(root / "model", dtype, attention="eager") for dtype in (torch.float64, torch.float32)
+    ]
+    losses = [plain_loss(model, rows) for model in models]
+    exact, plain = map(gradients_of, models)
+    ours, loss = run_ranks(family_gradients, 2, root, {})[0]
+    assert relative_error(ours, exact) <= 2 * relative_error(plain, exact)
+    assert abs(loss / losses[0] - 1) <= 1e-6
+
+
+LORA = {"lora": {"rank": 4, "alpha": 8, "target_modules": "all-linear"}}
+
+
+def train_with_adapters(root: Path) -> None:
+    from trainer.loop import train
+
+    train(job_with_adapters(root))
+
+
+def job_with_adapters(root: Path) -> Any:
+    return job_in(
+        root, model=model_of(root), num_steps=3, learning_rate=1e-2, max_loss_rise=None, **STEP, **LORA
+    )
+
+
+def plain_adapters(root: Path) -> tuple[list[float], Gradients]:
+    """peft's own model, trained row by row from the same first values: losses, and adapters at the end."""
+    import peft
+
+    from trainer.schedule import learning_rate
+
+    job = job_with_adapters(root)
+    base = plain_model(root / "model", torch.float32, attention="eager")
+    model: Any = peft.get_peft_model(
+        base, peft.LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    )
+    adapters = {
+        lora.file_name(name.removeprefix("base_model.model.")): parameter
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+    }
+    fresh = lora.FreshAdapters({name: tuple(p.shape) for name, p in adapters.items()}, seed=job.seed)
+    for name, parameter in adapters.items():
+        parameter.data = fresh.read(name, 0, parameter.numel()).reshape(parameter.shape)
+    optimizer = torch.optim.AdamW(adapters.values(), lr=1e-2, weight_decay=job.config.weight_decay)
+    losses = []
+    for step in range(3):
+        optimizer.param_groups[0]["lr"] = learning_rate(step, num_steps=3, config=job.config)
+        losses.append(plain_loss(model, rows_of(packs_of(root, step, global_batch_size=4))))
+        torch.nn.utils.clip_grad_norm_(adapters.values(), job.config.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses, {name: parameter.detach() for name, parameter in adapters.items()}
+
+
+def test_adapters_train_as_peft_does_and_leave_merged(root: Path) -> None:
+    job = job_with_adapters(root)
+    begin(job)
+    run_ranks(train_with_adapters, 2, root)
+
+    wanted_losses, wanted = plain_adapters(root)
+    lines = [line for line in metrics.read(job.metrics_file) if line["kind"] == "train"]
+    assert [line["loss"] for line in lines] == pytest.approx(wanted_losses, rel=1e-5)
+    saved = Checkpoint(checkpoint.folder_of(job.checkpoints, 3))
+    assert saved.shapes.keys() == wanted.keys(), "adapters alone are saved"
+    for name, values in wanted.items():
+        assert float((saved.full(name) - values).norm() / values.norm().clamp(min=1e-6)) < 2e-3, name
+
+    manifest = finish(job, seconds=1.0)
+    exported = AutoModelForCausalLM.from_pretrained(job.out_dir / "export")
+    stock = dict(plain_model(root / "model", torch.float32, attention="eager").named_parameters())
+    moved = 0
+    for name, parameter in exported.named_parameters():
+        layer = name.removesuffix(".weight")
+        if layer + lora.A in saved.shapes:
+            moved += 1
+            delta = 2.0 * saved.full(layer + lora.B) @ saved.full(layer + lora.A)
+            assert torch.equal(parameter.data, stock[name].data + delta), name
+            assert delta.abs().max() > 0
+        else:
+            assert torch.equal(parameter.data, stock[name].data), name
+    assert moved == 14
+    shapes = FolderWeights(root / "model").shapes
+    assert manifest.counts["num_parameters"] == sum(map(math.prod, shapes.values()))
+    assert manifest.counts["num_trained_parameters"] == sum(map(math.prod, saved.shapes.values()))
