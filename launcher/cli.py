@@ -170,6 +170,27 @@ _stage_command("report", "Only report: one page of what the other stages wrote."
 
 
 @app.command()
+def plan(
+    config: Config,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """What training would take: steps, memory of a rank, disk, and DeepSpeed's settings.
+
+    Example: hunmin plan configs/quickstart.yaml cluster.num_workers=4
+    """
+    from launcher import plan as planning
+
+    with reported(_runs()):
+        from launcher.stages import default_run_dir
+
+        folder = run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))
+        found = planning.plan_of(config, overrides or [], folder)
+    print(planning.as_json(found) if as_json else planning.as_text(found))
+
+
+@app.command()
 def show(
     run_dir: RunFolder,
     pack: PackNumber = None,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 # The commands in order of use.
 GROUPS = (
     ("Begin", ("doctor", "init", "fetch")),
-    ("From corpus to report", ("run", "data", "train", "eval", "report")),
+    ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
     ("Look into a run", ("show", "trace")),
     ("On a cluster", ("submit",)),
     ("Try the model", ("chat",)),
@@ -67,6 +67,9 @@ KOREAN = {
     ),
     "All stages: data, train, eval, report; continues where it stopped.": (
         "data, train, eval, report를 차례로 하고, 멈춘 곳이 있으면 거기서 이어 간다."
+    ),
+    "What training would take: steps, memory of a rank, disk, and DeepSpeed's settings.": (
+        "학습에 드는 것: 단계 수, 랭크 하나의 메모리, 디스크, DeepSpeed에 주는 설정."
     ),
     "Only data: read, validate, split, tokenize, pack.": (
         "data만: 읽고, 검사하고, 나누고, 토큰으로 바꾸어 묶는다."

@@ -1,6 +1,7 @@
 """The `train` section of a config."""
 
 import difflib
+import re
 from collections.abc import Collection
 from typing import Any, Literal, Self
 
@@ -88,6 +89,17 @@ class TrainConfig(Section):
     def _betas_below_one(self) -> Self:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas {self.betas} must lie in [0, 1)")
+        return self
+
+    @model_validator(mode="after")
+    def _learning_rates_fit(self) -> Self:
+        for pattern, rate in self.learning_rates.items():
+            if not rate > 0:
+                raise ValueError(f"learning_rates: {rate} for {pattern!r} must be above 0")
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"learning_rates: {pattern!r} is no regular expression ({error})") from error
         return self
 
 

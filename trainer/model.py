@@ -193,26 +193,28 @@ def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, ou
             f"model.from_scratch.vocab_size is {config.vocab_size}, the tokenizer of the data has "
             f"{vocab_size} tokens; raise it, or rebuild the data with: hunmin data"
         )
+    described = scratch_config(config, vocab_size=vocab_size)
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        setattr(described, name, token_id(getattr(tokenizer, name)))
     torch.manual_seed(seed)
-    lm = AutoModelForCausalLM.from_config(
-        LlamaConfig(
-            vocab_size=vocab_size,
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size or 64 * max(1, round(config.hidden_size * 8 / 3 / 64)),
-            num_hidden_layers=config.num_layers,
-            num_attention_heads=config.num_heads,
-            max_position_embeddings=config.max_position_embeddings,
-            tie_word_embeddings=config.tie_embeddings,
-            bos_token_id=token_id(tokenizer.bos_token_id),
-            eos_token_id=token_id(tokenizer.eos_token_id),
-            pad_token_id=token_id(tokenizer.pad_token_id),
-        ),
-        dtype=torch.float32,
-    )
+    lm = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     lm.save_pretrained(partial)
     partial.rename(out)
+
+
+def scratch_config(config: FromScratchConfig, *, vocab_size: int) -> LlamaConfig:
+    """The architecture of a model from scratch."""
+    return LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size or 64 * max(1, round(config.hidden_size * 8 / 3 / 64)),
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        max_position_embeddings=config.max_position_embeddings,
+        tie_word_embeddings=config.tie_embeddings,
+    )
 
 
 def token_id(value: object) -> int | None:

@@ -44,10 +44,8 @@ class Rank:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What forward and backward compute in; with bf16, master weights are fp32. auto: bf16 on a GPU."""
-        if self.precision == "auto":
-            return torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+        """What forward and backward compute in; with bf16, master weights are fp32."""
+        return dtype_of(self.precision, self.device.type)
 
     @property
     def description(self) -> dict[str, object]:
@@ -80,6 +78,13 @@ class Rank:
     def barrier(self) -> None:
         """Wait until every rank is here. Collective."""
         self.gather([0.0])
+
+
+def dtype_of(precision: str, device_type: str) -> torch.dtype:
+    """The precision of train.precision; auto: bf16 on a GPU, else fp32."""
+    if precision == "auto":
+        precision = "bf16" if device_type == "cuda" else "fp32"
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 @contextmanager
