@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-
 REPO = Path(__file__).parents[2]
 QUICKSTART = REPO / "configs/quickstart.yaml"
 

@@ -1,4 +1,4 @@
-"""One run on 2, then 1, then 4 ranks is the run that was never interrupted: samples, losses, weights, moments."""
+"""A run on 2, then 1, then 4 ranks is the one never interrupted: samples, losses, weights, moments."""
 
 import math
 import shutil
