@@ -290,21 +290,37 @@ class Stats(TypedDict):
     epochs: int
 
 
+class TaskShare(TypedDict):
+    """A task's part in a step. Its gradient share: of the sum, over the trained tokens, of the norm of the
+    loss's gradient at the last hidden state; null where there was no gradient.
+    """
+
+    loss: float
+    num_valid_tokens: int
+    gradient_share: float | None
+
+
 class TrainMetrics(TypedDict):
     """A line of metrics.jsonl after an optimizer step. Losses in nats per answer token."""
 
     kind: Literal["train"]
     step: int  # 1 after the first update
-    loss: float
+    loss: float  # as weighted by train.loss_weighting
     num_valid_tokens: int
     num_tokens: int
     learning_rate: float
     grad_norm: float
+    skipped: bool  # not finite, or a spike
     step_s: float
     tokens_per_s: float
     trained_tokens_per_s: float
     idle_share: float  # of micro-batch slots filled with zero-weight packs
     peak_memory_bytes: int  # the largest of any rank
+    busy_s: list[float]  # by rank: seconds in which it worked and did not wait for others
+    model_flops: float  # of the step over all ranks, forward and backward
+    mfu: float | None  # model FLOPs a second over what the GPUs could do in bf16; null on a CPU
+    time_left_s: float  # until the last step, by the mean of recent ones; 0 at the first
+    tasks: dict[str, TaskShare]
 
 
 class ValMetrics(TypedDict):

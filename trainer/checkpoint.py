@@ -21,9 +21,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from data_pipeline.artifact import fsync_path, sha256_file, write_json
-from data_pipeline.errors import ArtifactError, EnvironmentFailure
+from data_pipeline.errors import ArtifactError, EnvironmentFailure, one_line
 from data_pipeline.progress import say
-from trainer.ranks import Rank
 
 FORMAT_VERSION = 1
 DESCRIPTION = "checkpoint.json"
@@ -50,68 +49,82 @@ def folder_of(checkpoints: Path, step: int) -> Path:
     return checkpoints / f"step-{step:08d}"
 
 
-def save(
-    checkpoints: Path,
-    *,
-    state: TrainState,
-    slices: Iterable[tuple[str, str, int, Tensor]],
-    shapes: dict[str, tuple[int, ...]],
-    me: Rank,
-) -> Path:
-    """Write a checkpoint: it is there whole, or not at all. Collective.
+def partial_of(checkpoints: Path, step: int) -> Path:
+    """Where the checkpoint of a step is written, before it is one."""
+    return checkpoints / f".step-{step:08d}.partial"
 
-    Args:
-        checkpoints: the folder of all of them, on a file system that every rank sees.
-        state: goes into the description.
-        slices: this rank's (kind, name, start, values).
-        shapes: full shapes of the parameters.
-        me: this rank.
+
+def begin(checkpoints: Path, step: int) -> None:
+    """Make the folder that the ranks write into. One process."""
+    partial = partial_of(checkpoints, step)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+
+
+def write_slices(partial: Path, rank: int, slices: Iterable[tuple[str, str, int, Tensor]]) -> bytes:
+    """Write a rank's (kind, name, start, values) and put them to the disk.
+
+    Returns:
+        The file's sha256.
+
+    Raises:
+        EnvironmentFailure: the disk is full, read-only or gone.
 
     """
-    final = folder_of(checkpoints, state.step)
-    partial = final.with_name(f".{final.name}.partial")
-    if me.is_first:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    me.barrier()
-    path = partial / f"rank-{me.index:05d}.safetensors"
-    _write_slices(path, slices)
-    digests = me.gather(list(bytes.fromhex(sha256_file(path)))).astype("u1")
-    if me.is_first:
-        files = {
-            name: {"bytes": (partial / name).stat().st_size, "sha256": digests[rank].tobytes().hex()}
-            for rank in range(me.world_size)
-            for name in [f"rank-{rank:05d}.safetensors"]
-        }
-        description = {
-            "format_version": FORMAT_VERSION,
-            "state": asdict(state),
-            "ranks": me.description,
-            "shapes": shapes,
-            "files": files,
-        }
-        write_json(partial / DESCRIPTION, description)
-        if final.exists():  # of a run that was cut off between this rename and its pointer
-            _remove(final)
-        partial.rename(final)
-        fsync_path(checkpoints)
-        write_json(checkpoints / POINTER, {"last": final.name, "best": state.best_step})
-    me.barrier()
-    return final
-
-
-def _write_slices(path: Path, slices: Iterable[tuple[str, str, int, Tensor]]) -> None:
     tensors, starts = {}, {}
     for kind, name, start, values in slices:
         tensors[f"{kind}/{name}"] = values
         starts[name] = start
+    path = partial / _file_of(rank)
     try:
         save_file(tensors, path, metadata={"starts": json.dumps(starts)})
-    except SafetensorError as error:  # how a full or broken disk is told
-        raise EnvironmentFailure(
-            f"{path}: the checkpoint cannot be written ({error}); make room and run the same command again"
-        ) from error
-    fsync_path(path)
+        fsync_path(path)
+        return bytes.fromhex(sha256_file(path))
+    except (SafetensorError, OSError) as error:  # how a full or broken disk is told
+        raise EnvironmentFailure(f"{path}: {one_line(error)}") from error
+
+
+def complete(
+    checkpoints: Path,
+    *,
+    state: TrainState,
+    digests: Sequence[bytes],
+    shapes: dict[str, tuple[int, ...]],
+    ranks: dict[str, object],
+) -> Path:
+    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process.
+
+    Args:
+        checkpoints: the folder of all of them.
+        state: goes into the description.
+        digests: sha256 of each rank's file.
+        shapes: full shapes of the parameters.
+        ranks: how it was computed.
+
+    """
+    partial, final = partial_of(checkpoints, state.step), folder_of(checkpoints, state.step)
+    files = {
+        _file_of(rank): {"bytes": (partial / _file_of(rank)).stat().st_size, "sha256": digest.hex()}
+        for rank, digest in enumerate(digests)
+    }
+    description = {
+        "format_version": FORMAT_VERSION,
+        "state": asdict(state),
+        "ranks": ranks,
+        "shapes": shapes,
+        "files": files,
+    }
+    write_json(partial / DESCRIPTION, description)
+    if final.exists():  # of a run that was cut off between this rename and its pointer
+        _remove(final)
+    partial.rename(final)
+    fsync_path(checkpoints)
+    write_json(checkpoints / POINTER, {"last": final.name, "best": state.best_step})
+    return final
+
+
+def _file_of(rank: int) -> str:
+    return f"rank-{rank:05d}.safetensors"
 
 
 def prune(checkpoints: Path, *, keep: int, best_step: int | None) -> None:
@@ -119,6 +132,16 @@ def prune(checkpoints: Path, *, keep: int, best_step: int | None) -> None:
     steps = _steps(checkpoints)
     for step in set(steps[keep:]) - {best_step}:
         _remove(folder_of(checkpoints, step))
+
+
+def discard_partial(checkpoints: Path, step: int) -> None:
+    """Remove what was written of a checkpoint that failed, as far as the disk lets us."""
+    shutil.rmtree(partial_of(checkpoints, step), ignore_errors=True)
+
+
+def newest_step(checkpoints: Path) -> int | None:
+    """The step of the newest complete checkpoint, not verified; None where there is none."""
+    return next(iter(_steps(checkpoints)), None)
 
 
 def _remove(folder: Path) -> None:

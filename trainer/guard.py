@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+from data_pipeline.progress import say
+
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class StopFlag:
@@ -28,7 +30,7 @@ class StopFlag:
 
 @contextmanager
 def stop_on_signal(file: Path) -> Iterator[StopFlag]:
-    """SIGTERM and SIGUSR1 set a flag instead of killing the process."""
+    """SIGTERM, SIGUSR1 and SIGINT set a flag instead of killing the process; a second SIGINT interrupts."""
     flag = StopFlag(file)
     with _handling(flag.ask):
         yield flag
@@ -36,7 +38,7 @@ def stop_on_signal(file: Path) -> Iterator[StopFlag]:
 
 @contextmanager
 def forward_signals(file: Path) -> Iterator[StopFlag]:
-    """SIGTERM and SIGUSR1 make `file`, by which ranks elsewhere learn of them; and set the flag given."""
+    """The same signals make `file`, by which ranks elsewhere learn of them; and set the flag given."""
     file.unlink(missing_ok=True)
     flag = StopFlag(file)
 
@@ -53,7 +55,15 @@ def forward_signals(file: Path) -> Iterator[StopFlag]:
 
 @contextmanager
 def _handling(act) -> Iterator[None]:
+    interrupted = False
+
     def handler(signum: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if signum == signal.SIGINT:
+            if interrupted:
+                raise KeyboardInterrupt
+            interrupted = True
+            say("train: stopping at the end of the step; once more to stop at once")
         act()
 
     if threading.current_thread() is not threading.main_thread():

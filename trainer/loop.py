@@ -6,7 +6,6 @@ job.finish once.
 
 import math
 import resource
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 
 from data_pipeline.errors import StopRequested
+from data_pipeline.progress import say
 from data_pipeline.schema import TrainMetrics, ValMetrics
 from trainer import batches, checkpoint
 from trainer.checkpoint import Checkpoint, TrainState
@@ -24,8 +24,10 @@ from trainer.job import Job, base_folder, count_steps
 from trainer.lora import FreshAdapters, WithAdapters, is_adapter
 from trainer.metrics import MetricsLog
 from trainer.model import FolderWeights, build, check_vocab, create_base
+from trainer.pace import Pace
 from trainer.packs import PackFolder
 from trainer.ranks import Rank, joined, seed_everything
+from trainer.saving import Saver
 from trainer.schedule import learning_rate
 from trainer.skips import count_update, is_spike
 from trainer.steps import (
@@ -37,6 +39,8 @@ from trainer.steps import (
     shares,
     sums_by_task,
 )
+from trainer.stragglers import Stragglers
+from trainer.watchdog import watched
 from trainer.weighting import count_step
 from trainer.zero3 import Weights, Zero3
 
@@ -54,18 +58,32 @@ def train(job: Job) -> None:
     with (
         joined(timeout_s=config.collective_timeout_s, precision=config.precision) as me,
         stop_on_signal(job.stop_file) as stop_flag,
+        watched(job.out_dir / "stacks", index=me.index, timeout_s=config.hang_timeout_s) as watchdog,
     ):
         packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
         num_steps = count_steps(packs, config)
         engine, state = set_up(job, me)
+        pace, stragglers = Pace(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
+        saver = Saver(job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me)
         with open_metrics(job, me, state) as metrics:
             while state.step < num_steps:
-                start = time.perf_counter()
+                watchdog.beat(f"step {state.step + 1}: reading packs")
+                pace.start()
                 seed_everything(job.seed, state.step, me.index)
                 work = packs_of_rank(packs, state.step, seed=job.seed, config=config, me=me)
                 rate = learning_rate(state.step, num_steps=num_steps, config=config)
+                watchdog.beat(f"step {state.step + 1}: forward and backward")
                 done = update(engine, work, rate, state=state, max_loss_rise=config.max_loss_rise, me=me)
-                totals = me.gather([stop_flag.is_set(), peak_memory_bytes(me), *done.by_task.ravel()])
+                totals = me.gather(
+                    [
+                        stop_flag.is_set(),
+                        peak_memory_bytes(me),
+                        pace.busy_s(),
+                        saver.progress(),
+                        *done.by_task.ravel(),
+                    ]
+                )
+                saver.advance(totals[:, 3])
                 state = count_update(
                     state,
                     loss=done.loss,
@@ -73,18 +91,22 @@ def train(job: Job) -> None:
                     is_spike=done.is_spike,
                     max_skipped=config.max_skipped_steps,
                 )
-                seconds = time.perf_counter() - start
-                metrics.train(
-                    train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, seconds=seconds)
-                )
+                metrics.train(train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace))
+                if (line := stragglers.see(totals[:, 2])) and me.is_first:
+                    say(f"train: step {state.step}: {line}")
                 is_last, stop = state.step == num_steps, bool(totals[:, 0].any())
                 best = state.best_step
                 if len(val_packs) and (is_last or state.step % config.val_interval == 0):
+                    watchdog.beat(f"step {state.step}: validation")
                     losses = validate(engine, val_packs, step=state.step, config=config, me=me)
                     metrics.val(losses)
                     state = keep_best(state, loss_to_compare(losses, config.best_by))
                 if is_last or stop or state.best_step != best or state.step % config.save_interval == 0:
-                    save(engine, state, job=job, me=me, metrics=metrics)
+                    watchdog.beat(f"step {state.step}: saving")
+                    metrics.sync()
+                    saver.begin(state, engine.slices(), engine.shapes)
+                if is_last or stop:
+                    saver.finish()
                 if stop and not is_last:
                     raise StopRequested(
                         f"stopped on request after step {state.step} of {num_steps}; saved, the same command "
@@ -209,14 +231,6 @@ def keep_best(state: TrainState, val_loss: float) -> TrainState:
     return replace(state, best_step=state.step, best_val_loss=val_loss)
 
 
-def save(engine: Zero3, state: TrainState, *, job: Job, me: Rank, metrics: MetricsLog) -> None:
-    """Save a checkpoint and drop those no longer kept. Collective."""
-    metrics.sync()
-    checkpoint.save(job.checkpoints, state=state, slices=engine.slices(), shapes=engine.shapes, me=me)
-    if me.is_first:
-        checkpoint.prune(job.checkpoints, keep=job.config.keep, best_step=state.best_step)
-
-
 def peak_memory_bytes(me: Rank) -> int:
     """The most memory this process ever held: on its GPU, or resident."""
     if me.device.type == "cuda":
@@ -232,11 +246,19 @@ def train_line(
     *,
     tasks: Sequence[str],
     rate: float,
-    seconds: float,
+    pace: Pace,
 ) -> TrainMetrics:
-    """A line of metrics.jsonl. `totals` (ranks, 2 + 3 tasks): stop flag, peak memory, by_task by rank."""
-    nats, tokens, norms = totals[:, 2:].sum(0).reshape(3, len(tasks))
+    """A line of metrics.jsonl. `totals` (ranks, 4 + 3 tasks): stop flag, peak memory, busy_s,
+    saver, by_task.
+    """
+    nats, tokens, norms = totals[:, 4:].sum(0).reshape(3, len(tasks))
     gradient_shares = shares(norms)
+    seconds = pace.end(state.step)
+    flops = pace.flops.of(
+        num_tokens=work.num_tokens,
+        num_targets=work.counts.num_valid_tokens,
+        sum_of_squares=work.attention_cost,
+    )
     return {
         "kind": "train",
         "step": state.step,
@@ -251,6 +273,10 @@ def train_line(
         "trained_tokens_per_s": round(work.counts.num_valid_tokens / seconds, 1),
         "idle_share": work.idle_share,
         "peak_memory_bytes": int(totals[:, 1].max()),
+        "busy_s": [round(float(busy), 4) for busy in totals[:, 2]],
+        "model_flops": flops,
+        "mfu": None if pace.peak_flops is None else round(flops / seconds / pace.peak_flops, 4),
+        "time_left_s": round(pace.time_left_s(state.step), 1),
         "tasks": {
             task: {
                 "loss": float(nats[index] / tokens[index]),

@@ -48,8 +48,8 @@ class MetricsLog:
         """After an optimizer step."""
         self._write(line)
         if self._board is not None:
-            for name in ("loss", "learning_rate", "grad_norm", "trained_tokens_per_s"):
-                self._board.add_scalar(f"train/{name}", line[name], line["step"])
+            for name, value in scalars(line).items():
+                self._board.add_scalar(f"train/{name}", value, line["step"])
 
     def val(self, line: ValMetrics) -> None:
         """After a validation."""
@@ -68,6 +68,30 @@ class MetricsLog:
         if self._file is not None:
             self._file.write(json.dumps(line) + "\n")
             self._file.flush()
+
+
+def scalars(line: TrainMetrics) -> dict[str, float]:
+    """The numbers of a line that make curves; a task's under its name."""
+    found: dict[str, float] = {
+        name: line[name]
+        for name in (
+            "loss",
+            "learning_rate",
+            "grad_norm",
+            "tokens_per_s",
+            "trained_tokens_per_s",
+            "model_flops",
+        )
+    }
+    if line["mfu"] is not None:
+        found["mfu"] = line["mfu"]
+    found["peak_memory_gib"] = line["peak_memory_bytes"] / 2**30
+    for task, share in line["tasks"].items():
+        found[f"loss/{task}"] = share["loss"]
+        found[f"num_valid_tokens/{task}"] = share["num_valid_tokens"]
+        if share["gradient_share"] is not None:
+            found[f"gradient_share/{task}"] = share["gradient_share"]
+    return found
 
 
 @contextmanager
@@ -115,5 +139,6 @@ def _read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
 def _note(line: dict[str, Any]) -> str:
     return (
         f"loss {line['loss']:.3f}  lr {line['learning_rate']:.1e}  |g| {line['grad_norm']:.2f}  "
-        f"{line['tokens_per_s']:.0f} tokens/s"
+        f"{line['tokens_per_s']:.0f} ({line['trained_tokens_per_s']:.0f} trained) tokens/s  "
+        f"{line['peak_memory_bytes'] / 2**30:.1f} GiB"
     )

@@ -60,8 +60,11 @@ class Rank:
 
     def gather_hosts(self) -> tuple[str, ...]:
         """The host name of every rank; equal on all ranks. Collective."""
-        name = socket.gethostname().encode()[:_MAX_HOST_BYTES]
-        rows = self.gather(list(name.ljust(_MAX_HOST_BYTES, b"\0")))
+        return self.gather_texts(socket.gethostname(), max_bytes=_MAX_HOST_BYTES)
+
+    def gather_texts(self, text: str, *, max_bytes: int = 512) -> tuple[str, ...]:
+        """Everyone's text, cut to max_bytes of UTF-8; equal on all ranks. Collective."""
+        rows = self.gather(list(text.encode()[:max_bytes].ljust(max_bytes, b"\0")))
         return tuple(bytes(row.astype(np.uint8)).rstrip(b"\0").decode(errors="replace") for row in rows)
 
     def gather(self, values: Sequence[float]) -> np.ndarray:

@@ -31,6 +31,7 @@ class StepPacks:
     micro_batches: list[MicroBatch]
     counts: StepCounts
     num_tokens: int
+    attention_cost: int  # sum of squared segment lengths
     idle_share: float
 
 
@@ -72,6 +73,7 @@ def packs_of_rank(packs: PackFolder, step: int, *, seed: int, config: TrainConfi
         micro_batches=[micro_batch(group, counts, config.loss_weighting) for group in reversed(cut)],
         counts=counts,
         num_tokens=sum(len(pack.input_ids) for pack in of_step),
+        attention_cost=sum(costs),
         idle_share=batches.idle_share(
             len(of_step), global_batch_size=config.global_batch_size, world_size=me.world_size
         ),

@@ -1,8 +1,10 @@
 """Ranks as Ray Train workers. The only file of the package with Ray."""
 
 import math
+import shutil
 import tempfile
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,16 @@ from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
 from data_pipeline.artifact import Manifest
 from data_pipeline.config import ModelConfig
 from data_pipeline.errors import EnvironmentFailure, GateError, HunminError, StopRequested
+from data_pipeline.progress import say
 from trainer.config import TrainConfig
 from trainer.guard import forward_signals
 from trainer.job import Job, begin, finish
 from trainer.metrics import shown
 from trainer.ranks import use_interface_of
+from trainer.watchdog import hang_report
+
+CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
+LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Socket closed")  # gloo's words
 
 
 def run(
@@ -55,7 +62,7 @@ def run(
     Raises:
         StopRequested: a signal came; the same call continues.
         GateError: the ranks cannot be placed, or training is refused.
-        EnvironmentFailure: a rank died.
+        EnvironmentFailure: ranks were lost more often than train.max_restarts.
 
     """
     start = time.monotonic()
@@ -69,36 +76,77 @@ def run(
         config_sha256=config_sha256,
     )
     num_steps = begin(job)
-    scaling = ScalingConfig(
-        num_workers=num_workers,
-        use_gpu=gpus_per_worker > 0,
-        resources_per_worker=_resources(num_workers, gpus_per_worker),
-        placement_strategy="SPREAD",  # over the nodes of a cluster
-    )
     with (
         forward_signals(job.stop_file) as stop_flag,
         shown(job.metrics_file, num_steps=num_steps),
         tempfile.TemporaryDirectory(dir=job.out_dir, prefix=".ray-") as storage,
     ):
-        trainer = TorchTrainer(
-            _rank,
-            train_loop_config={"job": job},
-            torch_config=_TorchConfig(
-                backend="nccl" if gpus_per_worker else "gloo", timeout_s=int(config.collective_timeout_s)
-            ),
-            scaling_config=scaling,
-            run_config=RunConfig(name="train", storage_path=storage),
-        )
-        try:
-            trainer.fit()
-        except TrainingFailedError as error:
-            raise _cause(error) from error
-        except SystemExit as error:  # Ray Train's own answer to SIGINT
-            raise StopRequested("interrupted; the same command goes on from the last checkpoint") from error
+        for restart in count():
+            try:
+                _fit(
+                    job,
+                    storage=storage,
+                    name=f"train-{restart}",
+                    num_workers=num_workers,
+                    gpus=gpus_per_worker,
+                )
+                break
+            except RanksLost as lost:
+                if stop_flag.is_set():
+                    raise StopRequested(f"stopped on request, when {lost}") from lost
+                if restart == config.max_restarts:
+                    raise
+                say(f"train: {lost} (restart {restart + 1} of {config.max_restarts})")
+            except KeyboardInterrupt as error:  # the second Ctrl-C
+                raise StopRequested(
+                    "interrupted; the same command goes on from the last checkpoint"
+                ) from error
     manifest = finish(job, seconds=time.monotonic() - start)
     if stop_flag.is_set():  # too late for a step to end early; the stages behind must not start
         raise StopRequested("stopped on request when training was done; the same command continues")
     return manifest
+
+
+class RanksLost(EnvironmentFailure):
+    """A rank died or hung. Another start may go on from the last checkpoint."""
+
+
+def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> None:
+    """Run the ranks once, to their end.
+
+    Raises:
+        RanksLost: one died or hung.
+        HunminError: of the first rank that raised one.
+
+    """
+    stacks = job.out_dir / "stacks"
+    shutil.rmtree(stacks, ignore_errors=True)
+    trainer = _Trainer(
+        _rank,
+        train_loop_config={"job": job},
+        torch_config=_TorchConfig(
+            backend="nccl" if gpus else "gloo", timeout_s=int(job.config.collective_timeout_s)
+        ),
+        scaling_config=ScalingConfig(
+            num_workers=num_workers,
+            use_gpu=gpus > 0,
+            resources_per_worker=_resources(num_workers, gpus),
+            placement_strategy="SPREAD",  # over the nodes of a cluster
+        ),
+        run_config=RunConfig(name=name, storage_path=storage),
+    )
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        hang = hang_report(stacks)
+        raise (_cause(error) if hang is None else RanksLost(f"{hang}; {CONTINUES}")) from error
+
+
+class _Trainer(TorchTrainer):
+    """Ray's, without its own answer to SIGINT, which ends the ranks at once: ours saves first."""
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        pass
 
 
 class _Backend(_TorchBackend):
@@ -153,9 +201,8 @@ def _cause(error: TrainingFailedError) -> BaseException:
     for cause in causes.values():
         if isinstance(cause, HunminError):
             return cause
-    if dead:
-        return EnvironmentFailure(
-            f"train: rank {', '.join(map(str, dead))} died (killed, out of memory, or its node is lost); "
-            "the same command continues from the last checkpoint"
-        )
+    left = [rank for rank, cause in causes.items() if any(word in str(cause) for word in LOST_PEER)]
+    if dead or left:  # a survivor may tell first; then nobody knows which rank it was
+        who = f"rank {', '.join(map(str, dead))}" if dead else "a rank"
+        return RanksLost(f"{who} died (killed, out of memory, or its node is lost); {CONTINUES}")
     return next((cause for cause in causes.values() if isinstance(cause, OSError)), error)

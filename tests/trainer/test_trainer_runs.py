@@ -222,21 +222,35 @@ class TestRay:
         with pytest.raises(InputError, match=r"missing model\.norm\.weight"):
             as_ray(tmp_path, model=ModelConfig(path=str(broken)))
 
-    def test_a_killed_rank_is_an_environment_failure(self, tmp_path: Path) -> None:
-        make_run(tmp_path)
-
-        def kill_one() -> None:
-            wait_for(lambda: steps_done(tmp_path) >= 1)
-            ranks = [
-                child
-                for child in psutil.Process().children(recursive=True)
-                if "RayTrainWorker" in " ".join(child.cmdline())
-            ]
-            assert ranks
-            ranks[-1].kill()
-
-        thread = threading.Thread(target=kill_one)
+    def test_lost_ranks_are_started_again_up_to_a_limit(
+        self, straight: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """One of two ranks is killed: once, then twice, where one restart is allowed."""
+        restarted, given_up = make_run(tmp_path / "restarted"), make_run(tmp_path / "given-up")
+        thread = threading.Thread(target=kill_a_rank, args=(restarted, [5]))
         thread.start()
-        with pytest.raises(EnvironmentFailure, match=r"rank \d.* died"):
-            as_ray(tmp_path, train={"num_steps": 4000})
+        as_ray(restarted, train={"max_restarts": 1})
         thread.join()
+        said = capsys.readouterr().out
+        assert "died" in said
+        assert "(restart 1 of 1)" in said
+        assert weights(restarted) == weights(straight), "as if nothing had been"
+        assert losses(restarted) == losses(straight)
+
+        thread = threading.Thread(target=kill_a_rank, args=(given_up, [5, 9]))
+        thread.start()
+        with pytest.raises(EnvironmentFailure, match=r"rank.* died .* goes on from the last checkpoint"):
+            as_ray(given_up, train={"max_restarts": 1})
+        thread.join()
+
+
+def kill_a_rank(run_dir: Path, at_steps: list[int]) -> None:
+    """Kill a Ray Train worker when the run is at each of the steps; the others must end within a minute."""
+    for step in at_steps:
+        wait_for(lambda step=step: steps_done(run_dir) >= step)
+        children = psutil.Process().children(recursive=True)
+        ranks = [child for child in children if "RayTrainWorker" in " ".join(child.cmdline())]
+        assert ranks
+        ranks[-1].kill()
+        _, alive = psutil.wait_procs(ranks, timeout=60)
+        assert not alive, "one's death ends the others"
