@@ -249,6 +249,24 @@ def trace(
 
 
 @app.command()
+def diff(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or its name below runs/")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or its name below runs/")],
+    as_json: AsJson = False,
+) -> None:
+    """Two runs side by side: settings, counts, and scores with the interval of their difference.
+
+    Example: hunmin diff runs/plain runs/prefixed
+    """
+    from launcher.diff import as_text
+    from launcher.diff import diff as differ
+
+    with reported(_runs()):
+        found = differ(first, second)
+    print(json.dumps(found, ensure_ascii=False) if as_json else as_text(found))
+
+
+@app.command()
 def chat(
     run_dir: RunFolder,
     base: Annotated[bool, typer.Option("--base", help="talk to the model before training")] = False,

@@ -141,12 +141,13 @@ def _wrapped(text: str, *, indent: int = 0) -> list[str]:
     """Lines of at most WIDTH columns, broken at spaces; Hangul is two columns wide."""
     lines, line = [], " " * indent
     for word in text.split():
-        if line.strip() and _columns(line) + _columns(word) + 1 > WIDTH:
+        if line.strip() and columns(line) + columns(word) + 1 > WIDTH:
             lines.append(line)
             line = " " * indent
         line += word if not line.strip() else f" {word}"
     return [*lines, line]
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
+    """Terminal columns of a text: a Hangul syllable takes two."""
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from data_pipeline.artifact import Manifest
+from launcher.help import columns
 from launcher.stages import Run
 
 
@@ -63,26 +64,30 @@ def _score_lines(rows: list[dict[str, Any]]) -> list[str]:
             str(row["n"]),
             _number(row["base"]),
             _number(row["tuned"]),
-            _delta(row["delta"]),
+            signed(row["delta"]),
             *(_number(row[system]) for system in ("majority", "copy", "first_sentence")),
         ]
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in [head, *body]) for column in range(len(head))]
-    left = (0, 1)
+    return aligned([head, *body], left=(0, 1))
+
+
+def aligned(rows: list[list[str]], *, left: tuple[int, ...]) -> list[str]:
+    """Rows as lines of columns, right-aligned but for `left`; a Hangul syllable takes two columns."""
+    widths = [max(columns(line[column]) for line in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
+            cell + " " * (width - columns(cell)) if column in left else " " * (width - columns(cell)) + cell
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in [head, *body]
+        ).rstrip()
+        for line in rows
     ]
 
 
 def _goal_line(goal: dict[str, Any]) -> str:
     wanted = f"tuned at least {goal['margin']:g} above {', '.join(goal['rivals'])}" if goal["rivals"] else "-"
     nearest = min(goal["rivals"].items(), key=lambda item: item[1]["delta"]["value"], default=None)
-    found = f"{_delta(nearest[1]['delta'])} above {nearest[0]}" if nearest else "no answers"
+    found = f"{signed(nearest[1]['delta'])} above {nearest[0]}" if nearest else "no answers"
     if goal["n"] < goal["min_samples"]:
         found += f", on fewer than {goal['min_samples']} answers"
     word = "met" if goal["met"] else "NOT met"
@@ -93,7 +98,8 @@ def _number(interval: dict[str, float] | None) -> str:
     return "-" if interval is None else f"{interval['value']:.2f}"
 
 
-def _delta(interval: dict[str, float] | None) -> str:
+def signed(interval: dict[str, float] | None) -> str:
+    """A difference with its interval."""
     if interval is None:
         return "-"
     if interval["low"] is None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -155,7 +156,9 @@ def test_an_interrupt_in_training_is_75_and_continues_to_the_same_weights(
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate(timeout=120)
     assert driver.returncode == 75, errors
-    assert "the same command" in errors
+    assert "stopped on request after step" in errors, "saved at the step's end, not lost"
+    step = int(errors.split("after step ")[1].split()[0])
+    assert (folder / f"train/checkpoints/step-{step:08d}/checkpoint.json").exists()
     done = subprocess.run(
         command("train", config, "--run", folder), capture_output=True, text=True, timeout=400, check=False
     )
@@ -192,3 +195,73 @@ def test_killed_at_random_steps_it_ends_in_the_same_weights(config: Path, finish
         assert content(folder, stage) == content(finished[0], stage), f"{stage} differs, seed {seed}"
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     assert [line["step"] for line in lines if line["kind"] == "train"] == list(range(1, 15))
+
+
+def run_diff(*runs: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        command("diff", *runs, "--json"), capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_an_ablation_of_the_task_prefix_side_by_side(config: Path, finished: tuple[Path, str]) -> None:
+    folder = config.parent / "prefixed"
+    prefixed = config.parent / "prefixed.yaml"
+    prefixed.write_text(CONFIG.replace("  seq_len: 96", "  seq_len: 96\n  augment: {task_prefix: true}"))
+    done = run_whole(prefixed, folder)
+    assert done.returncode == 0, done.stderr
+    found = run_diff(finished[0], folder)
+    assert found["config"] == ["data.augment.task_prefix: False -> True"]
+    assert found["stages"] == {"data": "differs", "train": "differs", "eval": "differs"}
+    packs = found["counts"]["trained tokens"]
+    assert packs[0] == packs[1] > 0, "a prefix is context"
+    own = [json.loads((run / "eval/scores.json").read_text())["tasks"] for run in (finished[0], folder)]
+    for row in found["scores"]:
+        scores = [tasks[row["task"]]["metrics"][row["metric"]] for tasks in own]
+        assert (row["only_first"], row["only_second"]) == (0, 0)
+        assert [row["first"]["value"], row["second"]["value"]] == pytest.approx(
+            [score["systems"]["tuned"]["value"] for score in scores]
+        )
+        assert row["delta"]["value"] == pytest.approx(row["second"]["value"] - row["first"]["value"])
+        assert row["delta"]["low"] <= row["delta"]["value"] <= row["delta"]["high"]
+
+
+def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tuple[Path, str]) -> None:
+    right = config.parent / "right"
+    shutil.copytree(finished[0], right)
+    table = pq.read_table(right / "eval/samples.parquet")
+    rows = table.to_pylist()
+    for row in rows[: len(rows) // 2]:
+        row["references"] = ["another answer altogether"]  # rows that the runs do not share
+    for row in rows:
+        if row["system"] == "tuned":
+            row["answer"] = row["label"] or row["references"][0]
+    pq.write_table(table.from_pylist(rows, schema=table.schema), right / "eval/samples.parquet")
+    found = run_diff(finished[0], right)
+    assert found["config"] == []
+    assert any(row["only_first"] == row["only_second"] > 0 for row in found["scores"])
+    sentiment = next(
+        row for row in found["scores"] if (row["task"], row["metric"]) == ("sentiment", "accuracy")
+    )
+    if sentiment["n"]:
+        assert sentiment["second"]["value"] == 1.0
+    text = subprocess.run(
+        command("diff", finished[0], right), capture_output=True, text=True, timeout=200, check=False
+    ).stdout
+    assert "the same, but for how the work is done" in text
+    assert "rows that both were asked" in text
+
+
+def test_diff_of_no_run_is_one_line(config: Path, finished: tuple[Path, str]) -> None:
+    done = subprocess.run(
+        command("diff", finished[0], config.parent / "nowhere"),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no such run folder" in done.stderr
+    assert "Traceback" not in done.stderr
