@@ -254,7 +254,7 @@ def diff(
     second: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or its name below runs/")],
     as_json: AsJson = False,
 ) -> None:
-    """Two runs side by side: settings, counts, and scores with the interval of their difference.
+    """Two runs side by side: settings, counts, scores and their difference.
 
     Example: hunmin diff runs/plain runs/prefixed
     """

@@ -90,7 +90,7 @@ KOREAN = {
     "Where a token of a pack came from, read again from its source; or where a row went.": (
         "묶음 속 토큰을 원본까지 되짚어 가거나, 한 행이 어디로 갔는지 알려 준다."
     ),
-    "Two runs side by side: settings, counts, and scores with the interval of their difference.": (
+    "Two runs side by side: settings, counts, scores and their difference.": (
         "두 실행을 나란히: 설정과 개수, 점수와 그 차이의 신뢰 구간."
     ),
     "Talk to the trained model of a run in the terminal.": "학습한 모델과 터미널에서 이야기한다.",
