@@ -65,16 +65,43 @@ class ModelConfig(Section):
     """Which model: `path` or `from_scratch`.
 
     `path` is a hub id, a local folder, another run's folder, a GGUF file, or package:IMPORT_NAME/FILE.gguf
-    for one inside an installed package.
+    for one inside an installed package; so is `tokenizer`. A tokenizer whose ids are not the model's is
+    refused, unless `vocabulary: map` moves the model's embeddings to it; `add_tokens` declares special tokens
+    that the tokenizer gets, and embeddings for them.
     """
 
     path: str | None = None
     from_scratch: FromScratchConfig | None = None
+    tokenizer: str | None = Field(None, description="of another model; absent: the model's own")
+    vocabulary: Literal["refuse", "map"] = Field(
+        "refuse", description="what becomes of a tokenizer whose ids are not the model's"
+    )
+    add_tokens: tuple[str, ...] = Field((), description="special tokens to add, such as <think>")
+
+    @property
+    def remakes_vocabulary(self) -> bool:
+        """Whether embeddings are made for another vocabulary than that of `path`: in train/base."""
+        return self.path is not None and (self.vocabulary == "map" or bool(self.add_tokens))
+
+    @field_validator("add_tokens")
+    @classmethod
+    def _tokens_are_new_words(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
+        for token in tokens:
+            if not token or token != token.strip():
+                raise ValueError(f"{token!r} is no token: it is empty, or begins or ends with a space")
+            if tokens.count(token) > 1:
+                raise ValueError(f"{token!r} stands twice")
+        return tokens
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
         if (self.path is None) == (self.from_scratch is None):
             raise ValueError("give exactly one of: path, from_scratch")
+        if self.path is None and (self.tokenizer is not None or self.vocabulary == "map" or self.add_tokens):
+            raise ValueError(
+                "tokenizer, vocabulary and add_tokens change a model of `path`; "
+                "one from scratch trains its own tokenizer"
+            )
         return self
 
 

@@ -6,7 +6,7 @@ from jinja2 import Environment, TemplateSyntaxError
 
 from data_pipeline.artifact import sha256_file, sha256_json
 from data_pipeline.config import DataConfig, ModelConfig, SourceConfig, resolve_path
-from data_pipeline.model_folder import TOKENIZER_FILES, hub_identity, local_model
+from data_pipeline.model_folder import LINEAGE, TOKENIZER_FILES, hub_identity, local_model
 from data_pipeline.packing.builtin import BUILT_IN, TemplateError, named_template
 from data_pipeline.safety.judge import load_detector
 from data_pipeline.sources import describe, expand, read
@@ -37,12 +37,15 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
     if config.safety.classifier is not None:
         trained = resolve_path(config.safety.classifier, base)
         files |= {f"classifier:{path.name}": sha256_file(path) for path in sorted(trained.glob("*.*"))}
-    folder = None if model.path is None else local_model(model.path, base)
-    if folder is not None:
-        found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
-        files |= {f"model:{path.name}": sha256_file(path) for path in sorted(found)}
-    elif model.path is not None:
-        files["model"] = hub_identity(model.path, base=base)
+    for name, model_path in (("model", model.path), ("tokenizer", model.tokenizer)):
+        folder = None if model_path is None else local_model(model_path, base)
+        if folder is not None:
+            found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
+            files |= {
+                f"{name}:{path.name}": sha256_file(path) for path in sorted(found) if path.name != LINEAGE
+            }
+        elif model_path is not None:
+            files[name] = hub_identity(model_path, base=base)
     return sha256_json(files)
 
 
@@ -59,8 +62,8 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
         paths.append(resolve_path(config.tasks, base))
     if config.safety.classifier is not None:
         paths.append(resolve_path(config.safety.classifier, base))
-    folder = None if model.path is None else local_model(model.path, base)
-    return paths if folder is None else [*paths, folder]
+    models = [path for path in (model.path, model.tokenizer) if path is not None]
+    return paths + [folder for path in models if (folder := local_model(path, base)) is not None]
 
 
 def check(config: DataConfig, *, base: Path) -> None:

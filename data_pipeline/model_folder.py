@@ -9,6 +9,7 @@ from data_pipeline.gguf_model import converted, gguf_file, names_gguf
 
 TOKENIZER_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
+LINEAGE = "hunmin.json"  # in an export: the run that made it, and those before
 
 
 def local_model(path: str, base: Path) -> Path | None:

@@ -30,12 +30,12 @@ from data_pipeline.artifact import whole
 from data_pipeline.build import EXAMPLES, FEW_SHOT, Build
 from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, resolve_path
 from data_pipeline.errors import GateError, InputError, disk_failure
-from data_pipeline.model_folder import locate_model
 from data_pipeline.packing.gather import gather
 from data_pipeline.packing.place import Shard, place_rows
 from data_pipeline.packing.shards import write_shard
 from data_pipeline.packing.template import Renderer, load_tokenizer, template_text
 from data_pipeline.packing.tokenizer import MAX_SENTENCES, train_tokenizer
+from data_pipeline.packing.vocabulary import chosen_tokenizer
 from data_pipeline.parts import Stride, encode_part, num_strides, read_stride, rows_at
 from data_pipeline.progress import progress, say
 from data_pipeline.schema import SCHEMA_VERSION, PackMetadata
@@ -208,8 +208,7 @@ def _decide(build: Build, work: Work, accounts: Accounts) -> Decided:
 def _make_tokenizer(build: Build, model: ModelConfig, work: Work, accounts: Accounts) -> tuple[str, str]:
     """Write `tokenizer/` with the chosen template; sha256 of the tokenizer and of the template."""
     if model.from_scratch is None:
-        assert model.path is not None
-        tokenizer = load_tokenizer(locate_model(model.path, base=build.base, weights=False))
+        tokenizer = chosen_tokenizer(model, base=build.base)
     else:
         say("data: training a SentencePiece tokenizer on the train split")
         texts = _train_texts(build, work, accounts)

@@ -333,6 +333,23 @@ class ValMetrics(TypedDict):
     tasks: dict[str, float]  # loss per task
 
 
+class SampleAnswer(TypedDict):
+    """A validation row, and what the model in training says to it."""
+
+    task: str
+    prompt: str
+    reference: str
+    answer: str
+
+
+class SampleMetrics(TypedDict):
+    """A line of metrics.jsonl with answers at a validation."""
+
+    kind: Literal["samples"]
+    step: int
+    samples: list[SampleAnswer]
+
+
 class Interval(TypedDict):
     """A value with its bootstrap interval at 95 %; low and high are null below 2 samples."""
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ def export(
     tokenizer_dir: Path,
     stop_ids: Sequence[int],
     pad_id: int | None,
+    documents: Mapping[str, str],
     out: Path,
 ) -> None:
     """Write the model folder, whole or not at all: a pure function of what it reads.
@@ -37,6 +38,7 @@ def export(
         tokenizer_dir: copied, chat template included.
         stop_ids: the tokens that end an answer.
         pad_id: for batched generation; default: the first stop id.
+        documents: further files, text by name: the model card, the lineage.
         out: the folder to make.
 
     """
@@ -49,6 +51,8 @@ def export(
     config.save_pretrained(partial)
     ends = {"eos_token_id": list(stop_ids), "pad_token_id": stop_ids[0] if pad_id is None else pad_id}
     GenerationConfig(bos_token_id=config.get_text_config().bos_token_id, **ends).save_pretrained(partial)
+    for name, text in documents.items():
+        (partial / name).write_text(text, encoding="utf-8")
     _write_weights(weights, dtype=dtype, folder=partial)
     for path in files_below(partial):
         fsync_path(path)

@@ -3,20 +3,28 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from data_pipeline.artifact import Manifest, clear, commit, files_below, write_json
-from data_pipeline.config import ModelConfig
+import yaml
+
+from data_pipeline.artifact import Manifest, clear, commit, files_below, sha256_bytes, write_json
+from data_pipeline.config import ModelConfig, content_of
 from data_pipeline.errors import ArtifactError, ConfigError, GateError
+from data_pipeline.model_folder import LINEAGE
 from data_pipeline.packing.template import Renderer, load_tokenizer
 from data_pipeline.progress import say
 from data_pipeline.schema import Stats
-from trainer import batches, checkpoint
+from trainer import batches, checkpoint, metrics
+from trainer.card import CardFacts, model_card
 from trainer.checkpoint import Checkpoint
 from trainer.config import ALL_TASKS, STAGE_VERSION, TrainConfig
 from trainer.export import count_parameters, export, weights_sha256
+from trainer.lineage import SCHEMA_VERSION as LINEAGE_VERSION
+from trainer.lineage import Ancestor, LineageFile, ancestors_of, base_name
 from trainer.lora import Merged, Trained
 from trainer.model import FolderWeights, locate_base, token_id
 from trainer.packs import PackFolder
+from trainer.trackers import check_trackers
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,9 @@ class Job:
 
 def base_folder(job: Job) -> Path:
     """Where the initial weights are, or will be."""
-    return job.out_dir / "base" if job.model.path is None else locate_base(job.model.path)
+    if job.model.path is None or job.model.remakes_vocabulary:
+        return job.out_dir / "base"
+    return locate_base(job.model.path)
 
 
 def count_steps(packs: PackFolder, config: TrainConfig) -> int:
@@ -74,11 +84,15 @@ def begin(job: Job) -> int:
         The steps of the whole run.
 
     Raises:
-        ConfigError: train.best_by names a task that the validation rows do not have.
+        ConfigError: train.best_by names a task that the validation rows do not have, or a package of
+            train.trackers is not installed.
         GateError: there are no packs.
+        InputError: the lineage of the base cannot be read.
 
     """
     _check_best_by(job)
+    check_trackers(job.config.trackers)
+    ancestors_of(job.model.path)  # an unreadable lineage would stop the export, after all steps
     identity = {"config": job.config_sha256, "parents": job.parents, "stage_version": STAGE_VERSION}
     path = job.out_dir / "identity.json"
     if not path.exists() or json.loads(path.read_text()) != identity:
@@ -131,13 +145,35 @@ def finish(job: Job, *, seconds: float) -> Manifest:
         chosen = Checkpoint(checkpoint.folder_of(job.checkpoints, state.best_step))
         chosen.verify()
     weights = whole_model(job, chosen)
+    content_sha256 = weights_sha256(weights)
     tokenizer = load_tokenizer(job.data_dir / "tokenizer")
+    counts = {
+        "steps": state.step,
+        "skipped_steps": state.step - state.num_updates,
+        "best_step": state.best_step,
+        "best_val_loss": state.best_val_loss,
+        "export_step": chosen.state.step,
+        "num_parameters": count_parameters(weights),
+        "num_trained_parameters": count_parameters(chosen),
+    }
+    card = card_facts(
+        job,
+        content_sha256=content_sha256,
+        counts=counts,
+        template_sha256=sha256_bytes(str(tokenizer.chat_template).encode()),
+        export_rule=_export_rule(job, state.best_step),
+    )
+    lineage = LineageFile(schema_version=LINEAGE_VERSION, run=card.run, ancestors=list(card.ancestors))
     export(
         weights,
         base=base_folder(job),
         tokenizer_dir=job.data_dir / "tokenizer",
         stop_ids=Renderer(tokenizer).stop_ids,
         pad_id=token_id(tokenizer.pad_token_id),
+        documents={
+            "README.md": model_card(card),
+            LINEAGE: json.dumps(lineage, ensure_ascii=False, indent=2) + "\n",
+        },
         out=job.out_dir / "export",
     )
     folders = [job.out_dir / name for name in ("export", "base")]
@@ -147,24 +183,69 @@ def finish(job: Job, *, seconds: float) -> Manifest:
         stage_version=STAGE_VERSION,
         parents=job.parents,
         config_sha256=job.config_sha256,
-        content_sha256=weights_sha256(weights),
-        counts={
-            "steps": state.step,
-            "skipped_steps": state.step - state.num_updates,
-            "best_step": state.best_step,
-            "best_val_loss": state.best_val_loss,
-            "export_step": chosen.state.step,
-            "num_parameters": count_parameters(weights),
-            "num_trained_parameters": count_parameters(chosen),
-        },
+        content_sha256=content_sha256,
+        counts=counts,
         files=[job.metrics_file, *(path for folder in folders for path in files_below(folder))],
         seconds=seconds,
         extra={
-            "base": "base" if job.model.path is None else job.model.path,
-            "export": _export_rule(job, state.best_step),
+            "base": "base" if base_folder(job).parent == job.out_dir else job.model.path,
+            "lineage": list(card.ancestors),
+            "export": card.export_rule,
             "ranks": last.ranks,
         },
     )
+
+
+def card_facts(
+    job: Job, *, content_sha256: str, counts: dict[str, Any], template_sha256: str, export_rule: str
+) -> CardFacts:
+    """What the model card and the lineage say of this run.
+
+    Args:
+        job: whose metrics are complete.
+        content_sha256: of the exported weights.
+        counts: of the manifest.
+        template_sha256: of the chat template.
+        export_rule: how the exported step was chosen.
+
+    """
+    ancestors = ancestors_of(job.model.path)
+    run = Ancestor(
+        run=_run_name(job),
+        train_content_sha256=content_sha256,
+        data_content_sha256=job.parents.get("data"),
+        base=base_name(job.model.path, ancestors),
+        base_sha256=job.parents.get("model"),
+        steps=counts["steps"],
+        export_step=counts["export_step"],
+    )
+    first = ancestors[-1] if ancestors else run
+    declared = content_of(job.model)
+    stats = job.data_dir / "stats.json"
+    return CardFacts(
+        run=run,
+        ancestors=ancestors,
+        hub_base=first["base"] if (first["base_sha256"] or "").startswith("hub:") else None,
+        config=job.config,
+        vocabulary={key: declared[key] for key in ("tokenizer", "vocabulary", "add_tokens") if declared[key]}
+        if job.model.remakes_vocabulary
+        else {},
+        seed=job.seed,
+        stats=json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else None,
+        template_sha256=template_sha256,
+        losses=[
+            (line["step"], line["loss"]) for line in metrics.read(job.metrics_file) if line["kind"] == "val"
+        ],
+        counts=counts,
+        export_rule=export_rule,
+    )
+
+
+def _run_name(job: Job) -> str:
+    """As the run's config says; of a stage outside of a run its folder's name."""
+    path = job.out_dir.parent / "config.yaml"
+    named = yaml.safe_load(path.read_text(encoding="utf-8")).get("name") if path.exists() else None
+    return str(named or job.out_dir.parent.name)
 
 
 def whole_model(job: Job, checkpoint: Checkpoint) -> Trained:

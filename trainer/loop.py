@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data_pipeline.artifact import sha256_json
 from data_pipeline.errors import StopRequested
 from data_pipeline.progress import say
 from data_pipeline.schema import TrainMetrics, ValMetrics
@@ -23,10 +24,11 @@ from trainer.guard import stop_on_signal
 from trainer.job import Job, base_folder, count_steps
 from trainer.lora import FreshAdapters, WithAdapters, is_adapter
 from trainer.metrics import MetricsLog
-from trainer.model import FolderWeights, build, check_vocab, create_base
+from trainer.model import FolderWeights, build, check_vocab, create_base, locate_base
 from trainer.pace import Pace
 from trainer.packs import PackFolder
 from trainer.ranks import Rank, joined, seed_everything
+from trainer.samples import Sampler
 from trainer.saving import Saver
 from trainer.schedule import learning_rate
 from trainer.skips import count_update, is_spike
@@ -40,6 +42,8 @@ from trainer.steps import (
     sums_by_task,
 )
 from trainer.stragglers import Stragglers
+from trainer.trackers import open_trackers
+from trainer.vocab import remake_base
 from trainer.watchdog import watched
 from trainer.weighting import count_step
 from trainer.zero3 import Weights, Zero3
@@ -64,6 +68,7 @@ def train(job: Job) -> None:
         num_steps = count_steps(packs, config)
         engine, state = set_up(job, me)
         pace, stragglers = Pace(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
+        sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
         saver = Saver(job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me)
         with open_metrics(job, me, state) as metrics:
             while state.step < num_steps:
@@ -100,6 +105,7 @@ def train(job: Job) -> None:
                     watchdog.beat(f"step {state.step}: validation")
                     losses = validate(engine, val_packs, step=state.step, config=config, me=me)
                     metrics.val(losses)
+                    metrics.samples(sampler.ask(engine, step=state.step))
                     state = keep_best(state, loss_to_compare(losses, config.best_by))
                 if is_last or stop or state.best_step != best or state.step % config.save_interval == 0:
                     watchdog.beat(f"step {state.step}: saving")
@@ -142,11 +148,20 @@ def set_up(job: Job, me: Rank) -> tuple[Zero3, TrainState]:
 
 
 def prepare_base(job: Job, me: Rank) -> Path:
-    """The folder of the initial weights; for a model from scratch the first rank makes it. Collective."""
+    """The folder of the initial weights. For a model from scratch, and for one that follows another
+    vocabulary, the first rank makes it. Collective.
+    """
     base, tokenizer_dir = base_folder(job), job.data_dir / "tokenizer"
     if me.is_first:
         if job.model.from_scratch is not None and not base.exists():
             create_base(job.model.from_scratch, tokenizer_dir=tokenizer_dir, seed=job.seed, out=base)
+        if job.model.remakes_vocabulary and not base.exists():
+            assert job.model.path is not None
+            mapped = remake_base(locate_base(job.model.path), tokenizer_dir=tokenizer_dir, out=base)
+            say(
+                f"train: embeddings for the data's tokenizer: {mapped.num_kept} tokens keep their row, "
+                f"{mapped.num_new} new ones begin as the mean of their pieces"
+            )
         check_vocab(base, tokenizer_dir=tokenizer_dir)
     me.barrier()
     return base
@@ -165,9 +180,20 @@ def resume_point(job: Job, me: Rank) -> Checkpoint | None:
 
 def open_metrics(job: Job, me: Rank, state: TrainState) -> MetricsLog:
     """The log; only the first rank's writes."""
-    board = job.out_dir / "tensorboard" if job.config.tensorboard else None
+    config = job.config
+    if not me.is_first:
+        return MetricsLog(None, tensorboard_dir=None, resumed_step=state.step)
     return MetricsLog(
-        job.metrics_file if me.is_first else None, tensorboard_dir=board, resumed_step=state.step
+        job.metrics_file,
+        tensorboard_dir=job.out_dir / "tensorboard" if config.tensorboard else None,
+        resumed_step=state.step,
+        trackers=open_trackers(
+            config.trackers,
+            folder=job.out_dir / "trackers",
+            run_name=job.out_dir.parent.name,
+            run_id=sha256_json([str(job.out_dir), job.config_sha256])[:12],
+            config=config.model_dump(mode="json"),
+        ),
     )
 
 

@@ -1,18 +1,20 @@
-"""metrics.jsonl and TensorBoard: written by the first rank, followed by whoever shows progress."""
+"""metrics.jsonl and trackers: written by the first rank, followed by whoever shows progress."""
 
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.artifact import write_atomic
 from data_pipeline.progress import Ticker, progress, say
-from data_pipeline.schema import TrainMetrics, ValMetrics
+from data_pipeline.schema import SampleMetrics, TrainMetrics, ValMetrics
+from trainer.trackers import TensorBoard, Tracker
 
 POLL_S = 0.5
+SHOWN = 60  # characters of a prompt or an answer in a line of progress
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -23,74 +25,92 @@ def read(path: Path) -> list[dict[str, Any]]:
 class MetricsLog:
     """Appends lines; a run that resumes at step s first forgets what came after s."""
 
-    def __init__(self, path: Path | None, *, tensorboard_dir: Path | None, resumed_step: int):
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        tensorboard_dir: Path | None,
+        resumed_step: int,
+        trackers: Sequence[Tracker] = (),
+    ):
         """Open. Without a path (all ranks but the first) nothing is written."""
         self._file = self._board = None
+        self._trackers: list[Tracker] = []
+        self._logged = {"train": 0, "val": 0}  # steps that a former start has told the trackers of
         if path is None:
             return
-        kept = [line for line in read(path) if line["step"] <= resumed_step]
-        write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept).encode())
-        self._file = path.open("a")
+        before = read(path)
+        for line in before:
+            self._logged[line["kind"]] = max(self._logged.get(line["kind"], 0), line["step"])
+        kept = [line for line in before if line["step"] <= resumed_step]
+        write_atomic(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept).encode())
+        self._file = path.open("a", encoding="utf-8")
+        self._trackers += trackers
         if tensorboard_dir is not None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(tensorboard_dir), purge_step=resumed_step + 1)
+            self._board = TensorBoard(tensorboard_dir, purge_step=resumed_step + 1)
 
     def __enter__(self) -> "MetricsLog":
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for sink in (self._file, self._board):
-            if sink is not None:
-                sink.close()
+        if self._file is not None:
+            self._file.close()
+        for tracker in (*self._trackers, self._board):
+            if tracker is not None:
+                tracker.close()
 
     def train(self, line: TrainMetrics) -> None:
         """After an optimizer step."""
         self._write(line)
-        if self._board is not None:
-            for name, value in scalars(line).items():
-                self._board.add_scalar(f"train/{name}", value, line["step"])
+        self._track(line, scalars(line))
 
     def val(self, line: ValMetrics) -> None:
         """After a validation."""
         self._write(line)
-        if self._board is not None:
-            self._board.add_scalar("val/loss", line["loss"], line["step"])
-            for task, loss in line["tasks"].items():
-                self._board.add_scalar(f"val_task/{task}", loss, line["step"])
+        by_task = {f"val_task/{task}": loss for task, loss in line["tasks"].items()}
+        self._track(line, {"val/loss": line["loss"], **by_task})
+
+    def samples(self, line: SampleMetrics) -> None:
+        """Answers at a validation, if any row was asked."""
+        if line["samples"]:
+            self._write(line)
+
+    def _track(self, line: TrainMetrics | ValMetrics, values: dict[str, float]) -> None:
+        if self._board is not None:  # forgets by itself what came after the step it resumes at
+            self._board.log(line["step"], values)
+        if line["step"] > self._logged[line["kind"]]:
+            for tracker in self._trackers:
+                tracker.log(line["step"], values)
 
     def sync(self) -> None:
         """To the disk: before a checkpoint that relies on the lines so far."""
         if self._file is not None:
             os.fsync(self._file.fileno())
 
-    def _write(self, line: TrainMetrics | ValMetrics) -> None:
+    def _write(self, line: TrainMetrics | ValMetrics | SampleMetrics) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(line) + "\n")
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
 
 
 def scalars(line: TrainMetrics) -> dict[str, float]:
-    """The numbers of a line that make curves; a task's under its name."""
+    """The numbers of a line that make curves; a task's stand under its name."""
     found: dict[str, float] = {
-        name: line[name]
-        for name in (
-            "loss",
-            "learning_rate",
-            "grad_norm",
-            "tokens_per_s",
-            "trained_tokens_per_s",
-            "model_flops",
-        )
+        "train/loss": line["loss"],
+        "train/learning_rate": line["learning_rate"],
+        "train/grad_norm": line["grad_norm"],
+        "train/tokens_per_s": line["tokens_per_s"],
+        "train/trained_tokens_per_s": line["trained_tokens_per_s"],
+        "train/peak_memory_gib": line["peak_memory_bytes"] / 2**30,
+        "train/model_flops": line["model_flops"],
     }
     if line["mfu"] is not None:
-        found["mfu"] = line["mfu"]
-    found["peak_memory_gib"] = line["peak_memory_bytes"] / 2**30
+        found["train/mfu"] = line["mfu"]
     for task, share in line["tasks"].items():
-        found[f"loss/{task}"] = share["loss"]
-        found[f"num_valid_tokens/{task}"] = share["num_valid_tokens"]
+        found[f"train_task/loss/{task}"] = share["loss"]
+        found[f"train_task/num_valid_tokens/{task}"] = share["num_valid_tokens"]
         if share["gradient_share"] is not None:
-            found[f"gradient_share/{task}"] = share["gradient_share"]
+            found[f"train_task/gradient_share/{task}"] = share["gradient_share"]
     return found
 
 
@@ -121,8 +141,11 @@ def _follow(path: Path, ticker: Ticker, done: threading.Event) -> None:
             seen.add((line["kind"], line["step"]))
             if line["kind"] == "train":
                 ticker.advance(note=_note(line))
-            else:
+            elif line["kind"] == "val":
                 say(f"train: step {line['step']}: validation loss {line['loss']:.4f}")
+            else:
+                for sample in line["samples"]:
+                    say(f"train: step {line['step']}: {_said(sample)}")
 
 
 def _read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
@@ -142,3 +165,10 @@ def _note(line: dict[str, Any]) -> str:
         f"{line['tokens_per_s']:.0f} ({line['trained_tokens_per_s']:.0f} trained) tokens/s  "
         f"{line['peak_memory_bytes'] / 2**30:.1f} GiB"
     )
+
+
+def _said(sample: dict[str, str]) -> str:
+    """A sample answer in a line: the prompt's end, which holds the question, and what was answered."""
+    prompt, said, right = (" ".join(sample[key].split()) for key in ("prompt", "answer", "reference"))
+    prompt = prompt if len(prompt) <= SHOWN else "…" + prompt[-SHOWN:]
+    return f"{sample['task']}: {prompt} -> {said[:SHOWN] or '(nothing)'} (wanted: {right[:SHOWN]})"

@@ -121,6 +121,12 @@ class Zero3:
         batch = batch.to(self._me.device)
         return self._engine(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
 
+    @torch.no_grad()
+    def next_tokens(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> Tensor:
+        """The likeliest token after each segment of a packed sequence (segments,). Collective."""
+        inputs = [tensor.to(self._me.device) for tensor in (input_ids, position_ids, cu_seqlens)]
+        return self._engine.module.logits(*inputs, inputs[2][1:].long() - 1).argmax(-1).cpu()
+
     def backward(self, loss: Tensor) -> Tensor:
         """Add the gradient of this micro-batch's part of the step's loss. Collective.
 

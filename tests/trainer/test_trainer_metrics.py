@@ -22,6 +22,12 @@ def train_line(step: int) -> Any:
         "trained_tokens_per_s": 50.0,
         "idle_share": 0.0,
         "peak_memory_bytes": 1,
+        "skipped": False,
+        "busy_s": [0.1],
+        "model_flops": 1e9,
+        "mfu": None,
+        "time_left_s": 1.0,
+        "tasks": {"chat": {"loss": 1.0, "num_valid_tokens": 50, "gradient_share": 1.0}},
     }
 
 

@@ -137,6 +137,9 @@ def test_one_rank_continues_what_two_began(trained: Path, tmp_path: Path) -> Non
     two, one = (metrics.read(root / "train/metrics.jsonl") for root in (trained, tmp_path / "copy"))
     assert [(line["kind"], line["step"]) for line in one] == [(line["kind"], line["step"]) for line in two]
     for a, b in zip(two, one, strict=True):
+        if a["kind"] == "samples":
+            assert a == b
+            continue
         assert a["loss"] == pytest.approx(b["loss"], rel=2e-5)
         assert a["num_valid_tokens"] == b["num_valid_tokens"], "the same samples"
 
@@ -196,7 +199,7 @@ def test_export_loads_with_two_lines_and_is_the_trained_model(trained: Path, tmp
 def test_metrics(trained: Path) -> None:
     lines = metrics.read(trained / "train/metrics.jsonl")
     assert list(val_losses(trained)) == [2, 4, 6]
-    assert set(lines[-1]["tasks"]) == {"translation", "chat"}
+    assert set([line for line in lines if line["kind"] == "val"][-1]["tasks"]) == {"translation", "chat"}
     train = [line for line in lines if line["kind"] == "train"]
     assert [line["step"] for line in train] == [1, 2, 3, 4, 5, 6]
     # 24 packs in steps of 5: the last of the pass has 4, on 2 ranks with room for 3 each
