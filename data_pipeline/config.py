@@ -66,17 +66,17 @@ class ModelConfig(Section):
 
     `path` is a hub id, a local folder, another run's folder, a GGUF file, or package:IMPORT_NAME/FILE.gguf
     for one inside an installed package; so is `tokenizer`. A tokenizer whose ids are not the model's is
-    refused, unless `vocabulary: map` moves the model's embeddings to it; `add_tokens` declares special tokens
-    that the tokenizer gets, and embeddings for them.
+    refused, unless `vocabulary: map` moves the model's embeddings to it; `add_tokens` are whole words that
+    the tokenizer learns, wherever they stand in a text, and that the model gets embeddings for.
     """
 
     path: str | None = None
     from_scratch: FromScratchConfig | None = None
-    tokenizer: str | None = Field(None, description="of another model; absent: the model's own")
+    tokenizer: str | None = Field(default=None, description="of another model; absent: the model's own")
     vocabulary: Literal["refuse", "map"] = Field(
-        "refuse", description="what becomes of a tokenizer whose ids are not the model's"
+        default="refuse", description="what becomes of a tokenizer whose ids are not the model's"
     )
-    add_tokens: tuple[str, ...] = Field((), description="special tokens to add, such as <think>")
+    add_tokens: tuple[str, ...] = Field(default=(), description="new tokens, such as <think>")
 
     @property
     def remakes_vocabulary(self) -> bool:

@@ -1,9 +1,11 @@
 """Progress of long work: a bar on a terminal, timed lines elsewhere."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -18,9 +20,28 @@ from rich.progress import (
 LINE_EVERY_S = 10.0
 
 
+_said = threading.local()
+
+
 def say(text: str) -> None:
-    """Print one line for the user, at once."""
-    print(text, flush=True)
+    """Print one line for the user, at once; inside `said_to`, to its file."""
+    path: Path | None = getattr(_said, "path", None)
+    if path is None:
+        print(text, flush=True)
+        return
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+@contextmanager
+def said_to(path: Path) -> Iterator[None]:
+    """In this thread, `say` appends to a file: for a process whose output nobody sees."""
+    before = getattr(_said, "path", None)
+    _said.path = path
+    try:
+        yield
+    finally:
+        _said.path = before
 
 
 class Ticker:

@@ -29,7 +29,11 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
 
     """
     answers = [_answers(run) for run in (first, second)]
-    _, infos = read_heldout(first / "data" / "heldout.parquet")
+    infos = {
+        name: info
+        for run in (second, first)  # the first run's words where both know a task
+        for name, info in read_heldout(run / "data" / "heldout.parquet")[1].items()
+    }
     rows = []
     for task in sorted(answers[0].keys() | answers[1].keys()):
         ours, theirs = (side.get(task, {}) for side in answers)
@@ -40,7 +44,7 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
             "only_second": len(theirs) - len(shared),
         }
         references = [Reference(list(texts), ours[key][1], key[2]) for key in shared for texts in (key[1],)]
-        for metric in metrics_of(task, infos[task]) if task in infos else []:
+        for metric in metrics_of(task, infos[task]):
             scores: dict[str, Interval | None] = {"first": None, "second": None, "delta": None}
             if shared:
                 draws = Resamples(

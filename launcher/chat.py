@@ -101,7 +101,7 @@ def check_model(folder: Path) -> None:
 
 def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:
     """Where the model lies that training began with."""
-    if config.model.path is None:
+    if config.model.path is None or config.model.remakes_vocabulary:
         return folder / "train" / "base"
     from data_pipeline.model_folder import locate_model
 

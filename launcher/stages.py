@@ -42,6 +42,13 @@ class Run:
         local = local_model(path, self.base)
         return str(local) if local else path
 
+    def base_path(self) -> str:
+        """What the tuned model began with: the model itself, or train/base where that was made from it."""
+        path = self.model_path()
+        if path is None or self.config.model.remakes_vocabulary:
+            return str(self.dir / "train" / "base")
+        return path
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -96,7 +103,7 @@ def _eval(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
         seed=run.config.seed,
         data_dir=run.dir / "data",
         train_dir=run.dir / "train",
-        base=run.model_path() or str(run.dir / "train" / "base"),
+        base=run.base_path(),
         out_dir=run.dir / "eval",
         num_cpus=num_cpus,
         num_gpus=num_gpus,
@@ -260,8 +267,9 @@ def _check_inputs(run: Run) -> None:
     from data_pipeline.inputs import check
 
     check(run.config.data, base=run.base)
-    if run.config.model.path is not None:
-        locate_model(run.config.model.path, base=run.base, weights=False)
+    for path in (run.config.model.path, run.config.model.tokenizer):
+        if path is not None:
+            locate_model(path, base=run.base, weights=False)
 
 
 def _ray(run: Run) -> AbstractContextManager[None]:

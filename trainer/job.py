@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from data_pipeline.artifact import Manifest, clear, commit, files_below, sha256_bytes, write_json
-from data_pipeline.config import ModelConfig, content_of
+from data_pipeline.config import ModelConfig
 from data_pipeline.errors import ArtifactError, ConfigError, GateError
 from data_pipeline.model_folder import LINEAGE
 from data_pipeline.packing.template import Renderer, load_tokenizer
@@ -22,6 +22,7 @@ from trainer.export import count_parameters, export, weights_sha256
 from trainer.lineage import SCHEMA_VERSION as LINEAGE_VERSION
 from trainer.lineage import Ancestor, LineageFile, ancestors_of, base_name
 from trainer.lora import Merged, Trained
+from trainer.metrics import said_beside
 from trainer.model import FolderWeights, locate_base, token_id
 from trainer.packs import PackFolder
 from trainer.trackers import check_trackers
@@ -48,6 +49,11 @@ class Job:
     def metrics_file(self) -> Path:
         """Lines of TrainMetrics and ValMetrics."""
         return self.out_dir / "metrics.jsonl"
+
+    @property
+    def said_file(self) -> Path:
+        """What the first rank says; whoever shows progress repeats it."""
+        return said_beside(self.metrics_file)
 
     @property
     def stop_file(self) -> Path:
@@ -92,6 +98,11 @@ def begin(job: Job) -> int:
     """
     _check_best_by(job)
     check_trackers(job.config.trackers)
+    if job.config.lora is not None and job.model.remakes_vocabulary:
+        raise ConfigError(
+            "train.lora leaves the embeddings as they are, so the new rows of model.add_tokens or "
+            "model.vocabulary would never be trained; remove train.lora, or those"
+        )
     ancestors_of(job.model.path)  # an unreadable lineage would stop the export, after all steps
     identity = {"config": job.config_sha256, "parents": job.parents, "stage_version": STAGE_VERSION}
     path = job.out_dir / "identity.json"
@@ -220,16 +231,13 @@ def card_facts(
         export_step=counts["export_step"],
     )
     first = ancestors[-1] if ancestors else run
-    declared = content_of(job.model)
     stats = job.data_dir / "stats.json"
     return CardFacts(
         run=run,
         ancestors=ancestors,
         hub_base=first["base"] if (first["base_sha256"] or "").startswith("hub:") else None,
         config=job.config,
-        vocabulary={key: declared[key] for key in ("tokenizer", "vocabulary", "add_tokens") if declared[key]}
-        if job.model.remakes_vocabulary
-        else {},
+        vocabulary=_vocabulary(job.model),
         seed=job.seed,
         stats=json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else None,
         template_sha256=template_sha256,
@@ -239,6 +247,17 @@ def card_facts(
         counts=counts,
         export_rule=export_rule,
     )
+
+
+def _vocabulary(model: ModelConfig) -> dict[str, Any]:
+    """What was declared of the vocabulary, without a machine's folders."""
+    told: dict[str, Any] = {}
+    if model.remakes_vocabulary and model.tokenizer is not None:
+        local = Path(model.tokenizer)
+        told["tokenizer"] = local.name if local.is_absolute() or local.exists() else model.tokenizer
+    if model.add_tokens:
+        told["add_tokens"] = list(model.add_tokens)
+    return told
 
 
 def _run_name(job: Job) -> str:

@@ -5,6 +5,7 @@ job.finish once.
 """
 
 import math
+import os
 import resource
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ import torch
 
 from data_pipeline.artifact import sha256_json
 from data_pipeline.errors import StopRequested
-from data_pipeline.progress import say
+from data_pipeline.progress import said_to, say
 from data_pipeline.schema import TrainMetrics, ValMetrics
 from trainer import batches, checkpoint
 from trainer.checkpoint import Checkpoint, TrainState
@@ -62,6 +63,7 @@ def train(job: Job) -> None:
     with (
         joined(timeout_s=config.collective_timeout_s, precision=config.precision) as me,
         stop_on_signal(job.stop_file) as stop_flag,
+        said_to(job.said_file if me.is_first else Path(os.devnull)),
         watched(job.out_dir / "stacks", index=me.index, timeout_s=config.hang_timeout_s) as watchdog,
     ):
         packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")

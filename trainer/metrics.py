@@ -114,6 +114,11 @@ def scalars(line: TrainMetrics) -> dict[str, float]:
     return found
 
 
+def said_beside(metrics_file: Path) -> Path:
+    """The file of what the first rank says."""
+    return metrics_file.with_name("said.log")
+
+
 @contextmanager
 def shown(path: Path, *, num_steps: int) -> Iterator[None]:
     """Show a run's progress by following its metrics file, in a thread of the process that started it."""
@@ -130,10 +135,14 @@ def shown(path: Path, *, num_steps: int) -> Iterator[None]:
 
 def _follow(path: Path, ticker: Ticker, done: threading.Event) -> None:
     seen: set[tuple[str, int]] = set()  # a resumed run writes some steps again
-    offset = 0
+    said, offset = said_beside(path), 0
+    told = said.stat().st_size if said.exists() else 0
     last_round = False
     while not last_round:
         last_round = done.wait(POLL_S)
+        texts, told = _lines_from(said, told)
+        for text in texts:
+            say(text.decode(errors="replace"))
         lines, offset = _read_from(path, offset)
         for line in lines:
             if (line["kind"], line["step"]) in seen:
@@ -150,13 +159,18 @@ def _follow(path: Path, ticker: Ticker, done: threading.Event) -> None:
 
 def _read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
     """Complete lines from a byte offset on, and the next offset; from the start where the file shrank."""
+    lines, offset = _lines_from(path, offset)
+    return [json.loads(line) for line in lines], offset
+
+
+def _lines_from(path: Path, offset: int) -> tuple[list[bytes], int]:
     if not path.exists():
         return [], 0
     with path.open("rb") as file:
         start = 0 if path.stat().st_size < offset else offset
         file.seek(start)
         whole, newline, _ = file.read().rpartition(b"\n")
-    return [json.loads(line) for line in whole.splitlines()], start + len(whole) + len(newline)
+    return whole.splitlines(), start + len(whole) + len(newline)
 
 
 def _note(line: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerFast
+from transformers import AddedToken, PreTrainedTokenizerFast
 
 from data_pipeline.config import ModelConfig
 from data_pipeline.errors import InputError
@@ -37,9 +37,8 @@ def chosen_tokenizer(model: ModelConfig, *, base: Path) -> PreTrainedTokenizerFa
     if model.add_tokens:
         known = chosen.get_vocab()
         new = [token for token in model.add_tokens if token not in known]
-        chosen.add_special_tokens(
-            {"additional_special_tokens": list(model.add_tokens)}, replace_extra_special_tokens=False
-        )
+        # Not special: a special token in a row's text stays text, and the model could never learn these.
+        chosen.add_tokens([AddedToken(token, special=False, normalized=False) for token in new])
         say(f"data: {len(new)} of {len(model.add_tokens)} model.add_tokens are new to the tokenizer")
     return chosen
 

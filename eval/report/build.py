@@ -24,7 +24,7 @@ from data_pipeline import artifact
 from data_pipeline.artifact import Manifest
 from data_pipeline.errors import ArtifactError
 from data_pipeline.progress import say
-from data_pipeline.schema import Scores, Stats, TrainMetrics, ValMetrics
+from data_pipeline.schema import SampleMetrics, Scores, Stats, TrainMetrics, ValMetrics
 from eval.config import REPORT_STAGE_VERSION
 from eval.report import answers, corpus, pictures, results, style, text, training
 from eval.report.svg import Figure
@@ -54,6 +54,7 @@ class Inputs:
     heldout: pa.Table  # family_id of heldout.parquet
     train_metrics: list[TrainMetrics]  # one a step, ascending
     val_metrics: list[ValMetrics]
+    sample_metrics: list[SampleMetrics]
     scores: Scores
     choice: answers.Choice  # which samples the page shows
     samples: pa.Table  # those
@@ -123,6 +124,7 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
         heldout=_read(data / "heldout.parquet", lambda path: pq.read_table(path, columns=["family_id"])),
         train_metrics=[line for line in metrics if line["kind"] == "train"],
         val_metrics=[line for line in metrics if line["kind"] == "val"],
+        sample_metrics=[line for line in metrics if line["kind"] == "samples"],
         scores=scores,
         choice=choice,
         samples=_read(samples, lambda path: read_samples(path, list(choice.reasons))),
@@ -137,6 +139,7 @@ def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
         "training": training.section(
             inputs.train_metrics,
             inputs.val_metrics,
+            inputs.sample_metrics,
             inputs.stats,
             export_step=inputs.manifests["train"].counts["export_step"],
         ),

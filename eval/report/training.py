@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from statistics import mean, median
 from typing import Any
 
-from data_pipeline.schema import Stats, TrainMetrics, ValMetrics
+from data_pipeline.schema import SampleMetrics, Stats, TrainMetrics, ValMetrics
 from eval.report import figures
 from eval.report.svg import NUM_STYLES, Figure, Point
 
 MAX_POINTS = 400  # of a line: more are averaged, and the page says so
 MAX_TASK_LINES = NUM_STYLES
+MAX_ANSWERS = 6  # of a sample row: more are left out, evenly
 
 Section = dict[str, Any]
 
@@ -17,11 +18,12 @@ Section = dict[str, Any]
 def section(
     train: Sequence[TrainMetrics],
     val: Sequence[ValMetrics],
+    samples: Sequence[SampleMetrics],
     stats: Stats,
     *,
     export_step: int,
 ) -> Section:
-    """Loss, validation loss per task, and what the steps cost."""
+    """Loss, validation loss per task, what the steps cost, each task's share, answers on the way."""
     return {
         "loss_figure": _loss_figure(train, val, export_step),
         "task_figure": _task_loss_figure(val, stats),
@@ -30,6 +32,8 @@ def section(
         "task_lines": MAX_TASK_LINES,
         "num_val": len(val),
         "facts": _training_facts(train) if train else None,
+        "shares": _shares(train),
+        "samples": _samples(samples),
     }
 
 
@@ -47,7 +51,72 @@ def _training_facts(train: Sequence[TrainMetrics]) -> Section:
         "grad_norm": median(line["grad_norm"] for line in train),
         "max_grad_norm": max(line["grad_norm"] for line in train),
         "peak_memory_bytes": max(line["peak_memory_bytes"] for line in train),
+        "skipped": sum(line.get("skipped", False) for line in train),
+        "flops_per_s": median(rates) if (rates := _flop_rates(train)) else None,
+        "mfu": median(found) if (found := [mfu for line in train if (mfu := line.get("mfu"))]) else None,
     }
+
+
+def _flop_rates(train: Sequence[TrainMetrics]) -> list[float]:
+    return [line["model_flops"] / line["step_s"] for line in train if "model_flops" in line]
+
+
+def _told_of_tasks(train: Sequence[TrainMetrics]) -> list[TrainMetrics]:
+    """The lines that tell of their tasks: those of an older version do not."""
+    return [line for line in train if "tasks" in line]
+
+
+def _shares(train: Sequence[TrainMetrics]) -> list[Section]:
+    """Each task's share of the trained tokens and, as the mean over steps, of the gradient; its loss in the
+    first and the last tenth of the steps.
+    """
+    lines = _told_of_tasks(train)
+    total = sum(line["num_valid_tokens"] for line in lines)
+    tenth = max(1, len(lines) // 10)
+    rows = []
+    for name in sorted({name for line in lines for name in line["tasks"]}):
+        gradient = [line["tasks"][name]["gradient_share"] if name in line["tasks"] else 0.0 for line in lines]
+        rows.append(
+            {
+                "task": name,
+                "token_share": sum(
+                    line["tasks"][name]["num_valid_tokens"] for line in lines if name in line["tasks"]
+                )
+                / max(1, total),
+                "gradient_share": mean([share for share in gradient if share is not None] or [0.0]),
+                "first": _loss_of(lines[:tenth], name),
+                "last": _loss_of(lines[-tenth:], name),
+            }
+        )
+    return rows
+
+
+def _loss_of(lines: Sequence[TrainMetrics], task: str) -> float | None:
+    """Nats per trained token of the task over some steps."""
+    found = [line["tasks"][task] for line in lines if task in line["tasks"]]
+    tokens = sum(share["num_valid_tokens"] for share in found)
+    return sum(share["loss"] * share["num_valid_tokens"] for share in found) / tokens if tokens else None
+
+
+def _samples(samples: Sequence[SampleMetrics]) -> list[Section]:
+    """Each row that was asked, with its answers by step."""
+    rows: dict[str, Section] = {}
+    for line in samples:
+        for sample in line["samples"]:
+            about = {key: sample[key] for key in ("task", "prompt", "reference")}
+            row = rows.setdefault(sample["prompt"], {**about, "answers": []})
+            row["answers"].append({"step": line["step"], "answer": sample["answer"]})
+    for row in rows.values():
+        row["answers"] = _thinned(row["answers"])
+    return list(rows.values())
+
+
+def _thinned(answers: list[Section]) -> list[Section]:
+    """At most MAX_ANSWERS, the first and the last among them."""
+    if len(answers) <= MAX_ANSWERS:
+        return answers
+    places = [round(i * (len(answers) - 1) / (MAX_ANSWERS - 1)) for i in range(MAX_ANSWERS)]
+    return [answers[place] for place in places]
 
 
 def thin(points: Sequence[Point], limit: int = MAX_POINTS) -> list[Point]:

@@ -1,11 +1,13 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data_pipeline.progress import said_to, say
 from trainer import metrics
-from trainer.metrics import MetricsLog
+from trainer.metrics import POLL_S, MetricsLog, said_beside, shown
 
 
 def train_line(step: int) -> Any:
@@ -93,3 +95,19 @@ def test_lines_are_json_for_programs(tmp_path: Path) -> None:
     with MetricsLog(path, tensorboard_dir=None, resumed_step=0) as log:
         log.val(val_line(1))
     assert json.loads(path.read_text()) == val_line(1)
+
+
+def test_what_a_rank_says_reaches_who_shows_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    said_beside(path).write_text("of a former start\n")
+    with shown(path, num_steps=3):
+        time.sleep(2 * POLL_S)
+        with said_to(said_beside(path)):
+            say("train: 단계 1: 한 줄")
+        say("of this process")
+    out = capsys.readouterr().out
+    assert "train: 단계 1: 한 줄" in out
+    assert "of this process" in out
+    assert "of a former start" not in out

@@ -66,7 +66,10 @@ def small_run() -> RunSpec:
             },
         },
         samples=[*_sentiment_samples(), *_translation_samples(), *_chat_samples()],
-        metrics=[*(_train_line(step) for step in range(1, 41)), *(_val_line(step) for step in (1, 20, 40))],
+        metrics=[
+            *(_train_line(step) for step in range(1, 41)),
+            *(line(step) for step in (1, 20, 40) for line in (_val_line, _samples_line)),
+        ],
         ledger=[_ledger_row(index) for index in range(10)],
         heldout=[_heldout_row(index) for index in range(10, 14)],
         rejected=[
@@ -408,7 +411,27 @@ def _train_line(step: int) -> dict[str, Any]:
         "trained_tokens_per_s": 215.0,
         "idle_share": 0.25 if step % 10 == 0 else 0.0,
         "peak_memory_bytes": 1_610_612_736,
+        "skipped": step == 7,
+        "busy_s": [1.5, 1.4],
+        "model_flops": 3.5e10,
+        "mfu": None,
+        "time_left_s": 2.0 * (40 - step),
+        "tasks": {
+            "감성": {"loss": 1.0 + 6.0 / (step + 1), "num_valid_tokens": 130, "gradient_share": 0.25},
+            "translation": {"loss": 3.0, "num_valid_tokens": 300, "gradient_share": 0.75},
+        },
     }
+
+
+def _samples_line(step: int) -> dict[str, Any]:
+    said = {1: "", 20: "긍정긍정", 40: "긍정"}[step]
+    sample = {
+        "task": "감성",
+        "prompt": "다음 문장의 감성을 분류하세요: 아주 <좋았다>",
+        "reference": "긍정",
+        "answer": said,
+    }
+    return {"kind": "samples", "step": step, "samples": [sample]}
 
 
 def _val_line(step: int) -> dict[str, Any]:

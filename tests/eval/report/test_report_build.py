@@ -157,7 +157,8 @@ def test_text_from_outside_is_escaped(build_page: Callable[..., str]) -> None:
         spec.scores["tasks"]["감성"]["metrics"][f"m{HOSTILE}"] = spec.scores["tasks"]["감성"]["metrics"][
             "accuracy"
         ]
-        spec.metrics[-1]["tasks"][f"v{HOSTILE}"] = 1.0
+        spec.metrics[-1]["samples"][0] |= {"prompt": f"p{HOSTILE}", "answer": f"a{HOSTILE}"}
+        spec.metrics[-2]["tasks"][f"v{HOSTILE}"] = 1.0
         spec.samples.append(sample("x:y:0.0/0", "tuned", "감성", prompt=HOSTILE, answer=HOSTILE * 20))
         spec.config += f"# {HOSTILE}\n"
 
@@ -325,14 +326,15 @@ def test_the_rule_of_the_draw_is_told_with_its_numbers(
     assert "the first 6 by the hash of their ids, whatever their scores; of the rest up to 2 each" in page
 
 
+def text_of(page: str) -> str:
+    return "".join(outline(page).texts)
+
+
 def test_the_rule_that_picked_the_export_is_told(build_page: Callable[..., str]) -> None:
     def by_task(spec: RunSpec) -> None:
         spec.config += "train: {best_by: 감성}\n"
         spec.export_rule = "lowest validation loss of 감성"
         spec.train_counts |= {"best_step": 40, "best_val_loss": 1.25, "export_step": 40}
-
-    def text_of(page: str) -> str:
-        return "".join(outline(page).texts)
 
     text = text_of(build_page())
     assert "exported: step 20, lowest validation loss" in text
@@ -395,11 +397,31 @@ def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
     sections = {
         "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
         "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
-        "training": training.section(inputs.train_metrics, inputs.val_metrics, inputs.stats, export_step=20),
+        "training": training.section(
+            inputs.train_metrics, inputs.val_metrics, inputs.sample_metrics, inputs.stats, export_step=20
+        ),
     }
     template = "".join(path.read_text() for path in Path(build.__file__).parent.glob("*.html.j2"))
     named = {f"{name}.{key}" for name, section in sections.items() for key in section}
     assert {name for name in named if not re.search(rf"\b{re.escape(name)}\b", template)} == set()
+
+
+def test_what_each_task_took_and_answers_on_the_way(build_page: Callable[..., str]) -> None:
+    def old(spec: RunSpec) -> None:
+        spec.metrics[:] = [line for line in spec.metrics if line["kind"] != "samples"]
+        for line in spec.metrics:
+            for key in ("tasks", "skipped", "model_flops", "mfu", "busy_s", "time_left_s"):
+                if line["kind"] == "train":
+                    del line[key]
+
+    page = text_of(build_page())
+    assert "감성30.2 %25.0 %" in page
+    assert "Arithmetic17.5 GFLOP/s" in page
+    assert "Skipped updates1" in page
+    assert "감성: 다음 문장의 감성을 분류하세요: 아주" in page
+    before = text_of(build_page(old, folder="old"))
+    assert "Arithmetic" not in before
+    assert "answered on the way" not in before
 
 
 def test_versions_that_differ_are_shown_by_stage(build_page: Callable[..., str]) -> None:
@@ -445,7 +467,7 @@ def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run())
     with (tmp_path / "train" / "metrics.jsonl").open("a") as handle:
         handle.write('{"kind": "train", "st')
-    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 44: not JSON") as caught:
+    with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 47: not JSON") as caught:
         build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     config = tmp_path / "config.yaml"
     assert str(caught.value).endswith(
