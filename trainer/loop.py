@@ -61,7 +61,11 @@ def train(job: Job) -> None:
     """
     config = job.config
     with (
-        joined(timeout_s=config.collective_timeout_s, precision=config.precision) as me,
+        joined(
+            timeout_s=config.collective_timeout_s,
+            precision=config.precision,
+            sequence_parallel_size=config.sequence_parallel_size,
+        ) as me,
         stop_on_signal(job.stop_file) as stop_flag,
         said_to(job.said_file if me.is_first else Path(os.devnull)),
         watched(job.out_dir / "stacks", index=me.index, timeout_s=config.hang_timeout_s) as watchdog,
@@ -226,13 +230,13 @@ def update(
 def validate(engine: Zero3, packs: PackFolder, *, step: int, config: TrainConfig, me: Rank) -> ValMetrics:
     """Loss over the validation packs, in all and per task. Collective."""
     costs = [batches.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
-    mine = batches.deal(costs, world_size=me.world_size)[me.index]
-    count = math.ceil(math.ceil(len(packs) / me.world_size) / config.micro_batch_size)
+    mine = batches.deal(costs, world_size=me.num_groups)[me.group_index]
+    count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.micro_batch_size)
     sums = np.zeros((2, len(packs.tasks)))  # nats, tokens
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
     for group in batches.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
-        batch, _, tasks_N = micro_batch([packs[index] for index in group], none, "token")
+        batch, _, tasks_N = micro_batch([packs[index] for index in group], none, "token", me)
         sums += sums_by_task([engine.losses(batch), None], tasks_N, num_tasks=len(packs.tasks))
     engine.train()
     nats, tokens = me.gather(list(sums.ravel())).sum(0).reshape(sums.shape)

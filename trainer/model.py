@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from trainer.attention import implementation
 from trainer.config import TrainConfig
 from trainer.head import LossHead
 from trainer.loss import masked_loss, next_token_targets
+from trainer.sequence_parallel import own_targets
 
 
 class PackedCausalLM(nn.Module):
@@ -46,21 +49,51 @@ class PackedCausalLM(nn.Module):
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
         self.gradient_norms_N = torch.empty(0)
         self._own_head = False
+        self._attention = lm.config._attn_implementation
+        self._shard: tuple[int, int] | None = None
+
+    def share_sequence(self, *, index: int, size: int, attention: str) -> None:
+        """From now on `forward` gets a slice of the tokens (sequence_parallel.shard).
+
+        Args:
+            index, size: of this rank in the group that shares packs.
+            attention: the registered name of an attention that sees all tokens.
+
+        """
+        self._shard = (index, size)
+        self.lm.config._attn_implementation = attention
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Inside, every rank computes all tokens itself."""
+        shard, attention = self._shard, self.lm.config._attn_implementation
+        self._shard = None
+        if shard is not None:
+            self.lm.config._attn_implementation = self._attention
+        try:
+            yield
+        finally:
+            self._shard, self.lm.config._attn_implementation = shard, attention
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, labels: Tensor) -> Tensor:
         """Loss of each trained token of one packed sequence.
 
         Args:
-            input_ids: int64 (T,).
-            position_ids: int64 (T,), restarting in each segment.
-            cu_seqlens: int32 (segments + 1,).
-            labels: int64 (T,), aligned with input_ids, not shifted.
+            input_ids: int64 (T,), or this rank's slice of them.
+            position_ids: likewise, restarting in each segment.
+            cu_seqlens: int32 (segments + 1,), of the whole pack.
+            labels: int64 (T,), of the whole pack, not shifted.
 
         Returns:
-            losses_N: fp32 nats. Their sum is the pack's loss, their number its valid tokens.
+            losses_N: fp32 nats, of the targets that these tokens predict. Their sum is the pack's loss, their
+                number its valid tokens.
 
         """
-        positions_N, targets_N = next_token_targets(labels, cu_seqlens)
+        if self._shard is None:
+            positions_N, targets_N = next_token_targets(labels, cu_seqlens)
+        else:
+            index, size = self._shard
+            _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
         inputs = _inputs(input_ids, position_ids, cu_seqlens)
         if self._own_head:
             return masked_loss(self.lm(**inputs, logits_to_keep=positions_N).logits[0], targets_N)
@@ -72,9 +105,10 @@ class PackedCausalLM(nn.Module):
     def logits(
         self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
     ) -> Tensor:
-        """Logits at some positions of one packed sequence: logits_NV in the model's precision."""
+        """Logits at some positions of one packed sequence, never sliced: logits_NV in the model's precision."""
         inputs = _inputs(input_ids, position_ids, cu_seqlens)
-        return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
+        with self._whole():
+            return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
 
     @torch.no_grad()
     def check(self, device: torch.device) -> bool:
@@ -96,9 +130,10 @@ class PackedCausalLM(nn.Module):
         ids = (torch.arange(2 * length, device=device) + 1) % self.lm.config.get_text_config().vocab_size
         places, bounds = torch.arange(length, device=device), torch.tensor([0, length], device=device).int()
         second = ids[length:]
-        own_N = masked_loss(self.logits(second, places, bounds, places[:-1]), second[1:])
-        alone_N = self(second, places, bounds, second)
-        packed_N = self(ids, places.repeat(2), torch.cat([bounds, bounds[1:] + length]), ids)
+        with self._whole():
+            own_N = masked_loss(self.logits(second, places, bounds, places[:-1]), second[1:])
+            alone_N = self(second, places, bounds, second)
+            packed_N = self(ids, places.repeat(2), torch.cat([bounds, bounds[1:] + length]), ids)
         self.train(was_training)
         tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
         if not torch.allclose(packed_N[length - 1 :], alone_N, rtol=64 * tolerance, atol=64 * tolerance):

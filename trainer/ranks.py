@@ -18,7 +18,7 @@ import psutil
 import torch
 import torch.distributed as dist
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import ConfigError, InputError
 
 _MAX_HOST_BYTES = 64  # HOST_NAME_MAX of Linux
 CONTRACT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -36,6 +36,7 @@ class Rank:
     num_threads: int
     hosts: tuple[str, ...] = ()  # by rank; told, never compared
     precision: str = "auto"  # of train.precision
+    sequence_parallel_size: int = 1  # ranks that share the tokens of a pack: neighbours
 
     @property
     def is_first(self) -> bool:
@@ -46,6 +47,31 @@ class Rank:
     def dtype(self) -> torch.dtype:
         """What forward and backward compute in; with bf16, master weights are fp32."""
         return dtype_of(self.precision, self.device.type)
+
+    @property
+    def num_groups(self) -> int:
+        """Groups of ranks that share packs; without sequence parallelism each rank is one."""
+        return self.world_size // self.sequence_parallel_size
+
+    @property
+    def group_index(self) -> int:
+        """Which group this rank is in."""
+        return self.index // self.sequence_parallel_size
+
+    @property
+    def shard_index(self) -> int:
+        """Which slice of a pack's tokens is this rank's."""
+        return self.index % self.sequence_parallel_size
+
+    def sequence_group(self) -> dist.ProcessGroup:
+        """The ranks that share packs with this one. Collective: every rank makes every group."""
+        size = self.sequence_parallel_size
+        groups = [
+            dist.new_group(list(range(first, first + size))) for first in range(0, self.world_size, size)
+        ]
+        mine = groups[self.group_index]
+        assert mine is not None
+        return mine
 
     @property
     def description(self) -> dict[str, object]:
@@ -91,15 +117,17 @@ def dtype_of(precision: str, device_type: str) -> torch.dtype:
 
 
 @contextmanager
-def joined(*, timeout_s: float, precision: str = "auto") -> Iterator[Rank]:
+def joined(*, timeout_s: float, precision: str = "auto", sequence_parallel_size: int = 1) -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
     Args:
         timeout_s: a rank that does not answer a collective for so long is taken for dead.
         precision: of train.precision.
+        sequence_parallel_size: of train.sequence_parallel_size.
 
     Raises:
         InputError: a variable of the contract is missing.
+        ConfigError: the ranks do not divide into groups of sequence_parallel_size.
 
     """
     missing = [name for name in CONTRACT if name not in os.environ]
@@ -116,9 +144,16 @@ def joined(*, timeout_s: float, precision: str = "auto") -> Iterator[Rank]:
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
     try:
         me = Rank(dist.get_rank(), dist.get_world_size(), device, num_threads=1)
+        if me.world_size % sequence_parallel_size:
+            raise ConfigError(
+                f"train.sequence_parallel_size is {sequence_parallel_size}, which does not divide "
+                f"{me.world_size} ranks; change it, or cluster.num_workers"
+            )
         num_threads = _share_of_cores(me)
         _make_deterministic(num_threads)
-        yield Rank(me.index, me.world_size, device, num_threads, me.gather_hosts(), precision)
+        yield Rank(
+            me.index, me.world_size, device, num_threads, me.gather_hosts(), precision, sequence_parallel_size
+        )
     finally:
         if ours:
             dist.destroy_process_group()

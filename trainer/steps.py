@@ -13,6 +13,7 @@ from trainer.config import TrainConfig
 from trainer.loss import next_token_targets
 from trainer.packs import Batch, Pack, PackFolder, join
 from trainer.ranks import Rank
+from trainer.sequence_parallel import own_targets, shard
 from trainer.weighting import StepCounts, Weighting, count_step, segments_of, token_weights
 
 
@@ -52,7 +53,7 @@ class StepResult:
 def accum_steps(config: TrainConfig, me: Rank) -> int:
     """Micro-batches of a step, the same on every rank."""
     return batches.grad_accum_steps(
-        config.global_batch_size, world_size=me.world_size, micro_batch_size=config.micro_batch_size
+        config.global_batch_size, world_size=me.num_groups, micro_batch_size=config.micro_batch_size
     )
 
 
@@ -66,27 +67,35 @@ def packs_of_rank(packs: PackFolder, step: int, *, seed: int, config: TrainConfi
     )
     of_step = [packs[index] for index in indices]
     costs = [batches.attention_cost(pack.seq_lengths) for pack in of_step]
-    mine = [of_step[i] for i in batches.deal(costs, world_size=me.world_size)[me.index]]
+    mine = [of_step[i] for i in batches.deal(costs, world_size=me.num_groups)[me.group_index]]
     cut = batches.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=accum_steps(config, me))
     counts = count_step(of_step, num_tasks=len(packs.tasks))
     return StepPacks(
-        micro_batches=[micro_batch(group, counts, config.loss_weighting) for group in reversed(cut)],
+        micro_batches=[micro_batch(group, counts, config.loss_weighting, me) for group in reversed(cut)],
         counts=counts,
         num_tokens=sum(len(pack.input_ids) for pack in of_step),
         attention_cost=sum(costs),
         idle_share=batches.idle_share(
-            len(of_step), global_batch_size=config.global_batch_size, world_size=me.world_size
+            len(of_step), global_batch_size=config.global_batch_size, world_size=me.num_groups
         ),
     )
 
 
-def micro_batch(packs: Sequence[Pack], counts: StepCounts, weighting: Weighting) -> MicroBatch:
-    """Packs end to end, and what each trained token weighs; none gives the zero-weight pack."""
+def micro_batch(packs: Sequence[Pack], counts: StepCounts, weighting: Weighting, me: Rank) -> MicroBatch:
+    """Packs end to end, and what each trained token weighs; none gives the zero-weight pack. Of a pack that
+    several ranks share, this rank's slice.
+    """
     batch = join(packs)
     positions_N, _ = next_token_targets(batch.labels, batch.cu_seqlens)
     segments_N = segments_of(positions_N, batch)
     tasks_N = batch.tasks[segments_N]
-    return MicroBatch(batch, token_weights(tasks_N, segments_N, counts, weighting), tasks_N)
+    weights_N = token_weights(tasks_N, segments_N, counts, weighting)
+    if me.sequence_parallel_size == 1:
+        return MicroBatch(batch, weights_N, tasks_N)
+    of_rank = {"index": me.shard_index, "size": me.sequence_parallel_size}
+    sharded = shard(batch, **of_rank)
+    places_N, _, _ = own_targets(sharded.labels, sharded.cu_seqlens, **of_rank)
+    return MicroBatch(sharded, weights_N[places_N], tasks_N[places_N])
 
 
 def sums_by_task(values: Sequence[Tensor | None], tasks_N: Tensor, *, num_tasks: int) -> np.ndarray:

@@ -18,6 +18,7 @@ import torch
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
 
 import deepspeed
+from deepspeed.runtime.sequence_parallel.ulysses_sp import UlyssesSPAttentionHF
 from deepspeed.utils import logger as deepspeed_logger
 from deepspeed.utils import (
     safe_get_full_grad,
@@ -27,7 +28,9 @@ from deepspeed.utils import (
     safe_set_local_optimizer_state,
 )
 from torch import Tensor, nn
+from transformers import AttentionInterface
 from transformers.integrations.deepspeed import prevent_arange_dtype_change
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from data_pipeline.errors import ConfigError
 from data_pipeline.progress import say
@@ -39,6 +42,7 @@ from trainer.packs import Batch
 from trainer.ranks import Rank
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+ULYSSES = "hunmin_ulysses"
 PREFIX = "lm."  # of PackedCausalLM around the model whose names the files use
 
 
@@ -104,6 +108,8 @@ class Zero3:
                 model=module, optimizer=_adamw(groups, config), config=settings, dist_init_required=False
             )[0]
         self._create_moments()
+        if me.sequence_parallel_size > 1:
+            _share_sequence(module, me)
         if not module.check(me.device) and me.is_first:
             say("train: the model's head is more than a product; its logits are computed in one piece")
 
@@ -253,6 +259,37 @@ def _named(module: nn.Module, *, shared: bool) -> dict[str, Any]:
 
 def _shapes(parameters: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(parameter.ds_shape) for name, parameter in parameters.items()}
+
+
+def _share_sequence(module: PackedCausalLM, me: Rank) -> None:
+    """Put DeepSpeed's all-to-all around the model's attention. Collective.
+
+    Raises:
+        ConfigError: the heads do not divide.
+
+    """
+    text: Any = module.lm.config.get_text_config()
+    heads = text.num_attention_heads
+    try:
+        around = UlyssesSPAttentionHF(
+            attn=ALL_ATTENTION_FUNCTIONS[module.lm.config._attn_implementation],
+            batch_size=1,
+            attn_head_count=heads,
+            attn_head_size=getattr(text, "head_dim", None) or text.hidden_size // heads,
+            kv_head_count=getattr(text, "num_key_value_heads", None) or heads,
+            num_hidden_layers=text.num_hidden_layers,
+            process_group=me.sequence_group(),  # type: ignore[arg-type]  # theirs is torch's
+            seq_length_is_variable=True,
+        )
+    except ValueError as error:
+        raise ConfigError(f"train.sequence_parallel_size: {error}; take another size") from error
+
+    def attend(layer: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, None]:
+        output, _ = around(layer, *args, **kwargs)
+        return output, None
+
+    AttentionInterface.register(ULYSSES, attend)
+    module.share_sequence(index=me.shard_index, size=me.sequence_parallel_size, attention=ULYSSES)
 
 
 @contextmanager

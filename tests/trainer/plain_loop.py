@@ -126,7 +126,11 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
     from trainer import loop
     from trainer.ranks import joined
 
-    with joined(timeout_s=60, precision=job.config.precision) as me:
+    with joined(
+        timeout_s=60,
+        precision=job.config.precision,
+        sequence_parallel_size=job.config.sequence_parallel_size,
+    ) as me:
         engine, _ = loop.set_up(job, me)
         work = work_of(job, me)
         assert len(work.micro_batches) == number_of_micro_batches

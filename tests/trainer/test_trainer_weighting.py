@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data_pipeline.schema import IGNORE_INDEX
 from trainer.packs import Pack
+from trainer.ranks import Rank
 from trainer.steps import micro_batch, shares, sums_by_task
 from trainer.weighting import Weighting, count_step
 
@@ -19,6 +20,7 @@ def pack(*segments: tuple[int, int, int]) -> Pack:
     return Pack(np.zeros(len(labels), np.int32), labels.astype(np.int32), lengths, tasks)
 
 
+ME = Rank(0, 1, torch.device("cpu"), 1)
 PACKS = [pack((5, 2, 0), (4, 1, 1)), pack((6, 3, 0), (3, 0, 1))]
 
 
@@ -34,7 +36,7 @@ def test_by_hand(weighting: Weighting, wanted: list[float]) -> None:
     counts = count_step(PACKS, num_tasks=3)
     assert counts.tokens_of_task.tolist() == [5, 1, 0]
     assert (counts.num_samples, counts.num_valid_tokens) == (3, 6)
-    assert micro_batch(PACKS, counts, weighting).weights.tolist() == pytest.approx(wanted)
+    assert micro_batch(PACKS, counts, weighting, ME).weights.tolist() == pytest.approx(wanted)
 
 
 segment = st.tuples(st.integers(2, 9), st.integers(0, 9), st.integers(0, 3)).map(
@@ -51,8 +53,8 @@ def test_weights_of_a_step_sum_to_one_however_it_is_cut(
 ) -> None:
     packs = [pack(*segments) for segments in step]
     counts = count_step(packs, num_tasks=4)
-    alone = [micro_batch([one], counts, weighting).weights for one in packs]
-    together = micro_batch(packs, counts, weighting).weights
+    alone = [micro_batch([one], counts, weighting, ME).weights for one in packs]
+    together = micro_batch(packs, counts, weighting, ME).weights
     torch.testing.assert_close(torch.cat(alone), together)
     assert float(together.sum()) == pytest.approx(1.0 if counts.num_valid_tokens else 0.0)
 
@@ -60,7 +62,7 @@ def test_weights_of_a_step_sum_to_one_however_it_is_cut(
 def test_an_empty_micro_batch_weighs_nothing() -> None:
     counts = count_step(PACKS, num_tasks=3)
     for weighting in ("token", "sample", "task"):
-        assert micro_batch([], counts, weighting).weights.shape == (0,)
+        assert micro_batch([], counts, weighting, ME).weights.shape == (0,)
 
 
 def test_sums_and_shares() -> None:
