@@ -105,7 +105,7 @@ class PackedCausalLM(nn.Module):
     def logits(
         self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
     ) -> Tensor:
-        """Logits at some positions of one packed sequence, never sliced: logits_NV in the model's precision."""
+        """Logits at some positions of one whole packed sequence: logits_NV in the model's precision."""
         inputs = _inputs(input_ids, position_ids, cu_seqlens)
         with self._whole():
             return self.lm(**inputs, logits_to_keep=positions_N).logits[0]

@@ -9,7 +9,7 @@ import random
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -70,7 +70,7 @@ class Rank:
             dist.new_group(list(range(first, first + size))) for first in range(0, self.world_size, size)
         ]
         mine = groups[self.group_index]
-        assert mine is not None
+        assert isinstance(mine, dist.ProcessGroup), "a rank is in its own group"
         return mine
 
     @property
@@ -151,8 +151,12 @@ def joined(*, timeout_s: float, precision: str = "auto", sequence_parallel_size:
             )
         num_threads = _share_of_cores(me)
         _make_deterministic(num_threads)
-        yield Rank(
-            me.index, me.world_size, device, num_threads, me.gather_hosts(), precision, sequence_parallel_size
+        yield replace(
+            me,
+            num_threads=num_threads,
+            hosts=me.gather_hosts(),
+            precision=precision,
+            sequence_parallel_size=sequence_parallel_size,
         )
     finally:
         if ours:

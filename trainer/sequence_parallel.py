@@ -1,8 +1,8 @@
 """A pack's tokens shared by several ranks (DeepSpeed Ulysses, Jacobs et al., 2023).
 
-Each rank of a group computes its slice of the tokens. In attention the slices of all heads become all tokens of
-some heads, and back (all-to-all), so segments are seen whole. Targets are told over the whole pack before it is
-cut: none is lost between two slices.
+Each rank of a group computes its slice of the tokens. In attention the slices of all heads become all tokens
+of some heads, and back (all-to-all), so segments are seen whole. Targets are told over the whole pack before
+it is cut: none is lost between two slices.
 """
 
 import torch

@@ -118,9 +118,8 @@ def test_slices_hold_every_target_once(lengths: list[tuple[int, int]], size: int
         [np.r_[np.full(max(0, n - k), IGNORE_INDEX), np.arange(min(n, k))] for n, k in lengths]
     ).astype(np.int32)
     count = np.array([n for n, _ in lengths], np.int32)
-    batch = join(
-        [Pack(np.arange(len(labels), dtype=np.int32), labels, count, np.zeros(len(count), np.int32))]
-    )
+    ids, tasks = np.arange(len(labels), dtype=np.int32), np.zeros(len(count), np.int32)
+    batch = join([Pack(ids, labels, count, tasks)])
     whole = padded(batch, size)
     positions, targets = next_token_targets(batch.labels, batch.cu_seqlens)
     assert len(whole.input_ids) % size == 0
