@@ -95,6 +95,8 @@ class Saver:
         if state is None:
             return
         error = self._written.exception()  # waits
+        if error is not None and not isinstance(error, (EnvironmentFailure, OSError)):
+            raise error  # a bug of ours is not to be blamed on the disk
         digest = bytes(32) if error is not None else self._written.result()
         try:
             self._agree(error)
@@ -129,9 +131,10 @@ class Saver:
             neighbours = max(1, torch.cuda.device_count())
         room = psutil.virtual_memory().available / neighbours - ROOM * num_bytes
         has_room = bool((self._me.gather([room]) > 0).all())
-        if not has_room and self._me.is_first:
-            say("train: no room in memory for a copy of the state; training waits while it is saved")
-            self._overlap = False
+        if not has_room:
+            self._overlap = False  # on every rank, or the next save would differ in its collectives
+            if self._me.is_first:
+                say("train: no room in memory for a copy of the state; training waits while it is saved")
         return has_room
 
     def _on_first(self, act: Callable[[], object]) -> None:

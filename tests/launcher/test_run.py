@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -215,8 +216,7 @@ def test_an_ablation_of_the_task_prefix_side_by_side(config: Path, finished: tup
     found = run_diff(finished[0], folder)
     assert found["config"] == ["data.augment.task_prefix: False -> True"]
     assert found["stages"] == {"data": "differs", "train": "differs", "eval": "differs"}
-    packs = found["counts"]["trained tokens"]
-    assert packs[0] == packs[1] > 0, "a prefix is context"
+    assert found["counts"]["train rows"][0] == found["counts"]["train rows"][1] > 0
     own = [json.loads((run / "eval/scores.json").read_text())["tasks"] for run in (finished[0], folder)]
     for row in found["scores"]:
         scores = [tasks[row["task"]]["metrics"][row["metric"]] for tasks in own]
@@ -265,3 +265,41 @@ def test_diff_of_no_run_is_one_line(config: Path, finished: tuple[Path, str]) ->
     assert done.returncode == 2
     assert "no such run folder" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_another_with_new_tokens(config: Path, finished: tuple[Path, str]) -> None:
+    rows = [
+        {"instruction": f"{i} 빼기 1은?", "input": "", "output": f"<생각>{i} - 1</생각>{i - 1}입니다."}
+        for i in range(2, 62)
+    ]
+    (config.parent / "steps.jsonl").write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
+    path = config.parent / "second.yaml"
+    path.write_text(
+        "name: second\n"
+        f"model: {{path: {finished[0]}, add_tokens: ['<생각>', '</생각>']}}\n"
+        "data:\n  seq_len: 96\n  sources: [{name: steps, format: alpaca, path: steps.jsonl}]\n"
+        "  split: {val: 0.1, heldout: 0.2}\n"
+        "train: {num_steps: 4, global_batch_size: 2, val_interval: 2}\n"
+        "eval: {max_new_tokens: 8, bootstrap_samples: 20}\n"
+    )
+    second = config.parent / "second"
+    done = run_whole(path, second)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 model.add_tokens are new to the tokenizer" in done.stdout
+    assert "new ones begin as the mean of their pieces" in done.stdout, "what ranks say is shown"
+    export = second / "train/export"
+    tokenizer = AutoTokenizer.from_pretrained(export)
+    new = tokenizer.convert_tokens_to_ids(["<생각>", "</생각>"])
+    packs = pa.ipc.open_stream(next((second / "data/train").glob("*.arrow"))).read_all()
+    trained = {token for labels in packs["labels"].to_pylist() for token in labels}
+    assert set(new) <= trained, "they are trained where they stand in answers"
+    assert AutoModelForCausalLM.from_pretrained(export).config.vocab_size > max(new)
+    manifests = [folder / "train/manifest.json" for folder in (finished[0], second)]
+    first, run = (json.loads(path.read_text()) for path in manifests)
+    (parent,) = run["extra"]["lineage"]
+    assert parent["run"] == "finished"
+    assert parent["train_content_sha256"] == first["content_sha256"]
+    card = (export / "README.md").read_text()
+    assert "2. `finished`" in card
+    assert str(config.parent) not in card + (export / "hunmin.json").read_text()

@@ -1,6 +1,7 @@
 """Checkpoints written beside the training, on real ranks and on disks that fail."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,3 +153,63 @@ def no_room(folder: Path) -> bool:
 
 def test_without_room_for_a_copy_it_is_written_at_once(tmp_path: Path) -> None:
     assert run_ranks(no_room, 2, tmp_path) == [True, True]
+
+
+def no_room_twice(folder: Path) -> list[int | None]:
+    with joined(timeout_s=60) as me:
+        saving.ROOM = 1e15
+        saver = Saver(folder, keep=2, overlap=True, me=me)
+        seen = []
+        for step in (1, 2):
+            saver.begin(TrainState(step=step), slices_of(me.index, step), {"w": (2 * NUM,)})
+            seen.append(checkpoint.newest_step(folder))
+        return seen
+
+
+def test_without_room_later_saves_are_written_at_once_too(tmp_path: Path) -> None:
+    assert run_ranks(no_room_twice, 2, tmp_path) == [[1, 2], [1, 2]]
+
+
+def fails_on_rank_1(folder: Path) -> str:
+    with joined(timeout_s=60) as me:
+        saver = Saver(folder, keep=2, overlap=True, me=me)
+        saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
+        saver.finish()
+        write = saving.checkpoint.write_slices
+
+        def broken(partial: Path, rank: int, slices: Any) -> bytes:
+            return write(partial / "gone" if rank == 1 else partial, rank, slices)
+
+        saving.checkpoint.write_slices = broken
+        saver.begin(TrainState(step=2), slices_of(me.index, 2), {"w": (2 * NUM,)})
+        saver._written.exception(timeout=30)
+        me.barrier()
+        try:
+            saver.advance(me.gather([saver.progress()])[:, 0])
+        except EnvironmentFailure as error:
+            return str(error)
+        return "saved"
+
+
+def test_one_rank_that_fails_is_told_on_all_at_the_next_step(tmp_path: Path) -> None:
+    told = run_ranks(fails_on_rank_1, 2, tmp_path)
+    assert told[0] == told[1]
+    assert "rank-00001.safetensors" in told[0]
+    assert "the one of step 1 is untouched" in told[0]
+    assert checkpoint.newest_valid(tmp_path) == 1
+    assert not checkpoint.partial_of(tmp_path, 2).exists()
+
+
+def killed_before_it_is_valid(folder: Path) -> None:
+    with joined(timeout_s=60) as me:
+        saver = Saver(folder, keep=2, overlap=True, me=me)
+        saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
+        saver.finish()
+        saver.begin(TrainState(step=2), slices_of(me.index, 2), {"w": (2 * NUM,)})
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_kill_between_begin_and_valid_leaves_the_older_one(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="died with -9"):
+        run_ranks(killed_before_it_is_valid, 2, tmp_path)
+    assert checkpoint.newest_valid(tmp_path) == 1
