@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from data_pipeline.accounts import Accounts
-from data_pipeline.schema import SourceShares, VariantStats, WordingStats
+from data_pipeline.schema import EpochTask, SourceShares, VariantStats, WordingStats
 from data_pipeline.variants.mix import SourcePlan, report
 from data_pipeline.variants.tasks import Task
 
@@ -121,6 +121,24 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
         )
         for name, found in shares.items()
     }
+
+
+def epoch_tasks(accounts: Accounts, num_epochs: int) -> list[dict[str, EpochTask]]:
+    """Each epoch's rows and trained tokens by task; a row of several variants counts for each."""
+    lines = accounts.rows(
+        f"""
+        SELECT epoch, task, count(*) AS planned, count(*) FILTER ({TRAINED}) AS realised,
+               coalesce(sum(num_trained_tokens) FILTER ({TRAINED}), 0)::BIGINT AS tokens
+        FROM (SELECT ord, epoch, split, reason, num_trained_tokens FROM renders WHERE split = 'train')
+        JOIN (SELECT ord, task FROM rows) USING (ord) GROUP BY 1, 2 ORDER BY 1, 2
+        """
+    )
+    out: dict[int, dict[str, EpochTask]] = {epoch: {} for epoch in range(num_epochs)}
+    for line in lines:
+        out.setdefault(line["epoch"], {})[line["task"]] = EpochTask(
+            planned_rows=line["planned"], realised_rows=line["realised"], trained_tokens=line["tokens"]
+        )
+    return list(out.values())
 
 
 def _fitting(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, SourcePlan]:

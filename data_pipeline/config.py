@@ -321,6 +321,13 @@ class DedupConfig(Section):
     threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of character shingles")
 
 
+class CurriculumStage(Section):
+    """Some epochs, and the tasks that take part in them: a share of each task's rows; others have none."""
+
+    epochs: int = Field(1, ge=1)
+    tasks: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
+
+
 class MixConfig(Section):
     """How many rows of each source an epoch holds (variants/mix.py says exactly how).
 
@@ -332,6 +339,9 @@ class MixConfig(Section):
         None,
         ge=1,
         description="rows in an epoch, those of sources with `epochs` included; absent: as many as there are",
+    )
+    curriculum: tuple[CurriculumStage, ...] = Field(
+        default=(), description="which tasks take part in which epochs; absent: all in all"
     )
 
 
@@ -362,6 +372,15 @@ class DataConfig(Section):
         384, ge=128, description="of the joins over all rows; beyond it they spill to disk"
     )
     part_rows: int = execution(20_000, ge=1, description="rows between two files of the work in progress")
+
+    @model_validator(mode="after")
+    def _curriculum_fills_the_epochs(self) -> Self:
+        staged = sum(stage.epochs for stage in self.mix.curriculum)
+        if staged and staged != self.epochs:
+            raise ValueError(
+                f"mix.curriculum has stages for {staged} epochs, and epochs is {self.epochs}; make them equal"
+            )
+        return self
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:

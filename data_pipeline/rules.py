@@ -1,6 +1,7 @@
 """Decisions that need the whole corpus: what is one too many, what leaks, what an epoch renders."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from data_pipeline.accounts import Accounts
 from data_pipeline.config import DataConfig
-from data_pipeline.errors import GateError
+from data_pipeline.errors import ConfigError, GateError
 from data_pipeline.parts import rows_at
 from data_pipeline.progress import say
 from data_pipeline.rows.contamination import GATE_COLUMNS
@@ -18,6 +19,7 @@ from data_pipeline.rows.near_join import make_near_table
 from data_pipeline.rows.prepare import answer_text
 from data_pipeline.rows.same_prompt import decide
 from data_pipeline.rows.split import prompt_text
+from data_pipeline.variants.curriculum import kept, shares_of_epoch
 from data_pipeline.variants.few_shot import MAX_EXAMPLES
 from data_pipeline.variants.mix import SourcePlan, copies, plan_mix
 from data_pipeline.work import Work
@@ -164,6 +166,8 @@ def plan_jobs(accounts: Accounts, config: DataConfig, *, seed: int) -> dict[str,
             )
         else:
             _take(accounts, source, share.rows_per_epoch, epochs=config.epochs, seed=seed)
+    if config.mix.curriculum:
+        plan = _apply_curriculum(accounts, config, plan, seed=seed)
     accounts.con.execute(
         "CREATE TABLE jobs AS SELECT ord, epoch, unnest(range(copies * num_variants))::INTEGER AS repeat "
         "FROM taken JOIN rows USING (ord)"
@@ -175,6 +179,53 @@ def plan_jobs(accounts: Accounts, config: DataConfig, *, seed: int) -> dict[str,
     for source in [name for name, share in plan.items() if present.get(name) and not share.rows_per_epoch]:
         say(f"data: the mix takes no row of source {source}: its share of data.mix.rows is below one row")
     return plan
+
+
+def _apply_curriculum(
+    accounts: Accounts, config: DataConfig, plan: dict[str, SourcePlan], *, seed: int
+) -> dict[str, SourcePlan]:
+    """Take out of `taken` what an epoch's stage leaves out; the plan by what is left, over all epochs.
+
+    Raises:
+        ConfigError: a stage leaves an epoch without a row.
+    """
+    accounts.con.execute("CREATE TEMP TABLE left_out (ord BIGINT, epoch INTEGER)")
+    for epoch in range(config.epochs):
+        shares = shares_of_epoch(config.mix.curriculum, epoch)
+        assert shares is not None, "the stages fill the epochs"
+        tasks = accounts.counts(
+            "SELECT task, count(*) FROM taken JOIN alive USING (ord) WHERE split = 'train' AND epoch = ? "
+            "GROUP BY 1",
+            [epoch],
+        )
+        if not any(tasks.get(task, 0) * share >= 0.5 for task, share in shares.items()):
+            raise ConfigError(
+                f"data.mix.curriculum leaves epoch {epoch} without a row: of {', '.join(shares)} there are "
+                "too few; raise their shares, or name other tasks"
+            )
+        for task in sorted(tasks):
+            ords = accounts.arrays(
+                "SELECT ord FROM taken JOIN alive USING (ord) "
+                "WHERE split = 'train' AND epoch = ? AND task = ? ORDER BY num_answer_chars, row_hash, ord",
+                [epoch, task],
+            )["ord"]
+            out = ords[~kept(len(ords), shares.get(task, 0.0), seed=seed, task=task, epoch=epoch)]
+            accounts.insert(
+                "left_out", pa.table({"ord": out, "epoch": pa.array([epoch] * len(out), pa.int32())})
+            )
+    accounts.con.execute(
+        "DELETE FROM taken USING left_out WHERE taken.ord = left_out.ord AND taken.epoch = left_out.epoch "
+        "AND taken.ord IN (SELECT ord FROM alive WHERE split = 'train')"
+    )
+    rows = accounts.counts(
+        "SELECT source, sum(copies)::BIGINT FROM taken JOIN alive USING (ord) "
+        "WHERE split = 'train' GROUP BY 1"
+    )
+    total = sum(rows.values())
+    return {
+        name: replace(share, rows_per_epoch=rows.get(name, 0), share=rows.get(name, 0) / total)
+        for name, share in plan.items()
+    }
 
 
 def _take(accounts: Accounts, source: str, rows_per_epoch: int, *, epochs: int, seed: int) -> None:

@@ -263,6 +263,14 @@ class Histogram(TypedDict):
     counts: list[int]
 
 
+class EpochTask(TypedDict):
+    """Rows of a task in an epoch: as mix and curriculum take them, and in packs; its trained tokens."""
+
+    planned_rows: int
+    realised_rows: int
+    trained_tokens: int
+
+
 class Stats(TypedDict):
     """data/stats.json."""
 
@@ -283,6 +291,7 @@ class Stats(TypedDict):
     wordings: WordingStats
     variants: dict[str, VariantStats]  # by source
     mix: dict[str, SourceShares]  # by source
+    epoch_tasks: list[dict[str, EpochTask]]  # for each epoch, by task
     diversity: dict[str, TaskDiversity]  # by task
     tokenizer: dict[str, LanguageTokens]  # by language
     vocab_size: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from data_pipeline.accounts import Accounts
-from data_pipeline.augment_stats import mix_stats, variant_stats, wording_stats
+from data_pipeline.augment_stats import epoch_tasks, mix_stats, variant_stats, wording_stats
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.safety import personal
 from data_pipeline.schema import (
@@ -94,6 +94,7 @@ def summarize(
         wordings=wording_stats(accounts, tasks),
         variants=variant_stats(accounts, [source.name for source in config.sources]),
         mix=mix_stats(accounts, decided.mix),
+        epoch_tasks=epoch_tasks(accounts, config.epochs),
         diversity={task: texts.summary() for task, texts in sorted(tally.texts.items())},
         tokenizer={language: counts.summary() for language, counts in sorted(tally.tokens.items())},
         vocab_size=vocab_size,

@@ -16,6 +16,7 @@ from data_pipeline.config import content_of, resolve_path
 from data_pipeline.errors import ConfigError, InputError
 from data_pipeline.model_folder import local_model, locate_model, model_sha256
 from data_pipeline.progress import say
+from data_pipeline.variants.curriculum import check_curriculum
 from data_pipeline.variants.tasks import task_infos
 from data_pipeline.work import FOLDER as WORK
 from eval import config as eval_config
@@ -260,6 +261,7 @@ def _check_task_names(run: Run) -> None:
         for name, info in tasks.items():
             metrics_of(name, info)
     check_goals(run.config.eval.goals, tasks)
+    check_curriculum(run.config.data.mix.curriculum, tasks)
     train_config.check_best_by(run.config.train.best_by, tasks)
 
 

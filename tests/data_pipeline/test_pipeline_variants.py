@@ -212,3 +212,42 @@ def test_a_fixed_corpus_holds_every_true_variant_in_every_epoch(tmp_path: Path) 
     for first, second in of_row:
         assert first == second
         assert len(first) == len(set(first)) > 5
+
+
+def test_a_curriculum_orders_the_tasks_over_the_epochs(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", [{"instruction": f"{s} 이 글을 줄여라.", "output": s[:9]} for s in SENTENCES])
+    write(
+        tmp_path,
+        "b.jsonl",
+        [{"instruction": f"{n} 더하기 2는?", "output": f"{n + 2}입니다."} for n in range(40)],
+    )
+    sources = [
+        {"name": name, "format": "alpaca", "path": f"{name}.jsonl", "task": task}
+        for name, task in (("a", "summarization"), ("b", "sums"))
+    ]
+    curriculum = [
+        {"epochs": 1, "tasks": {"sums": 1.0}},
+        {"epochs": 2, "tasks": {"summarization": 1.0, "sums": 0.25}},
+    ]
+    config = config_of(tmp_path, sources, epochs=3, mix={"curriculum": curriculum})
+    ledger, _, stats = built(tmp_path, config)
+    rows = Counter(task for _, task in {(line["row_id"], line["task"]) for line in ledger})
+    found = [
+        {task: (counts["planned_rows"], counts["realised_rows"]) for task, counts in epoch.items()}
+        for epoch in stats["epoch_tasks"]
+    ]
+    quarter = round(rows["sums"] / 4)
+    assert found[0] == {"sums": (rows["sums"], rows["sums"])}
+    assert (
+        found[1]
+        == found[2]
+        == {
+            "sums": (quarter, quarter),
+            "summarization": (rows["summarization"], rows["summarization"]),
+        }
+    )
+    for shares in stats["mix"].values():
+        assert abs(shares["planned_rows_share"] - shares["realised_rows_share"]) < 0.005
+    wrong = hunmin("data", config, "--run", tmp_path / "wrong", "data.epochs=2")
+    assert wrong.returncode == 2
+    assert "stages for 3 epochs, and epochs is 2" in wrong.stderr
