@@ -414,7 +414,7 @@ def test_what_each_task_took_and_answers_on_the_way(build_page: Callable[..., st
                 if line["kind"] == "train":
                     del line[key]
 
-    page = text_of(build_page())
+    page = text_of(build_page()).replace("\N{NO-BREAK SPACE}", " ")
     assert "감성30.2 %25.0 %" in page
     assert "Arithmetic17.5 GFLOP/s" in page
     assert "Skipped updates1" in page
