@@ -216,16 +216,17 @@ def test_an_ablation_of_the_task_prefix_side_by_side(config: Path, finished: tup
     found = run_diff(finished[0], folder)
     assert found["config"] == ["data.augment.task_prefix: False -> True"]
     assert found["stages"] == {"data": "differs", "train": "differs", "eval": "differs"}
-    assert found["counts"]["train rows"][0] == found["counts"]["train rows"][1] > 0
+    assert min(found["counts"]["trained tokens"]) > 0
     own = [json.loads((run / "eval/scores.json").read_text())["tasks"] for run in (finished[0], folder)]
+    assert {row["task"] for row in found["scores"]} == own[0].keys() | own[1].keys()
     for row in found["scores"]:
-        scores = [tasks[row["task"]]["metrics"][row["metric"]] for tasks in own]
-        assert (row["only_first"], row["only_second"]) == (0, 0)
-        assert [row["first"]["value"], row["second"]["value"]] == pytest.approx(
-            [score["systems"]["tuned"]["value"] for score in scores]
-        )
         assert row["delta"]["value"] == pytest.approx(row["second"]["value"] - row["first"]["value"])
         assert row["delta"]["low"] <= row["delta"]["value"] <= row["delta"]["high"]
+        # A prefix makes rows longer, and seq_len is small here: some may be in one run alone.
+        for side, tasks in (("first", own[0]), ("second", own[1])):
+            score = tasks[row["task"]]["metrics"][row["metric"]]
+            if not row[f"only_{side}"]:
+                assert row[side]["value"] == pytest.approx(score["systems"]["tuned"]["value"])
 
 
 def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tuple[Path, str]) -> None:
