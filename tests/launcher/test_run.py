@@ -299,8 +299,8 @@ def test_a_run_goes_on_from_another_with_new_tokens(config: Path, finished: tupl
     manifests = [folder / "train/manifest.json" for folder in (finished[0], second)]
     first, run = (json.loads(path.read_text()) for path in manifests)
     (parent,) = run["extra"]["lineage"]
-    assert parent["run"] == "finished"
+    assert parent["run"] == "small", "by its name, wherever its folder is"
     assert parent["train_content_sha256"] == first["content_sha256"]
     card = (export / "README.md").read_text()
-    assert "2. `finished`" in card
+    assert "2. `small`" in card
     assert str(config.parent) not in card + (export / "hunmin.json").read_text()
