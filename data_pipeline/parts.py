@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from data_pipeline import sources
 from data_pipeline.artifact import whole
 from data_pipeline.build import Build
-from data_pipeline.packing.encode import RENDERED, encode
+from data_pipeline.packing.encode import RENDERED, encode, encode_unseen
 from data_pipeline.packing.gather import BATCH_ROWS, IDS
 from data_pipeline.rows.prepare import PREPARED, prepare
 from data_pipeline.schema import HELDOUT
@@ -23,7 +23,7 @@ from data_pipeline.work import MAX_PART_ROWS, Work, first_ord, part_number, part
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
 STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
 GROUP_ROWS = 1024  # rows that a worker holds at a time
-ASKED = pa.schema([field for field in HELDOUT if field.name not in ("seen_task", "seen_wording")])
+ASKED = HELDOUT.remove(HELDOUT.get_field_index("seen_task"))  # of the whole corpus, known at the end
 _KEYS = [name for name in PREPARED.names if name in RENDERED.names or name in ASKED.names]
 
 
@@ -142,11 +142,14 @@ def encode_part(part: int, *, build: Build, work: Work) -> dict[str, Any]:
                     pending.append(line)
             light.write_table(pa.Table.from_pylist(group, schema=RENDERED))
             tally.add(group, is_byte=is_byte)
-            answers = [
-                _asked(line) for line in group if line["split"] == "heldout" and line.get("reason") is None
+            asked_rows = [
+                asked_row
+                for line in group
+                if line["split"] == "heldout" and line.get("reason") is None
+                for asked_row in _asked(line, build)
             ]
-            if answers:
-                heldout.write_table(pa.Table.from_pylist(answers, schema=ASKED))
+            if asked_rows:
+                heldout.write_table(pa.Table.from_pylist(asked_rows, schema=ASKED))
             while len(pending) >= BATCH_ROWS:
                 ids.write_batch(_ids(pending[:BATCH_ROWS]))
                 pending = pending[BATCH_ROWS:]
@@ -162,11 +165,14 @@ def _ids(lines: list[dict[str, Any]]) -> pa.RecordBatch:
     )
 
 
-def _asked(line: dict[str, Any]) -> dict[str, Any]:
-    """A line of heldout.parquet: the row as prepared, with what was drawn for it."""
+def _asked(line: dict[str, Any], build: Build) -> Iterator[dict[str, Any]]:
+    """A row's lines of heldout.parquet: as prepared, with what was drawn for it; and in a held-out wording."""
     row = line["row"]
-    drawn = {name: line[name] for name in ("messages", "wording_id", "wrapper", "constraints", "references")}
-    return row | drawn | {"transforms": [*row["transforms"], *line["transforms"]]}
+    for asked, seen in ((line, True), (encode_unseen(row, build=build), False)):
+        if asked is not None:
+            drawn = ("messages", "wording_id", "wrapper", "constraints", "references")
+            transforms = {"transforms": [*row["transforms"], *asked["transforms"]], "seen_wording": seen}
+            yield row | {name: asked[name] for name in drawn} | transforms
 
 
 def _jobs(work: Work, part: int) -> dict[int, list[tuple[int, int]]]:

@@ -78,7 +78,8 @@ LEDGER = pa.schema(
 # rejected.parquet: every record that was read and not kept.
 REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())])
 
-# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}.
+# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}. A row whose task
+# has a held-out wording that is true of it has two lines: the second in that wording, `seen_wording` false.
 HELDOUT = pa.schema([*ROW, ("seen_task", pa.bool_()), ("seen_wording", pa.bool_())])
 
 # Packed shards (Arrow IPC stream). Schema metadata `hunmin` holds PackMetadata as JSON.
@@ -94,9 +95,11 @@ PACKS = pa.schema(
 )
 
 # samples.parquet: one line per (system, sample). Systems: base, tuned, and the trivial baselines.
+# reworded.parquet, of the same columns: the tuned model's answers to the rows that were asked again in a held-out
+# wording.
 SAMPLES = pa.schema(
     [
-        ("sample_id", pa.string()),  # row_id/turn
+        ("sample_id", pa.string()),  # row_id/turn, of a row asked again row_id/turn/wording_id
         ("row_id", pa.string()),
         ("turn", pa.int32()),  # which assistant turn of the row is asked, 0-based
         ("system", pa.string()),  # base | tuned | majority | copy | first_sentence
@@ -381,14 +384,32 @@ class MetricScores(TypedDict):
     note: NotRequired[str]
 
 
+class WordingMetric(TypedDict):
+    """The tuned model by one metric on the same rows, asked in a trained and in a held-out wording."""
+
+    unit: str
+    seen: Interval
+    unseen: Interval
+    delta: Interval  # unseen minus seen, paired bootstrap
+
+
+class WordingScores(TypedDict):
+    """What held-out wordings change, over the rows of a task that were asked twice."""
+
+    n: int
+    wordings: int  # how many held-out wordings were drawn
+    metrics: dict[str, WordingMetric]
+
+
 class TaskScores(TypedDict):
-    """One task's scores."""
+    """One task's scores, in wordings that training draws from; `unseen_wordings` where some are held out."""
 
     n: int
     languages: dict[str, int]
     metrics: dict[str, MetricScores]
     stop_rate: dict[str, float]  # by system, models only
     length_ratio: dict[str, float]  # answer characters / reference characters
+    unseen_wordings: NotRequired[WordingScores]
 
 
 class RivalScore(TypedDict):

@@ -81,7 +81,7 @@ def write_rejected(accounts: Accounts, path: Path) -> Written:
 
 
 def write_heldout(accounts: Accounts, path: Path, *, work: Work, tasks: dict[str, TaskInfo]) -> Written:
-    """heldout.parquet: the row as prepared with the messages as rendered.
+    """heldout.parquet: rows as prepared with the messages as rendered; a second line in a held-out wording.
 
     Args:
         accounts: with `placed`.
@@ -102,7 +102,5 @@ def write_heldout(accounts: Accounts, path: Path, *, work: Work, tasks: dict[str
             for batch in pq.ParquetFile(work.path("heldout", part)).iter_batches():
                 table = pa.Table.from_batches([batch])
                 seen = pa.array([task in trained for task in table.column("task").to_pylist()], pa.bool_())
-                # Validation and held-out rows draw from the wordings that training draws from.
-                wording = pa.array([True] * len(table), pa.bool_())
-                heldout.write(table.append_column("seen_task", seen).append_column("seen_wording", wording))
+                heldout.write(table.append_column("seen_task", seen).select(schema.names))
     return Written(heldout.num_rows, heldout.sha256)

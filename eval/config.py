@@ -6,8 +6,8 @@ from pydantic import Field
 
 from data_pipeline.config import Section, execution
 
-STAGE_VERSION = 2
-REPORT_STAGE_VERSION = 3
+STAGE_VERSION = 3
+REPORT_STAGE_VERSION = 4
 
 
 System = Literal["base", "majority", "copy", "first_sentence"]
@@ -42,6 +42,11 @@ class EvalConfig(Section):
         default="auto", description="auto: vllm where there is a GPU and it is installed, else hf"
     )
     max_samples_per_task: int | None = Field(default=None, ge=1, description="drawn with the seed")
+    unseen_wordings: int = Field(
+        default=50,
+        ge=0,
+        description="samples of a task that the tuned model answers in a held-out wording too",
+    )
     bootstrap_samples: int = Field(default=1000, ge=1)
     goals: tuple[GoalConfig, ...] = Field(
         default=(), description="what the run is to show, checked at its end"

@@ -1,12 +1,15 @@
 """The eval stage: ask base and tuned model the held-out rows, and score the answers. Read this first.
 
 data/heldout.parquet -> samples -> a pool of actors -> answers -> scores -> eval/samples.parquet, scores.json
+                     -> the same rows in held-out wordings, to the tuned model -> eval/reworded.parquet
 """
 
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +31,16 @@ from data_pipeline.packing.template import Renderer, load_tokenizer
 from data_pipeline.progress import say
 from data_pipeline.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
 from eval.config import STAGE_VERSION, EvalConfig
-from eval.engines.base import GenerationSettings, context_length
+from eval.engines.base import Generation, GenerationSettings, context_length
 from eval.engines.choice import capability, choose, has_vllm, precision, versions
 from eval.goals import judge
 from eval.models import check_tokenizer, model_refs
-from eval.pool import Prompt, answer, make_groups
+from eval.pool import Group, ModelRef, Prompt, answer, make_groups
 from eval.prompts import Sample, baseline_answers, draw, make_samples, render
 from eval.scores.base import Answer
 from eval.scores.labelled import LabelExtractor
 from eval.scores.table import Scored, metrics_of, score_table, score_task
+from eval.wordings import compare_wordings, draw_again
 
 __all__ = ["SYSTEMS", "run", "score_table"]
 
@@ -87,11 +91,9 @@ def run(
     renderer = Renderer(tokenizer)
     models = model_refs(base=base, train_dir=train_dir, train=train)
 
-    drawn = draw(make_samples(rows, tasks), per_task=config.max_samples_per_task, seed=seed)
     room = min(context_length(model.path) for model in models) - config.max_new_tokens
-    prompts, skipped = render(drawn, renderer=renderer, max_prompt_tokens=room)
-    samples = [sample for sample in drawn if sample.sample_id in prompts]
-    _say_what_is_asked(samples, skipped)
+    asked = _choose(rows, tasks, config=config, seed=seed, renderer=renderer, max_prompt_tokens=room)
+    _say_what_is_asked(asked)
 
     settings = GenerationSettings(
         max_new_tokens=config.max_new_tokens,
@@ -102,36 +104,55 @@ def run(
         engine=engine,
         dtype=precision(num_gpus),
     )
-    groups = make_groups(
-        [Prompt(sample.sample_id, prompts[sample.sample_id]) for sample in samples],
-        models=models,
-        settings=settings,
-        batch_size=config.batch_size,
-        parts_dir=out_dir / "parts",
+    groups = _groups(
+        asked, models, settings=settings, batch_size=config.batch_size, parts_dir=out_dir / "parts"
     )
     generations = answer(
         groups, settings=settings, num_actors=config.num_actors, num_cpus=num_cpus, num_gpus=num_gpus
     )
-    answers = baseline_answers(samples, majority=read_majority(data_dir / "stats.json"))
-    for system, by_sample in generations.items():
-        found = [by_sample[sample.sample_id] for sample in samples]
-        answers[system] = [Answer(_text(tokenizer, one.ids), len(one.ids), one.stopped) for one in found]
+    said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
+    answers = baseline_answers(asked.samples, majority=read_majority(data_dir / "stats.json"))
+    answers |= {system: [found[one.sample_id] for one in asked.samples] for system, found in said.items()}
 
-    scored = _score(samples, answers, metrics, num_resamples=config.bootstrap_samples, seed=seed)
-    table = samples_table(samples, answers=answers, prompts=prompts, tasks=tasks, scored=scored)
-    task_scores = {task: one.scores for task, one in scored.items()}
+    bootstrap = {"num_resamples": config.bootstrap_samples, "seed": seed}
+    scored = _score(asked.samples, answers, metrics, **bootstrap)
+    compared = compare_wordings(
+        asked.samples, asked.again, answers=said.get("tuned", {}), metrics=metrics, **bootstrap
+    )
+    for task, wording_scores in compared.scores.items():
+        scored[task].scores["unseen_wordings"] = wording_scores
+    tables = {
+        "samples.parquet": samples_table(
+            asked.samples,
+            answers=answers,
+            prompts=asked.prompts,
+            tasks=tasks,
+            values={
+                system: [one for task in scored.values() for one in task.per_sample[system]]
+                for system in SYSTEMS
+            },
+        ),
+        "reworded.parquet": samples_table(
+            asked.again,
+            answers={"tuned": [said["tuned"][one.sample_id] for one in asked.again]},
+            prompts=asked.prompts,
+            tasks=tasks,
+            values={"tuned": [compared.per_sample[one.sample_id] for one in asked.again]},
+        ),
+    }
     scores = Scores(
         schema_version=SCHEMA_VERSION,
         seed=seed,
         systems=SYSTEMS,
         engine={"name": engine, "dtype": settings.dtype},
         models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
-        tasks=task_scores,
+        tasks={task: one.scores for task, one in scored.items()},
         goals=[
             judge(goal, scored[goal.task].scores if goal.task in scored else None) for goal in config.goals
         ],
     )
-    write_parquet(out_dir / "samples.parquet", table)
+    for name, table in tables.items():
+        write_parquet(out_dir / name, table)
     write_json(out_dir / "scores.json", scores)
     manifest = commit(
         out_dir,
@@ -139,16 +160,76 @@ def run(
         stage_version=STAGE_VERSION,
         parents=parents,
         config_sha256=config_sha256,
-        content_sha256=content_sha256(table, scores),
-        counts={"samples": len(samples), "tasks": len(scored), "skipped": skipped},
-        files=[out_dir / "samples.parquet", out_dir / "scores.json"],
-        rows={"samples.parquet": table.num_rows},
+        content_sha256=content_sha256(tables, scores),
+        counts={
+            "samples": len(asked.samples),
+            "reworded": len(asked.again),
+            "tasks": len(scored),
+            "skipped": asked.skipped,
+            "skipped_reworded": asked.skipped_again,
+        },
+        files=[out_dir / name for name in (*tables, "scores.json")],
+        rows={name: table.num_rows for name, table in tables.items()},
         seconds=time.monotonic() - started,
         extra={"engine": {**scores["engine"], "versions": versions(engine)}},
     )
     if (out_dir / "parts").exists():
         shutil.rmtree(out_dir / "parts")
     return manifest
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked: held-out rows, and some of them again in a held-out wording, both in canonical order."""
+
+    samples: list[Sample]
+    again: list[Sample]  # of the tuned model only
+    prompts: dict[str, list[int]]  # ids, by sample id
+    skipped: dict[str, int]  # samples that cannot be asked, by reason
+    skipped_again: dict[str, int]
+
+
+def _choose(
+    rows: Sequence[Mapping[str, Any]],
+    tasks: Mapping[str, TaskInfo],
+    *,
+    config: EvalConfig,
+    seed: int,
+    renderer: Renderer,
+    max_prompt_tokens: int,
+) -> _Asked:
+    seen = make_samples([row for row in rows if row["seen_wording"]], tasks)
+    drawn = draw(seen, per_task=config.max_samples_per_task, seed=seed)
+    prompts, skipped = render(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
+    samples = [sample for sample in drawn if sample.sample_id in prompts]
+    unseen = make_samples([row for row in rows if not row["seen_wording"]], tasks)
+    drawn = draw_again(samples, unseen, per_task=config.unseen_wordings, seed=seed)
+    more, skipped_again = render(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
+    again = [sample for sample in drawn if sample.sample_id in more]
+    return _Asked(samples, again, prompts | more, skipped, skipped_again)
+
+
+def _groups(
+    asked: _Asked,
+    models: Sequence[ModelRef],
+    *,
+    settings: GenerationSettings,
+    batch_size: int,
+    parts_dir: Path,
+) -> list[Group]:
+    """Both models answer the samples; the tuned one those in held-out wordings too."""
+    tuned = [model for model in models if model.system == "tuned"]
+    return [
+        group
+        for samples, answering in ((asked.samples, models), (asked.again, tuned))
+        for group in make_groups(
+            [Prompt(sample.sample_id, asked.prompts[sample.sample_id]) for sample in samples],
+            models=answering,
+            settings=settings,
+            batch_size=batch_size,
+            parts_dir=parts_dir,
+        )
+    ]
 
 
 def _verify(stage_dir: Path, names: tuple[str, ...], *, cure: str) -> Manifest:
@@ -172,19 +253,30 @@ def read_majority(path: Path) -> dict[str, str]:
     return {task: info["majority_answer"] for task, info in stats["tasks"].items()}
 
 
-def _say_what_is_asked(samples: Sequence[Sample], skipped: Mapping[str, int]) -> None:
+def _say_what_is_asked(asked: _Asked) -> None:
+    if asked.again:
+        say(
+            f"eval: {len(asked.again)} of the {len(asked.samples)} held-out samples are asked in a held-out "
+            "wording too"
+        )
+    skipped = Counter(asked.skipped) + Counter(asked.skipped_again)
     if skipped:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items()))
         say(
             f"eval: {sum(skipped.values())} samples cannot be asked ({reasons}); "
             "a lower eval.max_new_tokens leaves more room for a prompt"
         )
-    if not samples:
+    if not asked.samples:
         say("eval: no held-out sample to ask, so there are no scores; raise data.split.heldout")
 
 
-def _text(tokenizer: Any, ids: list[int]) -> str:
-    return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+def _answers(by_sample: Mapping[str, Generation], tokenizer: Any) -> dict[str, Answer]:
+    """Generated ids as texts, by sample id."""
+
+    def text(ids: list[int]) -> str:
+        return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    return {name: Answer(text(one.ids), len(one.ids), one.stopped) for name, one in by_sample.items()}
 
 
 def _score(
@@ -218,14 +310,21 @@ def samples_table(
     answers: Mapping[str, Sequence[Answer]],
     prompts: Mapping[str, Sequence[int]],
     tasks: Mapping[str, TaskInfo],
-    scored: Mapping[str, Scored],
+    values: Mapping[str, Sequence[Mapping[str, float]]],
 ) -> pa.Table:
-    """schema.SAMPLES: a line per system and sample, systems in the order of SYSTEMS."""
+    """schema.SAMPLES: a line per system and sample, systems in the order of SYSTEMS.
+
+    Args:
+        samples: in canonical order.
+        answers: by system, in the samples' order.
+        prompts: ids by sample id.
+        tasks: by name.
+        values: the metrics of each sample, by system, in the samples' order.
+    """
     extractors = {name: LabelExtractor(info["labels"]) for name, info in tasks.items() if info["labels"]}
     rows = []
-    for system in SYSTEMS if samples else []:
-        values = [one for task in scored.values() for one in task.per_sample[system]]  # in samples' order
-        for sample, said, metrics in zip(samples, answers[system], values, strict=True):
+    for system in [name for name in SYSTEMS if name in answers and samples]:
+        for sample, said, metrics in zip(samples, answers[system], values[system], strict=True):
             extract = extractors.get(sample.task)
             rows.append(
                 {
@@ -250,7 +349,8 @@ def samples_table(
     return pa.Table.from_pylist(rows, schema=SAMPLES)
 
 
-def content_sha256(table: pa.Table, scores: Scores) -> str:
+def content_sha256(tables: Mapping[str, pa.Table], scores: Scores) -> str:
     """Hash of what was found: the samples and the scores, without the place of the models."""
     models = {system: {"sha256": model["sha256"]} for system, model in scores["models"].items()}
-    return sha256_json({"samples": table_sha256(table), "scores": {**scores, "models": models}})
+    found = {name: table_sha256(table) for name, table in tables.items()}
+    return sha256_json({"tables": found, "scores": {**scores, "models": models}})

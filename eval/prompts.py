@@ -19,7 +19,7 @@ _SENTENCE = re.compile(r".*?[.!?…][\"'”’)\]]*(?=\s|$)|.+")  # without DOTA
 class Sample:
     """One assistant turn to be answered, after the true turns before it."""
 
-    sample_id: str  # row_id/turn
+    sample_id: str  # row_id/turn; in a held-out wording row_id/turn/wording_id
     row_id: str
     turn: int  # counted over the row's assistant messages
     task: str
@@ -50,7 +50,7 @@ def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Itera
         question = _last_user(messages[:index])
         fields = row["fields"] or {}
         yield Sample(
-            sample_id=f"{row['row_id']}/{turn}",
+            sample_id=f"{row['row_id']}/{turn}" + ("" if row["seen_wording"] else f"/{row['wording_id']}"),
             row_id=row["row_id"],
             turn=turn,
             task=row["task"],

@@ -118,7 +118,9 @@ def _print_pack(out: Console, shown: ShownPack, *, ids: bool) -> None:
 def _print_heldout(out: Console, line: dict[str, Any]) -> None:
     seen = "seen" if line["seen_task"] else "not seen"
     _say(out, f"{line['row_id']} is held out: eval asks it, nothing trains on it; its task {line['task']}")
-    _say(out, f"is {seen} in training. Wording: {line['wording_id'] or 'its own instruction'}")
+    wording = line["wording_id"] or "its own instruction"
+    trained = "" if line["seen_wording"] else ", which nothing is trained in"
+    _say(out, f"is {seen} in training. Wording: {wording}{trained}")
     for message in line["messages"]:
         out.print()
         _say(out, f"{message['role']}:")

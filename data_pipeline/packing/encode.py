@@ -59,20 +59,49 @@ def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dic
     except RowRefused as refused:
         out |= {"reason": refused.reason, "detail": refused.detail, "transforms": [], "constraints": []}
         return out | {"wording_id": drawn.wording_id, "wrapper": drawn.wrapper}
-    return out | {
+    return (
+        out
+        | _as_drawn(row, drawn, rendered)
+        | {
+            "num_tokens": len(rendered.input_ids),
+            "num_trained_tokens": rendered.num_trained_tokens,
+            "num_chars": sum(len(m["content"]) for m in drawn.messages),
+            "instruction": drawn.instruction,
+            "examples": drawn.examples,
+            "input_ids": rendered.input_ids,
+            "labels": rendered.labels,
+        }
+    )
+
+
+def encode_unseen(row: dict[str, Any], *, build: Build) -> dict[str, Any] | None:
+    """A held-out row asked in a held-out wording of its task: `row`, and what was drawn for it.
+
+    None where no held-out wording is true of the row, or its prompt does not fit.
+
+    Args:
+        row: a line of PREPARED of the held-out split.
+        build: of this run.
+    """
+    drawn = _draw(row, build, 0, 0, examples=None, plain=True, heldout=True)
+    if drawn.wording_id is None:
+        return None
+    try:
+        drawn, rendered = _fitted(drawn, build)
+    except RowRefused:  # the row itself is asked in another wording, or counted as refused
+        return None
+    return {"row": row} | _as_drawn(row, drawn, rendered)
+
+
+def _as_drawn(row: dict[str, Any], drawn: Drawn, rendered: Rendered) -> dict[str, Any]:
+    """What was drawn, in columns of the ledger and of heldout.parquet."""
+    return {
         "wording_id": drawn.wording_id,
         "wrapper": drawn.wrapper,
         "constraints": drawn.constraints,
         "transforms": [*drawn.transforms, *(f"untrained_turn:{turn}" for turn in rendered.untrained_turns)],
-        "num_tokens": len(rendered.input_ids),
-        "num_trained_tokens": rendered.num_trained_tokens,
-        "num_chars": sum(len(m["content"]) for m in drawn.messages),
         "messages": drawn.messages,
-        "instruction": drawn.instruction,
-        "examples": drawn.examples,
         "references": drawn.references or row["references"],
-        "input_ids": rendered.input_ids,
-        "labels": rendered.labels,
     }
 
 
@@ -84,6 +113,7 @@ def _draw(
     *,
     examples: ExamplePool | None,
     plain: bool = False,
+    heldout: bool = False,
 ) -> Drawn:
     return draw(
         row | {"attests": build.attests[row["source"]]},
@@ -94,6 +124,7 @@ def _draw(
         repeat=repeat,
         examples=examples,
         plain=plain or row["split"] != "train",
+        heldout=heldout,
     )
 
 

@@ -72,6 +72,7 @@ def draw(
     repeat: int,
     examples: ExamplePool | None,
     plain: bool = False,
+    heldout: bool = False,
 ) -> Drawn:
     """A row as it stands in an epoch.
 
@@ -85,6 +86,8 @@ def draw(
         examples: of the train split; None gives no row worked examples.
         plain: of validation and held-out rows: the wording of epoch 0 beside the answer as it is, nothing
             reworded, no wrapper but the task's prefix.
+        heldout: its wording is one that training never draws from; without an effect on a row that asks
+            in words of its own.
     """
     task = task_of(tasks, row["task"])
     if plain:
@@ -95,7 +98,7 @@ def draw(
         request = requests[repeat % len(requests)]
     else:
         chance = Chance(seed, row["row_id"], epoch, repeat)
-        request = _draw_request(row, task, augment=augment, chance=chance, plain=plain)
+        request = _draw_request(row, task, augment=augment, chance=chance, plain=plain, heldout=heldout)
     if row["messages"]:
         return _draw_chat(row, request, task, augment=augment, chance=chance)
     return _draw_fields(row, request, task, augment=augment, chance=chance, examples=examples)
@@ -112,13 +115,21 @@ def _plain(augment: AugmentConfig) -> AugmentConfig:
 
 
 def _draw_request(
-    row: dict[str, Any], task: Task, *, augment: AugmentConfig, chance: Chance, plain: bool = False
+    row: dict[str, Any],
+    task: Task,
+    *,
+    augment: AugmentConfig,
+    chance: Chance,
+    plain: bool = False,
+    heldout: bool = False,
 ) -> _Request:
     """One true form of a row: its own instruction, that reworded, or a wording of its task."""
     own = _own_instruction(row)
     if own is None:
         at = chance if augment.wordings else replace(chance, epoch=0, repeat=0)
-        choice = draw_choice(task, row, seed=at.seed, epoch=at.epoch, repeat=at.repeat, plain=plain)
+        choice = draw_choice(
+            task, row, seed=at.seed, epoch=at.epoch, repeat=at.repeat, plain=plain, heldout=heldout
+        )
         return _Request(choice.instruction, choice) if choice else _Request(None)
     if not chance.happens("reword", augment.rewordings):
         return _Request(own)

@@ -31,20 +31,16 @@ class Choice:
     label: str | None = None  # that eval finds in the answer; None where it holds none
 
 
-def true_choices(task: Task, row: dict[str, Any]) -> list[Choice]:
-    """Every wording that is true of a row and not held out, in the bank's order.
+def true_choices(task: Task, row: dict[str, Any], *, heldout: bool = False) -> list[Choice]:
+    """Every wording that is true of a row, in the bank's order.
 
     Args:
         task: the row's.
         row: a line of schema.ROW; `attests` holds what its source attests, where that is known. A row with
             an instruction of its own, or with messages, gets none.
+        heldout: of the wordings that nothing is trained in, instead of those that are trained.
     """
-    return _choices(task, row, [wording for wording in task.wordings if not wording.heldout])
-
-
-def heldout_choices(task: Task, row: dict[str, Any]) -> list[Choice]:
-    """Every held-out wording that is true of a row, in the bank's order."""
-    return _choices(task, row, [wording for wording in task.wordings if wording.heldout])
+    return _choices(task, row, [wording for wording in task.wordings if wording.heldout == heldout])
 
 
 def choice_of(task: Task, row: dict[str, Any], wording_id: str) -> Choice | None:
@@ -55,7 +51,14 @@ def choice_of(task: Task, row: dict[str, Any], wording_id: str) -> Choice | None
 
 
 def draw_choice(
-    task: Task, row: dict[str, Any], *, seed: int, epoch: int, repeat: int, plain: bool = False
+    task: Task,
+    row: dict[str, Any],
+    *,
+    seed: int,
+    epoch: int,
+    repeat: int,
+    plain: bool = False,
+    heldout: bool = False,
 ) -> Choice | None:
     """One of `true_choices`, each as likely as another; None where there is none.
 
@@ -70,11 +73,12 @@ def draw_choice(
         repeat: which copy of the row in its epoch.
         plain: leave out the wordings whose answer a renderer writes; what is asked to be scored by its own
             label or reference is asked so.
+        heldout: as in `true_choices`.
     """
     if _asks_already(row):
         return None
     facts = _Facts(row)
-    bank = [one for one in task.wordings if not one.heldout and not (plain and one.answer)]
+    bank = [one for one in task.wordings if one.heldout == heldout and not (plain and one.answer)]
     drawn = stable_hash("wording", seed, row["row_id"], epoch, repeat)
     for wording in _shuffled(bank, drawn):
         choice = _choice(task, wording, facts)

@@ -113,7 +113,7 @@ def verdict(metric: MetricScores) -> str:
 
     Otherwise `unclear`, as where there is no interval or are fewer than MIN_SAMPLES samples.
     """
-    return _verdict(metric, metric["delta"])
+    return _verdict_of(metric["delta"], metric["n"], metric["higher_is_better"])
 
 
 def above_baselines(metric: MetricScores) -> bool | None:
@@ -125,15 +125,16 @@ def above_baselines(metric: MetricScores) -> bool | None:
     over = metric.get("over", {})
     if not baselines or not over.keys() >= set(baselines):
         return None
-    return all(_verdict(metric, over[name]) == "better" for name in baselines)
+    n, higher = metric["n"], metric["higher_is_better"]
+    return all(_verdict_of(over[name], n, higher) == "better" for name in baselines)
 
 
-def _verdict(metric: MetricScores, delta: Interval | None) -> str:
-    if metric["n"] < MIN_SAMPLES or delta is None or delta["low"] is None or delta["high"] is None:
+def _verdict_of(delta: Interval | None, n: int, higher_is_better: bool) -> str:
+    if n < MIN_SAMPLES or delta is None or delta["low"] is None or delta["high"] is None:
         return "unclear"
     if delta["low"] <= 0 <= delta["high"]:
         return "unclear"
-    return "better" if (delta["low"] > 0) == metric["higher_is_better"] else "worse"
+    return "better" if (delta["low"] > 0) == higher_is_better else "worse"
 
 
 def scores(results: Scores) -> list[Section]:
@@ -195,7 +196,26 @@ def _task(index: int, name: str, found: TaskScores) -> Section:
         "length_ratio": {
             name: found["length_ratio"][name] for name in MODELS if name in found["length_ratio"]
         },
+        "unseen": _unseen(found),
     }
+
+
+def _unseen(found: TaskScores) -> Section | None:
+    """The tuned model's scores in held-out wordings, a row a metric; None where none was asked."""
+    wordings = found.get("unseen_wordings")
+    if wordings is None:
+        return None
+    rows = [
+        {
+            "name": name,
+            "verdict": _verdict_of(
+                metric["delta"], wordings["n"], found["metrics"][name]["higher_is_better"]
+            ),
+            **metric,
+        }
+        for name, metric in wordings["metrics"].items()
+    ]
+    return {"n": wordings["n"], "wordings": wordings["wordings"], "metrics": rows}
 
 
 def _without_note(metric: MetricScores) -> Section:

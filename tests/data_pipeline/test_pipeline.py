@@ -12,6 +12,7 @@ import yaml
 from data_pipeline.packing.shards import read_shards, shard_metadata
 from data_pipeline.packing.template import load_tokenizer
 from data_pipeline.schema import IGNORE_INDEX
+from data_pipeline.variants.tasks import load_tasks
 
 NUM_REVIEWS = 90
 
@@ -197,6 +198,27 @@ def test_splits_share_no_family_and_wordings_change_with_the_epoch(built: Path) 
         "instruction",
         "conversation",
     }
+
+
+def test_held_out_rows_are_asked_in_held_out_wordings_too(built: Path) -> None:
+    bank = {f"sentiment/{one.id}": one for one in load_tasks(None)["sentiment"].wordings}
+    lines = pq.read_table(built / "heldout.parquet").to_pylist()
+    seen = {line["row_id"]: line for line in lines if line["seen_wording"]}
+    again = {line["row_id"]: line for line in lines if not line["seen_wording"]}
+    assert len(seen) + len(again) == len(lines)
+    assert again.keys() == {row_id for row_id, line in seen.items() if line["source"] == "reviews"}
+    for row_id, line in again.items():
+        other = seen[row_id]
+        assert bank[line["wording_id"]].heldout
+        assert not bank[other["wording_id"]].heldout
+        assert line["messages"][0]["content"] != other["messages"][0]["content"]
+        assert line["messages"][1:] == other["messages"][1:]
+        assert line["references"] == other["references"]
+    assert len({line["wording_id"] for line in again.values()}) > 1
+    trained = pq.read_table(built / "rows.parquet").column("wording_id").to_pylist()
+    assert not any(bank[one].heldout for one in trained if one in bank)
+    splits = json.loads((built / "stats.json").read_text())["splits"]
+    assert splits["heldout"]["rows"] == len(seen), "a row that is asked twice is one row"
 
 
 def test_a_second_start_does_nothing_and_says_why(built: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from eval_stages import TASKS, Stages, heldout_row, make_stages, user
+from eval_stages import TASKS, Stages, default_rows, heldout_row, make_stages, user
 from transformers import PreTrainedTokenizerFast
 
 from data_pipeline.artifact import Manifest, commit, files_below, load_manifest, verify
@@ -51,8 +51,19 @@ def evaluated(ray_local: None, stages: Stages, tmp_path_factory: pytest.TempPath
 
 def test_the_stage_is_committed_and_its_parts_are_gone(evaluated: Path) -> None:
     manifest = verify(evaluated, cure="")
-    assert {path.name for path in evaluated.iterdir()} == {"manifest.json", "samples.parquet", "scores.json"}
-    assert manifest.counts == {"samples": 13, "tasks": 2, "skipped": {}}
+    assert {path.name for path in evaluated.iterdir()} == {
+        "manifest.json",
+        "samples.parquet",
+        "reworded.parquet",
+        "scores.json",
+    }
+    assert manifest.counts == {
+        "samples": 13,
+        "reworded": 0,
+        "tasks": 2,
+        "skipped": {},
+        "skipped_reworded": {},
+    }
     assert manifest.stage == "eval"
 
 
@@ -116,6 +127,41 @@ def test_another_place_and_one_actor_find_the_same(
     assert first is not None
     assert again.content_sha256 == first.content_sha256
     assert scores_in(tmp_path / "eval")["models"] != scores_in(evaluated)["models"]  # their paths
+
+
+def test_held_out_wordings_are_asked_beside_and_change_no_other_score(
+    evaluated: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = default_rows()
+    again = [
+        row
+        | {
+            "messages": [user(f"어느 쪽인가요?\n\n{row['fields']['input']}"), row["messages"][1]],
+            "wording_id": "sentiment/ko-10",
+            "seen_wording": False,
+        }
+        for row in rows
+        if row["task"] == "sentiment"
+    ]
+    stages = make_stages(tmp_path / "run", tokenizer, rows=rows + again)
+    config = CONFIG.model_copy(update={"unseen_wordings": 3})
+    manifest = evaluate(stages, tmp_path / "eval", config)
+    assert "3 of the 13 held-out samples are asked in a held-out wording too" in capsys.readouterr().out
+    assert (manifest.counts["samples"], manifest.counts["reworded"]) == (13, 3)
+    lines = pq.read_table(tmp_path / "eval" / "reworded.parquet").to_pylist()
+    assert [line["system"] for line in lines] == ["tuned"] * 3
+    assert all(line["sample_id"] == f"{line['row_id']}/0/sentiment/ko-10" for line in lines)
+    assert all(line["prompt"].startswith("어느 쪽인가요?") for line in lines)
+    assert all(set(dict(line["scores"])) == {"accuracy", "exact_match"} for line in lines)
+    assert pq.read_table(tmp_path / "eval" / "samples.parquet").equals(
+        pq.read_table(evaluated / "samples.parquet")
+    )
+    tasks = scores_in(tmp_path / "eval")["tasks"]
+    wordings = tasks["sentiment"].pop("unseen_wordings")
+    assert tasks == scores_in(evaluated)["tasks"]
+    assert (wordings["n"], wordings["wordings"]) == (3, 1)
+    mean = sum(dict(line["scores"])["accuracy"] for line in lines) / 3
+    assert wordings["metrics"]["accuracy"]["unseen"]["value"] == pytest.approx(mean)
 
 
 def test_nothing_held_out_is_said_and_no_crash(

@@ -12,7 +12,7 @@ from data_pipeline.rows.normalize import normalize_draft
 from data_pipeline.sources import expand, read
 from data_pipeline.text.korean import language_of
 from data_pipeline.variants.tasks import Wording, attests_of, load_tasks
-from data_pipeline.variants.wordings import Choice, draw_choice, heldout_choices, true_choices
+from data_pipeline.variants.wordings import Choice, draw_choice, true_choices
 
 TASKS = load_tasks(None)
 AXES = ("expression", "tone", "complexity", "language", "domain", "format")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_pipeline.variants.tasks import Task, load_tasks
-from data_pipeline.variants.wordings import heldout_choices, true_choices
+from data_pipeline.variants.wordings import true_choices
 
 TASKS = load_tasks(None)
 AXES = {"expression", "tone", "complexity", "language", "domain", "format"}
@@ -278,7 +278,7 @@ def test_every_wording_is_true_of_some_answer(name: str) -> None:
     found = {
         choice.wording_id
         for one in rows
-        for choice in [*true_choices(task, one), *heldout_choices(task, one)]
+        for choice in [*true_choices(task, one), *true_choices(task, one, heldout=True)]
     }
     assert sorted({f"{name}/{wording.id}" for wording in task.wordings} - found) == []
 
@@ -300,7 +300,7 @@ def test_no_wording_gives_the_label_away(name: str, labels: tuple[str, ...], lan
     sets = []
     for label in labels:
         asked = labelled(label, given=given_text, language=language, labels="/".join(labels))
-        choices = [*true_choices(TASKS[name], asked), *heldout_choices(TASKS[name], asked)]
+        choices = [*true_choices(TASKS[name], asked), *true_choices(TASKS[name], asked, heldout=True)]
         sets.append({choice.wording_id for choice in choices})
     assert all(found == sets[0] for found in sets)
     assert len(sets[0]) >= 8
@@ -310,7 +310,10 @@ def test_wordings_of_two_labels_are_not_for_sources_of_three() -> None:
     for labels, language in (("긍정/부정/중립", "ko"), ("positive/negative/neutral", "en")):
         named = labels.split("/")
         asked = labelled(named[0], labels=labels, language=language, attests=attested("sentiment"))
-        choices = [*true_choices(TASKS["sentiment"], asked), *heldout_choices(TASKS["sentiment"], asked)]
+        choices = [
+            *true_choices(TASKS["sentiment"], asked),
+            *true_choices(TASKS["sentiment"], asked, heldout=True),
+        ]
         for choice in choices:
             told = [label in choice.instruction for label in named]
             assert all(told) or not any(told[:2]), choice.instruction

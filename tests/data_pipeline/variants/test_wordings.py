@@ -12,7 +12,6 @@ from data_pipeline.variants.wordings import (
     Choice,
     choice_of,
     draw_choice,
-    heldout_choices,
     true_choices,
 )
 
@@ -113,13 +112,13 @@ def test_rows_that_ask_themselves_get_no_wording() -> None:
     own = row("답", instruction="요약해 주세요.")
     chat = row("답") | {"messages": [{"role": "user", "content": "안녕", "train": False}]}
     for asked in (own, chat):
-        assert true_choices(BANK, asked) == heldout_choices(BANK, asked) == []
+        assert true_choices(BANK, asked) == true_choices(BANK, asked, heldout=True) == []
         assert draw_choice(BANK, asked, seed=0, epoch=0, repeat=0) is None
 
 
 def test_held_out_wordings_are_paired_apart() -> None:
-    assert ids(heldout_choices(BANK, row("짧은 답"))) == ["kept", "kept_short"]
-    assert ids(heldout_choices(BANK, row("이 답은 열 글자보다 깁니다."))) == ["kept"]
+    assert ids(true_choices(BANK, row("짧은 답"), heldout=True)) == ["kept", "kept_short"]
+    assert ids(true_choices(BANK, row("이 답은 열 글자보다 깁니다."), heldout=True)) == ["kept"]
 
 
 def test_a_choice_tells_what_was_verified_and_how_its_answer_came_about() -> None:

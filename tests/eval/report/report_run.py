@@ -258,6 +258,24 @@ def _sentiment_scores() -> dict[str, Any]:
         },
         "stop_rate": {"base": 0.0, "tuned": 1.0},
         "length_ratio": {"base": 9.5, "tuned": 1.0},
+        "unseen_wordings": {
+            "n": 12,
+            "wordings": 3,
+            "metrics": {
+                "accuracy": {
+                    "unit": "%",
+                    "seen": _interval(83.3, 66.7, 100.0),
+                    "unseen": _interval(58.3, 33.3, 83.3),
+                    "delta": _interval(-25.0, -50.0, -8.3),
+                },
+                "macro_f1": {
+                    "unit": "ratio",
+                    "seen": _interval(0.829, 0.6, 1.0),
+                    "unseen": _interval(0.571, 0.3, 0.8),
+                    "delta": _interval(-0.258, -0.5, 0.01),
+                },
+            },
+        },
     }
 
 
