@@ -166,7 +166,7 @@ def _ids(lines: list[dict[str, Any]]) -> pa.RecordBatch:
 
 
 def _asked(line: dict[str, Any], build: Build) -> Iterator[dict[str, Any]]:
-    """A row's lines of heldout.parquet: as prepared, with what was drawn for it; and in a held-out wording."""
+    """A row's lines of heldout.parquet: as prepared, with what was drawn; and in a held-out wording."""
     row = line["row"]
     for asked, seen in ((line, True), (encode_unseen(row, build=build), False)):
         if asked is not None:

@@ -78,8 +78,8 @@ LEDGER = pa.schema(
 # rejected.parquet: every record that was read and not kept.
 REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())])
 
-# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}. A row whose task
-# has a held-out wording that is true of it has two lines: the second in that wording, `seen_wording` false.
+# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}. A row of which
+# a held-out wording of its task is true has two lines: the second in that wording, `seen_wording` false.
 HELDOUT = pa.schema([*ROW, ("seen_task", pa.bool_()), ("seen_wording", pa.bool_())])
 
 # Packed shards (Arrow IPC stream). Schema metadata `hunmin` holds PackMetadata as JSON.
@@ -95,7 +95,7 @@ PACKS = pa.schema(
 )
 
 # samples.parquet: one line per (system, sample). Systems: base, tuned, and the trivial baselines.
-# reworded.parquet, of the same columns: the tuned model's answers to the rows that were asked again in a held-out
+# reworded.parquet, of the same columns: the tuned model's answers to rows that were asked again in a held-out
 # wording.
 SAMPLES = pa.schema(
     [

@@ -282,7 +282,7 @@ def test_wordings_that_never_pair_lack_an_answer_or_a_source_that_attests(
 ) -> None:
     paired = {choice.wording_id for _, choice in pairs}
     for row in rows:
-        paired |= {choice.wording_id for choice in heldout_choices(TASKS[row["task"]], row)}
+        paired |= {choice.wording_id for choice in true_choices(TASKS[row["task"]], row, heldout=True)}
     with_rows = {row["task"] for row in rows}
     assert with_rows == TASKS.keys() - {"safe_response"}  # no corpus here holds answers to harmful requests
     unexplained = []
