@@ -2,6 +2,7 @@
 
 DIR/config.yaml      complete; its paths are relative to itself, so the folder may be moved
 DIR/model/           a transformers folder: a hub snapshot, a copy, or a converted GGUF
+DIR/tokenizer/       where the config names another model's
 DIR/corpus/SOURCE/   the files of each source, under the names that its rows will carry
 DIR/tasks/, DIR/template/, DIR/classifier/   where the config names some of its own
 DIR/fetched.json     what was brought, with sha256; written last
@@ -20,7 +21,7 @@ from data_pipeline.artifact import sha256_file, write_atomic, write_json
 from data_pipeline.config import DataConfig, ModelConfig, SourceConfig, resolve_path
 from data_pipeline.errors import EnvironmentFailure, InputError
 from data_pipeline.inputs import check, inputs_sha256
-from data_pipeline.model_folder import MODEL_FILES, locate_model, model_sha256
+from data_pipeline.model_folder import LINEAGE, MODEL_FILES, TOKENIZER_FILES, locate_model, model_sha256
 from data_pipeline.packing.builtin import BUILT_IN
 from data_pipeline.progress import progress, say
 from data_pipeline.sources import expand
@@ -60,7 +61,12 @@ def fetch(config_path: Path, overrides: list[str], *, to: Path | None) -> Path:
     folder = (to or Path("fetched") / config.name).resolve()
     before = _open(folder)
     model = None if config.model.path is None else locate_model(config.model.path, base=base)
-    items = [*_model_items(model), *_source_items(config.data, base), *_settings_items(config.data, base)]
+    items = [
+        *_model_items(model),
+        *_tokenizer_items(config.model, base),
+        *_source_items(config.data, base),
+        *_settings_items(config.data, base),
+    ]
     _drop_stale(folder, before, keep={item.target for item in items})
     files = _bring(items, folder)
     brought = folder / "config.yaml"
@@ -97,6 +103,22 @@ def _model_items(model: Path | None) -> Iterator[Item]:
     _check_weights(model)
     for path in sorted({path for pattern in MODEL_FILES for path in model.glob(pattern)}):
         yield Item("model", path, f"model/{path.name}")
+
+
+def _tokenizer_items(model: ModelConfig, base: Path) -> Iterator[Item]:
+    """Another model's tokenizer, and no weights of that.
+
+    Raises:
+        InputError: there is none.
+    """
+    if model.tokenizer is None:
+        return
+    folder = locate_model(model.tokenizer, base=base, weights=False)
+    found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern) if path.name != LINEAGE}
+    if not found & {folder / "tokenizer.json", folder / "tokenizer.model"}:
+        raise InputError(f"model.tokenizer: {folder} has no tokenizer.json; name a model's folder or hub id")
+    for path in sorted(found):
+        yield Item("tokenizer", path, f"tokenizer/{path.name}")
 
 
 def _check_weights(model: Path) -> None:
@@ -175,8 +197,8 @@ def _moved(config: RunConfig, base: Path) -> RunConfig:
         path = folders if source.format == "parallel" else folders[0]
         templates = None if source.templates is None else f"templates/{source.name}.yaml"
         # What came from the hub lies here as files, which have no subset or split.
-        here = {"path": path, "templates": templates, "subset": None, "hub_split": HUB_SPLIT}
-        sources.append(source.model_copy(update=here))
+        moved = {"path": path, "templates": templates, "subset": None, "hub_split": HUB_SPLIT}
+        sources.append(source.model_copy(update=moved))
     template, safety = _template_file(config.data, base), config.data.safety
     data = config.data.model_copy(
         update={
@@ -188,7 +210,8 @@ def _moved(config: RunConfig, base: Path) -> RunConfig:
             "template": config.data.template if template is None else f"template/{template.name}",
         }
     )
-    model = config.model if config.model.path is None else config.model.model_copy(update={"path": "model"})
+    here = {"path": config.model.path and "model", "tokenizer": config.model.tokenizer and "tokenizer"}
+    model = config.model.model_copy(update=here)
     return config.model_copy(update={"data": data, "model": model, "base": "."})
 
 
@@ -270,7 +293,7 @@ def _compare(config: RunConfig, base: Path, model: Path | None, brought: Path) -
         InputError: it does not: a file lies in the folder that no fetch brought.
     """
     moved, folder = load(brought, [])
-    here = config.model if model is None else ModelConfig(path=str(model))
+    here = config.model if model is None else config.model.model_copy(update={"path": str(model)})
     same = inputs_sha256(config.data, here, base=base) == inputs_sha256(moved.data, moved.model, base=folder)
     if model is not None:
         same = same and model_sha256(str(model), base=base) == model_sha256("model", base=folder)

@@ -19,7 +19,7 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> Plan:
 
     Raises:
         ConfigError: the config is wrong.
-        InputError: the model is not on this machine.
+        InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
 
     """
     from trainer.plan import plan
@@ -39,13 +39,22 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> Plan:
 def _architecture(config: RunConfig, base: Path) -> Any:
     from transformers import AutoConfig
 
+    from data_pipeline.packing.template import load_tokenizer
+    from data_pipeline.packing.vocabulary import chosen_tokenizer
     from trainer.model import scratch_config
+    from trainer.vocab import num_embeddings
 
     model = config.model
     if model.from_scratch is not None:
         return scratch_config(model.from_scratch, vocab_size=model.from_scratch.vocab_size)
     assert model.path is not None, "one of the two"
-    return AutoConfig.from_pretrained(locate_model(model.path, base=base))
+    folder = locate_model(model.path, base=base, weights=False)
+    architecture = AutoConfig.from_pretrained(folder)
+    if model.remakes_vocabulary:
+        text = architecture.get_text_config()
+        own, chosen = load_tokenizer(folder), chosen_tokenizer(model, base=base, quiet=True)
+        text.vocab_size = num_embeddings(chosen, own, num_rows=text.vocab_size)
+    return architecture
 
 
 def as_json(plan: Plan) -> str:

@@ -34,7 +34,8 @@ def config_findings(path: Path, *, num_gpus: int, runs: Path) -> list[Finding]:
         return [_failed(str(path), error)]
     return [
         inputs(config, base),
-        model(config, base, path),
+        model("model", config.model.path, base, path),
+        *([model("tokenizer", config.model.tokenizer, base, path)] if config.model.tokenizer else []),
         *workers(config, num_gpus),
         space(config, base, runs),
     ]
@@ -55,21 +56,20 @@ def inputs(config: RunConfig, base: Path) -> Finding:
     return Finding(SECTION, "inputs", "ok", f"{len(config.data.sources)} sources can be read")
 
 
-def model(config: RunConfig, base: Path, path: Path) -> Finding:
-    """Whether the model is on this machine."""
-    wanted = config.model.path
+def model(what: str, wanted: str | None, base: Path, path: Path) -> Finding:
+    """Whether the model, or the one whose tokenizer is wanted, is on this machine."""
     if wanted is None:
-        return Finding(SECTION, "model", "ok", "from scratch, nothing to fetch")
+        return Finding(SECTION, what, "ok", "from scratch, nothing to fetch")
     try:
         if names_gguf(wanted):
-            return Finding(SECTION, "model", "ok", f"{gguf_file(wanted, base=base)}; converted once by a run")
+            return Finding(SECTION, what, "ok", f"{gguf_file(wanted, base=base)}; converted once by a run")
         folder = local_model(wanted, base) or _in_hub_cache(wanted)
     except HunminError as error:
-        return _failed("model", error)
+        return _failed(what, error)
     if folder is None:
         text = f"{wanted} is neither a folder nor in the hub's cache here"
-        return Finding(SECTION, "model", "missing", text, f"hunmin fetch {path}")
-    return Finding(SECTION, "model", "ok", str(folder))
+        return Finding(SECTION, what, "missing", text, f"hunmin fetch {path}")
+    return Finding(SECTION, what, "ok", str(folder))
 
 
 def _in_hub_cache(name: str) -> Path | None:

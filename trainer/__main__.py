@@ -20,11 +20,15 @@ from data_pipeline.config import ModelConfig
 from data_pipeline.errors import ConfigError, HunminError, InputError
 from data_pipeline.lock import run_lock
 from data_pipeline.model_folder import local_model, model_sha256
+from data_pipeline.packing.template import load_tokenizer
+from data_pipeline.packing.vocabulary import count_differing_ids
 from data_pipeline.progress import say
 from trainer.config import TrainConfig, content_sha256
 from trainer.job import Job, begin, finish
 from trainer.loop import train
 from trainer.metrics import shown
+
+TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 
 
 def load_job(run_dir: Path) -> Job:
@@ -52,6 +56,7 @@ def load_job(run_dir: Path) -> Job:
         parents["model"] = model_sha256(model.path, base=base)
         if (local := local_model(model.path, base)) is not None:
             model = model.model_copy(update={"path": str(local.resolve())})
+            _check_tokenizer(model, local, run_dir / "data")
     return Job(
         config=config,
         model=model,
@@ -61,6 +66,23 @@ def load_job(run_dir: Path) -> Job:
         parents=parents,
         config_sha256=config_sha256,
     )
+
+
+def _check_tokenizer(model: ModelConfig, folder: Path, data_dir: Path) -> None:
+    """`hunmin run` makes data/ anew for another model; here somebody changed the config beside it.
+
+    Raises:
+        InputError: data/ was cut with ids that are not the model's.
+
+    """
+    if model.remakes_vocabulary or not any((folder / name).exists() for name in TOKENIZERS):
+        return
+    cut, own = (load_tokenizer(where).get_vocab() for where in (data_dir / "tokenizer", folder))
+    if differing := count_differing_ids(cut, own):
+        raise InputError(
+            f"{data_dir} was cut with another tokenizer: {differing} of its {len(cut)} ids are other tokens "
+            f"in {folder}; make it anew: hunmin data {data_dir.parent / 'config.yaml'}"
+        )
 
 
 def main(argv: list[str]) -> int:

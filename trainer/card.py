@@ -119,6 +119,12 @@ def _corpus(stats: Stats | None) -> str:
     )
 
 
+def _warmup(config: TrainConfig) -> str:
+    if config.warmup_steps is not None:
+        return f"{config.warmup_steps:,} steps"
+    return f"{config.warmup_ratio:g} of the steps"
+
+
 def _training(facts: CardFacts) -> str:
     config = facts.config
     settings = [
@@ -126,7 +132,7 @@ def _training(facts: CardFacts) -> str:
         ("steps without an update", f"{facts.counts['skipped_steps']:,}"),
         ("packs per step", config.global_batch_size),
         ("learning rate", f"{config.learning_rate:g}, {config.schedule}"),
-        ("warm-up", f"{config.warmup_ratio:g} of the steps"),
+        ("warm-up", _warmup(config)),
         ("weight decay", f"{config.weight_decay:g}"),
         ("loss weighting", f"each {config.loss_weighting} the same"),
         (

@@ -152,9 +152,15 @@ class Saver:
         told = [text for text in self._me.gather_texts("" if error is None else one_line(error)) if text]
         if not told:
             return
-        newest = checkpoint.newest_step(self._checkpoints)
-        left = "there is no older one" if newest is None else f"the one of step {newest} is untouched"
         raise EnvironmentFailure(
-            f"the checkpoint cannot be written ({told[0]}); {left}: make the disk writable, with room, and "
-            "run the same command again"
+            f"the checkpoint cannot be written ({told[0]}); {self._what_is_left()}: make the disk writable, "
+            "with room, and run the same command again"
         ) from error
+
+    def _what_is_left(self) -> str:
+        """Of older checkpoints, in words; the disk that failed may not be there to be asked."""
+        try:
+            newest = checkpoint.newest_step(self._checkpoints)
+        except OSError as error:
+            return f"older ones cannot be seen now ({one_line(error)})"
+        return "there is no older one" if newest is None else f"the one of step {newest} is untouched"

@@ -53,16 +53,20 @@ def vocab_map(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, *, num
 
     """
     known, wanted = old.get_vocab(), new.get_vocab()
-    adds_only = all(wanted.get(token) == number for token, number in known.items())
-    size = max(wanted.values()) + 1
-    sources: list[list[int]] = [[] for _ in range(size)]
+    sources: list[list[int]] = [[] for _ in range(max(wanted.values()) + 1)]
     for token, number in wanted.items():
         same = known.get(token)
         sources[number] = _pieces(new, old, token) if same is None else [same]
-    if adds_only:
-        sources += [[number] for number in range(size, num_rows)]
+    sources += [[number] for number in range(len(sources), num_embeddings(new, old, num_rows=num_rows))]
     num_kept = sum(token in known for token in wanted)
     return VocabMap(sources, num_kept=num_kept, num_new=len(wanted) - num_kept)
+
+
+def num_embeddings(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, *, num_rows: int) -> int:
+    """Rows of the embeddings that follow the new vocabulary; arguments as for `vocab_map`."""
+    known, wanted = old.get_vocab(), new.get_vocab()
+    adds_only = all(wanted.get(token) == number for token, number in known.items())
+    return max(max(wanted.values()) + 1, num_rows if adds_only else 0)
 
 
 def _pieces(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, token: str) -> list[int]:

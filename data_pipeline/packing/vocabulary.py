@@ -11,12 +11,13 @@ from data_pipeline.packing.template import load_tokenizer
 from data_pipeline.progress import say
 
 
-def chosen_tokenizer(model: ModelConfig, *, base: Path) -> PreTrainedTokenizerFast:
+def chosen_tokenizer(model: ModelConfig, *, base: Path, quiet: bool = False) -> PreTrainedTokenizerFast:
     """The tokenizer of a model that is not from scratch: its own or `model.tokenizer`, with `add_tokens`.
 
     Args:
         model: with a `path`.
         base: the folder that relative paths start from.
+        quiet: do not say how many of `add_tokens` are new.
 
     Raises:
         InputError: its ids are not the model's, and the config does not declare that they are mapped; or a
@@ -39,7 +40,8 @@ def chosen_tokenizer(model: ModelConfig, *, base: Path) -> PreTrainedTokenizerFa
         new = [token for token in model.add_tokens if token not in known]
         # Not special: a special token in a row's text stays text, and the model could never learn these.
         chosen.add_tokens([AddedToken(token, special=False, normalized=False) for token in new])
-        say(f"data: {len(new)} of {len(model.add_tokens)} model.add_tokens are new to the tokenizer")
+        if not quiet:
+            say(f"data: {len(new)} of {len(model.add_tokens)} model.add_tokens are new to the tokenizer")
     return chosen
 
 

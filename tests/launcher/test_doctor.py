@@ -254,6 +254,8 @@ def test_a_temporary_folder_too_long_for_sockets(monkeypatch: pytest.MonkeyPatch
         ("path: a.jsonl|path: b.jsonl", "inputs", "wrong", "did you mean a.jsonl"),
         ("{from_scratch: {hidden_size: 32, num_layers: 1, vocab_size: 600}}|{path: nobody/nothing}", "model",
          "missing", "neither a folder nor in the hub's cache"),
+        ("{from_scratch: {hidden_size: 32, num_layers: 1, vocab_size: 600}}|{path: ., tokenizer: no/such}",
+         "tokenizer", "missing", "neither a folder nor in the hub's cache"),
         ("name: t|name: t\ncluster: {num_workers: 64, gpus_per_worker: 1}", "GPUs", "missing", "asks for 64"),
         ("name: t|name: t\ncluster: {num_cpus: 4000}", "cores", "warning", "asks for 4000 cores"),
         ("hidden_size: 32|hidden_size: 65536", "disk", "warning", "parameters writes about"),

@@ -105,6 +105,32 @@ def test_the_folder_stands_alone(origin: Path, tmp_path: Path) -> None:
     assert "model/README.md" not in found
 
 
+def test_another_models_tokenizer_comes_along_without_its_weights(origin: Path, tmp_path: Path) -> None:
+    other = origin / "models" / "other"
+    shutil.copytree(origin / "models" / "tiny", other)
+    (other / "tokenizer.json").write_text('{"other": 1}')
+    path = origin / "small.yaml"
+    model = "model: {path: models/tiny, tokenizer: models/other, vocabulary: map, add_tokens: [<plan>]}"
+    path.write_text(CONFIG.replace("model: {path: models/tiny}", model), encoding="utf-8")
+    before = inputs_of(path)
+    fetch(path, [], to=tmp_path / "there")
+    shutil.rmtree(origin)
+    brought = tmp_path / "there" / "config.yaml"
+    assert inputs_of(brought) == before
+    found = load(brought, [])[0].model
+    assert (found.tokenizer, found.vocabulary, found.add_tokens) == ("tokenizer", "map", ("<plan>",))
+    assert (brought.parent / "tokenizer" / "tokenizer.json").read_text() == '{"other": 1}'
+    assert not list((brought.parent / "tokenizer").glob("*.safetensors"))
+
+
+def test_a_folder_without_a_tokenizer_is_one_line(origin: Path, tmp_path: Path) -> None:
+    path = origin / "small.yaml"
+    changed = "model: {path: models/tiny, tokenizer: corpus, vocabulary: map}"
+    path.write_text(CONFIG.replace("model: {path: models/tiny}", changed), encoding="utf-8")
+    with pytest.raises(InputError, match=r"model\.tokenizer: .*corpus has no tokenizer\.json"):
+        fetch(path, [], to=tmp_path / "there")
+
+
 def test_templates_and_what_came_from_the_hub_are_files_of_the_folder(
     origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

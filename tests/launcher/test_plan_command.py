@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models
+from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 REPO = Path(__file__).parents[2]
 QUICKSTART = REPO / "configs/quickstart.yaml"
@@ -58,6 +60,26 @@ def test_numbers(tmp_path: Path) -> None:
     adapted = numbers("train.lora.rank=4", cwd=tmp_path)
     assert adapted["num_trained_parameters"] < adapted["num_parameters"] == found["num_parameters"]
     assert adapted["memory"]["peak"] < found["memory"]["peak"]
+
+
+def test_a_grown_vocabulary_is_counted(tmp_path: Path) -> None:
+    sizes: Any = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    vocab = {"a": 0, "b": 1, "<eos>": 2}
+    tokenizer = Tokenizer(models.WordLevel(vocab, unk_token="a"))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<eos>").save_pretrained(tmp_path / "model")
+    LlamaConfig(vocab_size=8, tie_word_embeddings=True, **sizes).save_pretrained(tmp_path / "model")
+    model = f"path: {tmp_path / 'model'}"
+    own = numbers(f"model={{{model}}}", cwd=tmp_path)["num_parameters"]
+    padded = numbers(f"model={{{model}, add_tokens: [<x>]}}", cwd=tmp_path)["num_parameters"]
+    assert padded == own, "it takes a row of the padding"
+    tokens = ", ".join(f"<x{number}>" for number in range(7))
+    grown = numbers(f"model={{{model}, add_tokens: [{tokens}]}}", cwd=tmp_path)["num_parameters"]
+    assert grown == own + 2 * 16, "ten tokens: two rows more than the eight"
 
 
 def test_text_and_finished_data(tmp_path: Path) -> None:

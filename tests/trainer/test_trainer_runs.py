@@ -16,13 +16,16 @@ from typing import Any
 import psutil
 import pytest
 import yaml
-from rank_helpers import make_data
+from rank_helpers import make_data, make_tokenizer
 from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig
 
 from data_pipeline.artifact import load_manifest, verify
 from data_pipeline.config import ModelConfig
 from data_pipeline.errors import EnvironmentFailure, InputError, StopRequested
+from data_pipeline.packing.template import load_tokenizer
 from trainer import metrics
+from trainer.__main__ import load_job
 from trainer.config import TrainConfig, content_sha256
 
 NUM_STEPS = 40
@@ -179,6 +182,20 @@ def test_rank_contract_is_asked_for(tmp_path: Path) -> None:
     assert b"RANK" in done.stderr
     assert b"torchrun" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_data_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
+    """Of the same size: the ids would all be in range, and mean other words."""
+    make_run(tmp_path)
+    vocab_size = len(load_tokenizer(tmp_path / "data/tokenizer"))
+    make_tokenizer(tmp_path / "model", vocab_size=vocab_size)
+    LlamaConfig(vocab_size=vocab_size).save_pretrained(tmp_path / "model")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG | {"model": {"path": "model"}}))
+    assert load_job(tmp_path).model.path == str(tmp_path / "model")
+    described = (tmp_path / "model/tokenizer.json").read_text()
+    (tmp_path / "model/tokenizer.json").write_text(described.replace("<x0>", "<y0>").replace("<x1>", "<y1>"))
+    with pytest.raises(InputError, match=r"2 of its \d+ ids are other tokens .*hunmin data"):
+        load_job(tmp_path)
 
 
 @pytest.mark.usefixtures("ray_local")

@@ -1,5 +1,6 @@
 """Checkpoints written beside the training, on real ranks and on disks that fail."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -149,6 +150,27 @@ def no_room(folder: Path) -> bool:
         saver = Saver(folder, keep=2, overlap=True, me=me)
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
         return saver.progress() == saving.IDLE and checkpoint.newest_step(folder) == 1
+
+
+def save_where_the_disk_is_gone(folder: Path) -> str:
+    def lost(checkpoints: Path) -> int | None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(checkpoints))
+
+    with joined(timeout_s=60) as me:
+        checkpoint.newest_step = lost  # a mount cannot be taken away here
+        folder.write_text("no folder")
+        with pytest.raises(EnvironmentFailure) as failure:
+            Saver(folder, keep=1, overlap=False, me=me).begin(
+                TrainState(step=1), iter(slices_of(0, 1)), {"w": (2 * NUM,)}
+            )
+        return str(failure.value)
+
+
+def test_a_disk_that_is_gone_is_one_message_too(tmp_path: Path) -> None:
+    (told,) = run_ranks(save_where_the_disk_is_gone, 1, tmp_path / "checkpoints")
+    assert told.startswith("the checkpoint cannot be written (")
+    assert "older ones cannot be seen now" in told
+    assert "run the same command again" in told
 
 
 def test_without_room_for_a_copy_it_is_written_at_once(tmp_path: Path) -> None:
