@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data_pipeline.rows.reasons import EMPTY_ANSWER, SWITCHABLE
+from data_pipeline.text.languages import Language
 
 
 class Section(BaseModel):
@@ -146,7 +147,7 @@ class SourceConfig(Section):
     attests: tuple[str, ...] = Field((), description="what it says of every answer: domain:news")
     task: str | None = None
     domain: str | None = None
-    language: str | None = Field(None, description="of the answers; detected where absent")
+    language: Language | None = Field(None, description="of the answers; detected where absent")
     synthetic: bool = False
     columns: dict[str, str] = Field(default_factory=dict)
     labels: dict[str, str] = Field(default_factory=dict)
@@ -160,11 +161,22 @@ class SourceConfig(Section):
     delimiter: str | None = Field(None, description="CSV, TSV: detected from the suffix where absent")
     quoted: bool | None = Field(None, description="fields stand in double quotes; absent: yes for , and ;")
     header: tuple[str, ...] | None = Field(None, description="column names of a table without a header line")
-    languages: tuple[str, str] | None = Field(None, description="parallel, gettext: [source, target]")
+    languages: tuple[Language, Language] | None = Field(
+        None, description="parallel, gettext: [source, target]"
+    )
     directions: Literal["forward", "backward", "both"] = "forward"
     subset: str | None = Field(None, description="hub: which configuration of the data set")
     hub_split: str = Field("train", description="hub: which of its splits")
     max_records: int | None = Field(None, ge=1, description="read no more records from each file")
+
+    @model_validator(mode="after")
+    def _weight_is_of_the_share(self) -> Self:
+        if self.epochs is not None and "weight" in self.model_fields_set and self.weight != 1.0:
+            raise ValueError(
+                f"weight {self.weight:g} stands beside epochs {self.epochs:g}, which already say how many of "
+                "its rows an epoch takes; remove one of them"
+            )
+        return self
 
 
 class SplitConfig(Section):
@@ -379,6 +391,15 @@ class DataConfig(Section):
         if staged and staged != self.epochs:
             raise ValueError(
                 f"mix.curriculum has stages for {staged} epochs, and epochs is {self.epochs}; make them equal"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _rows_are_shared_by_some(self) -> Self:
+        if self.mix.rows is not None and all(source.epochs is not None for source in self.sources):
+            raise ValueError(
+                f"mix.rows is {self.mix.rows}, and every source has epochs, which say how many rows an epoch "
+                "holds; remove mix.rows, or the epochs of a source"
             )
         return self
 

@@ -16,6 +16,7 @@ from data_pipeline.progress import say
 from data_pipeline.schema import TaskInfo
 from data_pipeline.text.constraints import check_of, scale_of
 from data_pipeline.text.labels import slot_problem
+from data_pipeline.text.languages import Language
 
 DEFAULT_TASK = "instruction"  # of rows whose source names none
 DEFAULT_CHAT_TASK = "conversation"
@@ -49,8 +50,8 @@ def check_attested(text: str) -> str:
 class When(Section):
     """What must be so of a row before a wording is tried on it; nothing given, nothing asked."""
 
-    language: str | None = Field(None, description="of the answer that is trained: ko, en")
-    input_language: str | None = Field(None, description="of the input")
+    language: Language | None = Field(None, description="of the answer that is trained: ko, en")
+    input_language: Language | None = Field(None, description="of the input")
     input: bool | None = Field(None, description="the row has an input, or has none")
     labels: tuple[str, ...] = Field((), description="the source's set of labels is this one")
     scale: str | None = Field(None, description="the source's ratings are on this scale, as 1-10")
@@ -68,7 +69,7 @@ class Wording(Section):
     """
 
     id: str
-    language: str = Field(description="of the wording itself")
+    language: Language = Field(description="of the wording itself")
     axis: Axis
     text: str = Field(min_length=1)
     heldout: bool = Field(False, description="never trained on; eval asks in it")
@@ -104,7 +105,7 @@ class Renderer(Section):
     pair behind a colon where one follows: {label:이라고/라고}. Where it cannot write, its wordings are left.
     """
 
-    language: str = Field(description="of the answers it writes")
+    language: Language = Field(description="of the answers it writes")
     answers: dict[str, str] = Field(default_factory=dict)
     text: str | None = None
     scales: dict[str, int] = Field(
@@ -130,7 +131,7 @@ class Task(Section):
     name: str
     prefix: str | None = None
     domain: str = "general"
-    languages: tuple[str, ...] = ()
+    languages: tuple[Language, ...] = ()
     labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("rougeL", "chrf")
     wordings: tuple[Wording, ...] = ()
