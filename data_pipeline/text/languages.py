@@ -15,8 +15,8 @@ wa wo xh yi yo za zh zu
 """
 TWO_LETTERS = frozenset(_ISO_639_1.split())
 UNNAMED = frozenset({"und", "other"})
-# What people write for a language: codes of countries, and of three letters where there are two. Of these "kr"
-# is a language too, Kanuri, whose code of three letters is kau.
+# What people write for a language: codes of countries, or of three letters where there are two.
+# "kr" is a language too, Kanuri, whose code of three letters is kau.
 MISTAKEN = {
     "kr": "ko",
     "kor": "ko",

@@ -14,13 +14,17 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from data_pipeline.errors import InputError
+from data_pipeline.sources.columnar import columnar_kind
+from data_pipeline.sources.gettext import catalogue_records
 from data_pipeline.sources.read import FORMATS
 from data_pipeline.sources.tables import JSON_SUFFIXES
 from data_pipeline.sources.text import lines, text_dialect
-from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source
-from launcher.init.json_files import detect_json
+from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, unit_of
+from launcher.init.json_files import detect_columnar, detect_json
 from launcher.init.tables import DELIMITERS, TABLE_SUFFIXES, detect_table
 
+CATALOGUE_SUFFIXES = (".po", ".pot")
+BOTH_WAYS = "directions: both gives two rows a pair; forward or backward gives one"
 _ENCODINGS = ("utf-8", "cp949", "utf-16-le", "utf-16-be")
 
 
@@ -104,7 +108,8 @@ def _typed_by_a_person(text: str) -> bool:
 def _is_pair(paths: Sequence[Path], hints: Hints) -> bool:
     if hints.format is not None:
         return hints.format == "parallel"
-    plain = [path for path in paths if path.suffix.lower() not in (*JSON_SUFFIXES, *TABLE_SUFFIXES)]
+    known = (*JSON_SUFFIXES, *TABLE_SUFFIXES, *CATALOGUE_SUFFIXES)
+    plain = [path for path in paths if path.suffix.lower() not in known and not columnar_kind(str(path))]
     return len(paths) == len(plain) == 2 and not any(
         _is_json_text(path, hints) or _delimiter_of_plain(path, hints) for path in paths
     )
@@ -143,11 +148,40 @@ def _pair(paths: Sequence[Path], hints: Hints) -> Detected:
         encoding=encoding,
     )
     seen = (f"line-parallel text, {counts[0]} lines, {languages[0]} and {languages[1]}, {encoding}",)
-    decide = ("directions: both gives two rows a pair; forward or backward gives one",)
-    return Detected(source, seen, decide, language="ko")
+    return Detected(source, seen, (BOTH_WAYS,), language="ko")
+
+
+def _catalogue(path: Path, hints: Hints) -> Detected:
+    """A gettext catalogue; its languages by what stands in it."""
+    encoding = encoding_of(path, hints)
+    probe = make_source(format="gettext", path=str(path), languages=("en", "ko"), encoding=encoding)
+    entries = [record.value for record in catalogue_records(unit_of(path, probe), probe)]
+    done = [entry for entry in entries if entry.msgstr and not entry.obsolete and not entry.fuzzy]
+    if not done:
+        raise InputError(f"{path}: {len(entries)} entries, and none has a finished translation")
+    languages = tuple(
+        language_among(texts) for texts in zip(*((e.msgid, e.msgstr) for e in done), strict=True)
+    )
+    if languages[0] == languages[1] or not set(languages) <= {"ko", "en"}:
+        raise InputError(
+            f"{path}: its messages seem to be {languages[0]} and their translations {languages[1]}; init "
+            "knows ko and en. Write the config by hand: format: gettext, languages: [source, target]"
+        )
+    source = probe.model_copy(
+        update={"task": hints.task or "translation", "languages": languages, "directions": "both"}
+    )
+    seen = (
+        f"gettext, {len(entries)} entries, {len(done)} with a finished translation, "
+        f"{languages[0]} and {languages[1]}, {encoding}",
+    )
+    return Detected(source, seen, (BOTH_WAYS,), language="ko")
 
 
 def _one(path: Path, hints: Hints) -> Detected:
+    if columnar_kind(str(path)):
+        return detect_columnar(path, hints)
+    if path.suffix.lower() in CATALOGUE_SUFFIXES:
+        return _catalogue(path, hints)
     encoding = encoding_of(path, hints)
     known = replace(hints, encoding=encoding)
     suffix = path.suffix.lower()

@@ -1,4 +1,4 @@
-"""JSON files of the user's: conversations, Alpaca, Natural Instructions, records with keys of their own."""
+"""JSON, Parquet and Arrow files of the user's: conversations, Alpaca, trees, or keys of their own."""
 
 import itertools
 import shlex
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.errors import InputError
+from data_pipeline.sources.columnar import columnar_kind, columnar_records
 from data_pipeline.sources.json_records import json_records, load_json
 from data_pipeline.sources.records import Reject, kind_of, scalar_text, short
 from data_pipeline.sources.tables import JSON_SUFFIXES
@@ -41,27 +42,53 @@ def detect_json(path: Path, hints: Hints) -> Detected:
     objects = [record.value for record in records if isinstance(record.value, dict)]
     if not objects:
         raise InputError(f"{path}: no record in it; needed is an array of objects, or one object a line")
-    keys = Counter(key for one in objects for key in one)
+    return _by_keys(path, objects, hints, f"JSON records, {encoding}")
+
+
+def detect_columnar(path: Path, hints: Hints) -> Detected:
+    """Rows of a Parquet or Arrow file, by their columns as JSON records by their keys."""
+    records = itertools.islice(columnar_records(str(path), needed={}), HEAD)
+    objects = [record.value for record in records if isinstance(record.value, dict)]
+    if not objects:
+        raise InputError(f"{path}: {columnar_kind(str(path))} without a row; name one with records")
+    return _by_keys(path, objects, hints, str(columnar_kind(str(path))))
+
+
+def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_as: str) -> Detected:
+    """The format that the keys of the records tell.
+
+    Args:
+        path: the file.
+        objects: its first records.
+        hints: what the user said.
+        read_as: the kind of file, in words.
+    """
+    encoding = hints.encoding or "utf-8"
+    keys = _keys(objects)
     form = hints.format or _json_format(objects, keys)
-    if form in ("sharegpt", "vicuna", "messages"):
+    if form in ("sharegpt", "vicuna", "messages", "oasst"):
         source = make_source(format=form, path=str(path), task=hints.task, encoding=encoding)
-        seen = f"{form}: conversations, {encoding}"
+        seen = f"{form}: {'trees of messages' if form == 'oasst' else 'conversations'}, {read_as}"
         return Detected(source, (seen,), no_task(hints.task, default="conversation"))
     if form == "alpaca":
         source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding)
         texts = [str(one.get("instruction", "")) for one in objects]
         return Detected(
             source,
-            (f"alpaca: instruction, output, {encoding}",),
+            (f"alpaca: instruction, output, {read_as}",),
             no_task(hints.task),
             language=language_among(texts),
         )
     header = [key for key, count in keys.items() if count * 2 >= len(objects)]
     rows = [{key: _text(one.get(key)) for key in header} for one in objects]
-    if path.suffix.lower() not in JSON_SUFFIXES:
+    if path.suffix.lower() not in JSON_SUFFIXES and not columnar_kind(str(path)):
         raise InputError(f"{path}: JSON with columns of its own; rename it to {path.stem}.jsonl")
     source = make_source(format="table", path=str(path), encoding=encoding)
-    return mapped(path, source, header, rows, hints, f"JSON records, {encoding}; keys: {', '.join(header)}")
+    return mapped(path, source, header, rows, hints, f"{read_as}; keys: {', '.join(header)}")
+
+
+def _keys(objects: Sequence[dict[str, Any]]) -> Counter[str]:
+    return Counter(key for one in objects for key in one)
 
 
 def _whole_object(path: Path, encoding: str) -> dict[str, Any] | None:
@@ -90,6 +117,8 @@ def _is_conversation(value: dict[str, Any]) -> bool:
 def _json_format(objects: Sequence[dict[str, Any]], keys: Counter[str]) -> str:
     most = {key for key, count in keys.items() if count * 2 >= len(objects)}
     lists = {key for one in objects for key, value in one.items() if isinstance(value, list)}
+    if "prompt" in most and any(isinstance(one.get("prompt"), dict) for one in objects):
+        return "oasst"
     if "messages" in most & lists:
         return "messages"
     if {"conversations", "conversation", "items"} & most & lists:

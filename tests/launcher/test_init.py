@@ -9,7 +9,10 @@ import sys
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -242,6 +245,69 @@ def test_dirty_files_become_configs_that_the_data_stage_accepts(here: Path, name
     check(config.data, base=base)
     found = [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
     assert sum("reason" not in row for row in found) > len(found) / 2
+
+
+TREES = [
+    {
+        "message_tree_id": str(number),
+        "prompt": {
+            "message_id": f"q{number}",
+            "text": text,
+            "role": "prompter",
+            "replies": [
+                {"message_id": f"a{number}", "text": f"{text} 네.", "role": "assistant", "replies": []}
+            ],
+        },
+    }
+    for number, text in enumerate(texts(30))
+]
+CATALOGUE = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n' + "".join(
+    f'msgid "Open file number {number}"\nmsgstr "{number}번 파일 열기"\n\n' for number in range(30)
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        ("a.parquet", {"format": "table", "columns": {"input": "review", "label": "label"}}),
+        ("a.arrow", {"format": "alpaca"}),
+        ("a.jsonl", {"format": "oasst"}),
+        ("a.po", {"format": "gettext", "languages": ("en", "ko"), "task": "translation"}),
+    ],
+)
+def test_files_that_are_no_text_and_trees_and_catalogues(
+    here: Path, file: str, wanted: dict[str, Any]
+) -> None:
+    path = here / file
+    if file == "a.parquet":
+        labels = ["긍정", "부정"] * 15
+        pq.write_table(pa.table({"review": texts(30), "label": labels}), path)
+    elif file == "a.arrow":
+        table = pa.table({"instruction": texts(30), "output": [f"{text}!" for text in texts(30)]})
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    elif file == "a.jsonl":
+        path.write_text("\n".join(json.dumps(tree, ensure_ascii=False) for tree in TREES))
+    else:
+        path.write_text(CATALOGUE)
+    made([path])
+    config, base = load(here / "my.yaml", [])
+    (source,) = config.data.sources
+    assert {key: getattr(source, key) for key in wanted} == wanted
+    found = [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
+    assert sum("reason" not in row for row in found) >= 30
+
+
+def test_what_cannot_be_learnt_of_such_files_is_said(here: Path) -> None:
+    german = written(here / "de.po", CATALOGUE.replace("번 파일 열기", " 파일").replace("파일", "öffnen"))
+    with pytest.raises(InputError, match="seem to be en and their translations en"):
+        made([german])
+    waiting = written(here / "wait.po", re.sub(r'msgstr "\d.*', 'msgstr ""', CATALOGUE))
+    with pytest.raises(InputError, match="30 entries, and none has a finished translation"):
+        made([waiting])
+    pq.write_table(pa.table({"review": pa.array([], pa.string())}), here / "empty.parquet")
+    with pytest.raises(InputError, match="Parquet without a row"):
+        made([here / "empty.parquet"])
 
 
 def test_two_texts_become_a_pair_and_equal_files_one_source(here: Path) -> None:
