@@ -121,3 +121,9 @@ def test_a_damaged_lineage_is_one_line(tmp_path: Path) -> None:
     (export / "hunmin.json").write_text('{"run": 1')
     with pytest.raises(InputError, match=r"no lineage can be read .* delete the file"):
         ancestors_of(str(export))
+
+
+def test_warm_up_is_told_as_it_was() -> None:
+    steps = model_card(facts(config=TrainConfig.model_validate({"warmup_steps": 1200})))
+    assert "| warm-up | 1,200 steps |" in steps
+    assert "| warm-up | 0.1 of the steps |" in model_card(facts())
