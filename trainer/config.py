@@ -82,7 +82,9 @@ class TrainConfig(Section):
     trackers: tuple[Literal["wandb", "mlflow", "trackio"], ...] = execution(())
     num_samples: int = execution(2, ge=0, description="validation rows answered at each validation")
     max_restarts: int = execution(2, ge=0, description="times that lost ranks are started again")
-    hang_timeout_s: float = execution(600.0, gt=0, description="without a step, ranks print stacks and end")
+    hang_timeout_s: float = execution(
+        600.0, gt=0, description="without a sign of life, ranks print stacks and end"
+    )
     collective_timeout_s: float = execution(1800.0, gt=0, description="a rank silent for this long is dead")
 
     @model_validator(mode="after")

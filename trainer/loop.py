@@ -45,9 +45,9 @@ from trainer.steps import (
 from trainer.stragglers import Stragglers
 from trainer.trackers import open_trackers
 from trainer.vocab import remake_base
-from trainer.watchdog import watched
+from trainer.watchdog import Alive, no_watch, watched
 from trainer.weighting import count_step
-from trainer.zero3 import Weights, Zero3
+from trainer.zero3 import Reported, Weights, Zero3
 
 
 def train(job: Job) -> None:
@@ -72,7 +72,7 @@ def train(job: Job) -> None:
     ):
         packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
         num_steps = count_steps(packs, config)
-        engine, state = set_up(job, me)
+        engine, state = set_up(job, me, alive=watchdog.alive)
         pace, stragglers = Pace(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
         sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
         saver = Saver(job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me)
@@ -84,7 +84,15 @@ def train(job: Job) -> None:
                 work = packs_of_rank(packs, state.step, seed=job.seed, config=config, me=me)
                 rate = learning_rate(state.step, num_steps=num_steps, config=config)
                 watchdog.beat(f"step {state.step + 1}: forward and backward")
-                done = update(engine, work, rate, state=state, max_loss_rise=config.max_loss_rise, me=me)
+                done = update(
+                    engine,
+                    work,
+                    rate,
+                    state=state,
+                    max_loss_rise=config.max_loss_rise,
+                    me=me,
+                    alive=watchdog.alive,
+                )
                 totals = me.gather(
                     [
                         stop_flag.is_set(),
@@ -109,8 +117,11 @@ def train(job: Job) -> None:
                 best = state.best_step
                 if len(val_packs) and (is_last or state.step % config.val_interval == 0):
                     watchdog.beat(f"step {state.step}: validation")
-                    losses = validate(engine, val_packs, step=state.step, config=config, me=me)
+                    losses = validate(
+                        engine, val_packs, step=state.step, config=config, me=me, alive=watchdog.alive
+                    )
                     metrics.val(losses)
+                    watchdog.beat(f"step {state.step}: sample answers")
                     metrics.samples(sampler.ask(engine, step=state.step))
                     state = keep_best(state, loss_to_compare(losses, config.best_by))
                 if is_last or stop or state.best_step != best or state.step % config.save_interval == 0:
@@ -126,8 +137,11 @@ def train(job: Job) -> None:
                     )
 
 
-def set_up(job: Job, me: Rank) -> tuple[Zero3, TrainState]:
-    """The engine with the weights to go on from, and the state that belongs to them. Collective."""
+def set_up(job: Job, me: Rank, *, alive: Alive = no_watch) -> tuple[Zero3, TrainState]:
+    """The engine with the weights to go on from, and the state that belongs to them. Collective.
+
+    `alive` is called for each tensor that was read.
+    """
     base = prepare_base(job, me)
     resumed = resume_point(job, me)
 
@@ -137,8 +151,8 @@ def set_up(job: Job, me: Rank) -> tuple[Zero3, TrainState]:
         in_folder.check({name: shape for name, shape in shapes.items() if name not in adapters}, tied=tied)
         if adapters:
             fresh = FreshAdapters(adapters, seed=job.seed)
-            return WithAdapters(in_folder, resumed.weights() if resumed else fresh)
-        return resumed.weights() if resumed else in_folder
+            return Reported(WithAdapters(in_folder, resumed.weights() if resumed else fresh), alive)
+        return Reported(resumed.weights() if resumed else in_folder, alive)
 
     engine = Zero3(
         lambda: build(base, device=me.device, dtype=me.dtype, config=job.config),
@@ -204,7 +218,14 @@ def open_metrics(job: Job, me: Rank, state: TrainState) -> MetricsLog:
 
 
 def update(
-    engine: Zero3, work: StepPacks, rate: float, *, state: TrainState, max_loss_rise: float | None, me: Rank
+    engine: Zero3,
+    work: StepPacks,
+    rate: float,
+    *,
+    state: TrainState,
+    max_loss_rise: float | None,
+    me: Rank,
+    alive: Alive = no_watch,
 ) -> StepResult:
     """One optimizer step: the gradient of the sum of (weight x loss) over the step's tokens. Collective.
 
@@ -223,11 +244,20 @@ def update(
         norms_N = engine.backward(part * math.nan if is_spiking else part)
         by_task += sums_by_task([losses_N, None, norms_N], tasks_N, num_tasks=by_task.shape[1])
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
+        alive()
     return StepResult(loss, by_task, grad_norm, applied, is_spiking)
 
 
 @torch.no_grad()
-def validate(engine: Zero3, packs: PackFolder, *, step: int, config: TrainConfig, me: Rank) -> ValMetrics:
+def validate(
+    engine: Zero3,
+    packs: PackFolder,
+    *,
+    step: int,
+    config: TrainConfig,
+    me: Rank,
+    alive: Alive = no_watch,
+) -> ValMetrics:
     """Loss over the validation packs, in all and per task. Collective."""
     costs = [batches.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
     mine = batches.deal(costs, world_size=me.num_groups)[me.group_index]
@@ -238,6 +268,7 @@ def validate(engine: Zero3, packs: PackFolder, *, step: int, config: TrainConfig
     for group in batches.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
         batch, _, tasks_N = micro_batch([packs[index] for index in group], none, "token", me)
         sums += sums_by_task([engine.losses(batch), None], tasks_N, num_tasks=len(packs.tasks))
+        alive()
     engine.train()
     nats, tokens = me.gather(list(sums.ravel())).sum(0).reshape(sums.shape)
     return {

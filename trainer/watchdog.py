@@ -9,13 +9,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from data_pipeline.errors import EnvironmentFailure
 
+Alive = Callable[[], None]  # called between pieces of long work
 GRACE_S = 5.0  # between the dump and the end: one rank's end breaks the others' collectives
+
+
+def no_watch() -> None:
+    """Nobody watches."""
 
 
 class Watchdog:
@@ -50,6 +55,10 @@ class Watchdog:
         self._phase, self._beaten = phase, time.time()
         faulthandler.dump_traceback_later(self._timeout_s, file=self._stacks)
 
+    def alive(self) -> None:
+        """Still alive, in a phase that may take long: after a micro-batch, a tensor."""
+        self.beat(self._phase)
+
     def close(self) -> None:
         """Stop watching."""
         faulthandler.cancel_dump_traceback_later()
@@ -70,7 +79,7 @@ class Watchdog:
         self._said.write_text(json.dumps({"phase": self._phase, "beaten": self._beaten}))
         print(
             f"train: rank {self._index} hangs: nothing for {self._timeout_s:g} s after: {self._phase}; its "
-            f"stacks are in {self._stacks.name}",
+            f"stacks are in {self._stacks.name}; if it only takes so long, raise train.hang_timeout_s",
             file=sys.stderr,
             flush=True,
         )

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -52,6 +53,19 @@ class Weights(Protocol):
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """Elements start..stop of the flattened parameter, fp32."""
         ...
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Weights whose every read is a sign of life: of a large model, reading takes long."""
+
+    weights: Weights
+    alive: Callable[[], None]
+
+    def read(self, name: str, start: int, stop: int) -> Tensor:
+        """As `weights`."""
+        self.alive()
+        return self.weights.read(name, start, stop)
 
 
 class Zero3:

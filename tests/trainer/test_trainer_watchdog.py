@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from plain_loop import job_in, work_of, write_data
+from rank_helpers import run_ranks
 
+from data_pipeline.config import ModelConfig
 from data_pipeline.errors import EnvironmentFailure
+from trainer.packs import PackFolder
 from trainer.stragglers import STEPS, Stragglers, busy_seconds
 from trainer.watchdog import hang_report, watched
 
+MODEL = ModelConfig.model_validate(
+    {"from_scratch": {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 512}}
+)
 HANGS = """
 import sys
 from pathlib import Path
@@ -74,6 +81,32 @@ def test_who_beats_is_left_alone(tmp_path: Path) -> None:
             watchdog.beat("working")
     assert not list(tmp_path.iterdir())
     assert hang_report(tmp_path) is None
+
+
+def signs_of_life(root: Path) -> dict[str, int]:
+    from trainer import loop
+    from trainer.ranks import joined
+
+    job = job_in(root, model=MODEL, global_batch_size=6)
+    with joined(timeout_s=60) as me:
+        signs: list[str] = []
+        engine, state = loop.set_up(job, me, alive=lambda: signs.append("read"))
+        work = work_of(job, me)
+        update, validate = (lambda: signs.append("update")), (lambda: signs.append("validate"))
+        loop.update(engine, work, 0.0, state=state, max_loss_rise=None, me=me, alive=update)
+        packs = PackFolder(job.data_dir / "train")
+        loop.validate(engine, packs, step=1, config=job.config, me=me, alive=validate)
+        counts = {sign: signs.count(sign) for sign in ("read", "update", "validate")}
+        return counts | {"parameters": len(engine.parameters), "packs": len(packs)}
+
+
+def test_long_phases_give_signs_of_life(tmp_path: Path) -> None:
+    """A load, a step or a validation may take longer than the timeout; a micro-batch may not."""
+    write_data(tmp_path)
+    (found,) = run_ranks(signs_of_life, 1, tmp_path)
+    assert found["read"] == found["parameters"] > 10
+    assert found["update"] == 6
+    assert found["validate"] == found["packs"]
 
 
 def test_a_straggler_is_named_once_until_it_recovers() -> None:
