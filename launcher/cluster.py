@@ -11,7 +11,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,8 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         import ray
 
         with _sigterm_stays_ours(), _start_failures():
-            ray.init(
+            _in_two_tries(
+                ray.init,
                 address="local",
                 num_cpus=num_cpus,
                 num_gpus=num_gpus,
@@ -147,6 +148,20 @@ def _joined(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _in_two_tries(start: Callable[..., object], **settings: Any) -> None:
+    """Ray gives its processes 30 s to come up, and no setting changes that; a busy machine may need more.
+
+    What the first try has started ends with this process, if not before.
+    """
+    try:
+        start(**settings)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        say(f"Ray did not come up ({one_line(error)}); trying once more")
+        start(**settings)
 
 
 @contextmanager

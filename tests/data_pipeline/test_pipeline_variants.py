@@ -9,6 +9,10 @@ import pytest
 import yaml
 from test_pipeline import hunmin
 
+from data_pipeline.config import SplitConfig
+from data_pipeline.rows.split import family_id, split_of
+
+HOLDS = SplitConfig.model_validate({"val": 0.0, "heldout": 0.2})
 SENTENCES = [
     f"{name}에 {count}번 다녀왔는데 {what} 무척 {feeling}."
     for count, (name, what) in enumerate(
@@ -61,22 +65,29 @@ def expanded(folder: Path) -> Path:
 
 
 def test_an_expanded_corpus_keeps_its_variants_on_one_side(tmp_path: Path) -> None:
-    for seed in range(20):  # a seed that holds one of the three families out
-        config = expanded(tmp_path)
-        done = hunmin("data", config, "--run", tmp_path / f"run{seed}", f"seed={seed}")
-        heldout = (
-            pq.read_table(tmp_path / f"run{seed}" / "data" / "heldout.parquet")
-            if not done.returncode
-            else None
-        )
-        if heldout is not None and 0 < heldout.num_rows < 48:
-            break
-    assert heldout is not None
-    ledger = pq.read_table(tmp_path / f"run{seed}" / "data" / "rows.parquet").to_pylist()
+    drafts = [
+        {
+            "messages": None,
+            "family_key": None,
+            "fields": {"instruction": "", "input": text, "answer": f"짧게: {text[:12]}"},
+        }
+        for text in SENTENCES[0:12:4]
+    ]
+    seed = next(  # that holds some of the three families out
+        seed
+        for seed in range(20)
+        for splits in [[split_of(family_id(one), "", config=HOLDS, seed=seed) for one in drafts]]
+        if set(splits) == {"train", "heldout"}
+    )
+    done = hunmin("data", expanded(tmp_path), "--run", tmp_path / "run", f"seed={seed}")
+    assert done.returncode == 0, done.stderr
+    heldout = pq.read_table(tmp_path / "run" / "data" / "heldout.parquet")
+    assert 0 < heldout.num_rows < 48
+    ledger = pq.read_table(tmp_path / "run" / "data" / "rows.parquet").to_pylist()
     families = Counter(line["family_id"] for line in [*ledger, *heldout.to_pylist()])
     assert sorted(families.values()) == [16, 16, 16]
     assert not {line["family_id"] for line in ledger} & set(heldout.column("family_id").to_pylist())
-    assert pq.read_table(tmp_path / f"run{seed}" / "data" / "rejected.parquet").num_rows == 0
+    assert pq.read_table(tmp_path / "run" / "data" / "rejected.parquet").num_rows == 0
 
 
 def leaking(folder: Path) -> Path:

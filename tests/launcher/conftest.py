@@ -25,7 +25,7 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
     assert cluster.leftovers() == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # idle, it would take a tenth of the CPUs from all later tests
 def ray_cluster() -> Iterator[RayCluster]:
     """A Ray with two nodes and a dashboard that takes jobs."""
     cluster = RayCluster()

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.errors import InputError
+from data_pipeline.errors import EnvironmentFailure, InputError
+from launcher import cluster
 from launcher.cluster import _runtime_env, ray_for
 from launcher.snapshot import ROOT
 
@@ -32,3 +33,19 @@ def test_an_address_that_names_no_head_is_refused(
         ray_for(num_cpus=1, num_gpus=0, run_dir=tmp_path, inputs=[]),
     ):
         pass
+
+
+def test_a_ray_that_does_not_come_up_is_tried_once_more(capsys: pytest.CaptureFixture[str]) -> None:
+    tries: list[int] = []
+
+    def busy(*, num_cpus: int) -> None:
+        tries.append(num_cpus)
+        if len(tries) != 2:
+            raise Exception("The current node timed out during startup.")  # as Ray says it
+
+    cluster._in_two_tries(busy, num_cpus=2)
+    assert tries == [2, 2]
+    assert "timed out during startup.); trying once more" in capsys.readouterr().out
+    with pytest.raises(EnvironmentFailure, match="when it is less busy"), cluster._start_failures():
+        cluster._in_two_tries(busy, num_cpus=2)
+    assert len(tries) == 4, "and then no more"
