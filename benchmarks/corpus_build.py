@@ -5,7 +5,8 @@
 The rows of the files (Alpaca: instruction, input, output) are replicated with their words in another order,
 so that copies are neither duplicates nor leaks, and `hunmin data` is run on each size. Twice a second the
 private memory (unique set size, by psutil) of the driver and of every Ray worker is read. Printed: their
-peaks, rows and tokens a second, and the ratios of the largest size to the smallest.
+peaks, what the build had said last when the driver was at its peak, rows and tokens a second, and the ratios
+of the largest size to the smallest.
 """
 
 import argparse
@@ -52,12 +53,13 @@ def replicate(paths: list[Path], out: Path, copies: int) -> int:
     return count
 
 
-def measure(config: Path, run: Path, overrides: list[str]) -> dict[str, float]:
-    """Run the data stage; its seconds and the peaks of private memory in MiB."""
+def measure(config: Path, run: Path, overrides: list[str]) -> tuple[dict[str, float], str]:
+    """Run the data stage; its seconds and the peaks of private memory in MiB, and when the driver's was."""
     command = [sys.executable, "-m", "launcher", "data", str(config), "--run", str(run), *overrides]
     start = time.monotonic()
     log = run.with_suffix(".log")
     peaks = {"driver": 0.0, "worker": 0.0, "all": 0.0}
+    said = ""
     with log.open("w") as out:
         driver = psutil.Popen(command, stdout=out, stderr=out)
         while driver.poll() is None:
@@ -74,11 +76,18 @@ def measure(config: Path, run: Path, overrides: list[str]) -> dict[str, float]:
                 else:
                     continue  # raylet and its helpers: not ours
                 now["all"] += uss
+            if now["driver"] > peaks["driver"]:
+                said = last_line(log)
             peaks = {key: max(peaks[key], now[key]) for key in peaks}
             time.sleep(SAMPLE_S)
     if driver.returncode:
         sys.exit(f"hunmin data ended with {driver.returncode}:\n{log.read_text()}")
-    return peaks | {"seconds": time.monotonic() - start}
+    return peaks | {"seconds": time.monotonic() - start}, said
+
+
+def last_line(log: Path) -> str:
+    """Of a log that is being written."""
+    return "".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:])
 
 
 def main() -> None:
@@ -105,13 +114,14 @@ def main() -> None:
                 f"       sources: [{{name: a, format: alpaca, path: {corpus}}}]}}\n"
             )
             size = corpus.stat().st_size
-            found = measure(config, folder / f"run{copies}", overrides)
+            found, said = measure(config, folder / f"run{copies}", overrides)
             stats = json.loads((folder / f"run{copies}" / "data" / "stats.json").read_text())
             tokens = sum(split["tokens"] for split in stats["splits"].values())
             found |= {"copies": copies, "rows": rows, "MB": size / 1e6}
             found |= {"rows_per_s": rows / found["seconds"], "tokens_per_s": tokens / found["seconds"]}
             results.append(found)
             print(json.dumps({key: round(value, 1) for key, value in found.items()}), flush=True)
+            print(f"  the driver was at its peak after: {said}", flush=True)
     for key in ("driver", "worker", "all"):
         print(f"{key}: x{asked.copies[-1]} / x{asked.copies[0]} = {results[-1][key] / results[0][key]:.3f}")
 

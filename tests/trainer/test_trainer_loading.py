@@ -1,5 +1,6 @@
 """No rank ever holds the whole model while it loads: measured in two real ranks, by private memory."""
 
+import ctypes
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ MODEL = ModelConfig.model_validate(
     {"from_scratch": {"hidden_size": 640, "num_layers": 16, "num_heads": 10, "vocab_size": 512}}
 )
 MIB = 2**20
+M_MMAP_THRESHOLD = -3  # of malloc.h
+
+
+def give_back_at_once() -> None:
+    """What is freed leaves the process at once, as glibc always does with more than 32 MiB.
+
+    The tensors of this small model are smaller: they would leave holes in the heap, by timing up to 80 MiB.
+    """
+    assert ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 128 * 1024) == 1
 
 
 def private_bytes() -> int:
@@ -41,6 +51,7 @@ def loading(root: Path) -> dict[str, int]:
 
     zero3.deepspeed.initialize = told
     job = job_in(root, model=MODEL, global_batch_size=2)
+    give_back_at_once()
     with joined(timeout_s=120) as me:
         before = private_bytes()
 
@@ -65,5 +76,5 @@ def test_a_rank_holds_its_half_and_never_the_whole(tmp_path: Path) -> None:
         print(
             f"model {model_bytes / MIB:.0f} MiB, " + ", ".join(f"{k} {v / MIB:.0f}" for k, v in found.items())
         )
-        assert found["held"] <= 0.5 * model_bytes + 64 * MIB
-        assert found["peak"] <= 0.75 * model_bytes, "slices, and one tensor at a time"
+        assert found["held"] <= 0.5 * model_bytes + 24 * MIB
+        assert found["peak"] <= 0.5 * model_bytes + 32 * MIB, "slices, and one tensor at a time"
