@@ -28,7 +28,7 @@ from data_pipeline import artifact, rules, sources, stats, tables
 from data_pipeline.accounts import Accounts
 from data_pipeline.artifact import whole
 from data_pipeline.build import EXAMPLES, FEW_SHOT, Build
-from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, resolve_path
+from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, content_of, resolve_path
 from data_pipeline.errors import GateError, InputError, disk_failure
 from data_pipeline.packing.gather import gather
 from data_pipeline.packing.place import Shard, place_rows
@@ -77,9 +77,11 @@ def run(
     _quiet_ray()
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
     build = Build(config, tasks, seed, base, out_dir)
+    # Whether leaks may pass is asked when all is read, and changes no part: the answer goes on from there.
+    of_parts = content_of(config.model_copy(update={"allow_contamination": None}))
     identity = {
         "version": STAGE_VERSION,
-        "config": config_sha256,
+        "config": artifact.sha256_json([of_parts, content_of(model), seed]),
         "parents": parents,
         "part_rows": config.part_rows,
         "code": artifact.code_sha256("data_pipeline"),  # parts of two codes must not be mixed
@@ -333,9 +335,9 @@ def _for_each(
                 raise disk_failure(error) or error from error
         return batch
 
+    if len(missing) < len(items):
+        say(f"{label}: {len(items) - len(missing)} of {len(items)} were done before and are kept")
     if missing:
-        if len(missing) < len(items):
-            say(f"{label}: {len(items) - len(missing)} of {len(items)} were done before and are kept")
         listed = ray.data.from_items(
             [{"item": number} for number in range(len(missing))], override_num_blocks=len(missing)
         )

@@ -342,12 +342,14 @@ def _why_again(manifest: Manifest, inputs: dict[str, Any], changed: list[str]) -
 def _put_aside_if_stale(run: Run, name: str, inputs: dict[str, Any]) -> None:
     """Keep what was made from other inputs under `old/`; note the inputs of what is made now.
 
-    Without a manifest the note tells whether half a stage (checkpoints, answered groups) may be continued.
+    Without a manifest the note tells whether half a stage (checkpoints, answered groups) may be continued; the
+    data stage knows that of each of its parts.
     """
     note = run.dir / ".stages" / f"{name}.json"
     folder = run.dir / name
     known = json.loads(note.read_text()) if note.exists() else None
-    if folder.exists() and known is not None and known != inputs:
+    knows_itself = name == "data" and not (folder / artifact.MANIFEST).exists()
+    if folder.exists() and not knows_itself and known is not None and known != inputs:
         aside = run.dir / "old" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         aside.parent.mkdir(exist_ok=True)
         shutil.move(folder, aside)

@@ -118,7 +118,11 @@ def test_a_leak_stops_with_3_and_a_list_and_a_reason_lets_it_pass(tmp_path: Path
     assert "allow_contamination" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "data" / "manifest.json").exists()
-    _, _, stats = built(tmp_path, config, "data.allow_contamination=가까운 글을 일부러 남김", "--force")
+    allowed = ["data.allow_contamination=가까운 글을 일부러 남김", "--force"]
+    done = hunmin("data", config, "--run", tmp_path / "run", *allowed)
+    assert done.returncode == 0, done.stderr
+    assert "data: files read: 1 of 1 were done before and are kept" in done.stdout
+    stats = json.loads((tmp_path / "run/data/stats.json").read_text())
     assert stats["contamination"]["allowed"] == "가까운 글을 일부러 남김"
     assert sum(stats["contamination"]["leaks"].values()) > 0
 
