@@ -53,8 +53,15 @@ class Ticker:
         self._done = 0
         self._start = self._last = time.monotonic()
 
-    def advance(self, count: int = 1, note: str = "") -> None:
-        """`count` more units are done; `note` goes behind the numbers."""
+    def advance(self, count: int = 1, note: str = "", left_s: float | None = None) -> None:
+        """`count` more units are done.
+
+        Args:
+            count: how many.
+            note: goes behind the numbers.
+            left_s: time left where the caller knows better than by the mean since the start, which counts what
+                came before the first unit too; 0: nobody knows yet.
+        """
         self._done += count
         if self._progress is not None and self._task is not None:
             label = f"{self._label} {note}".rstrip()
@@ -67,7 +74,9 @@ class Ticker:
             of, left = "", ""
             if self._total:
                 of = f"/{self._total}"
-                left = f", about {spent * (self._total - self._done) / max(self._done, 1):.0f} s left"
+                if left_s is None:
+                    left_s = spent * (self._total - self._done) / max(self._done, 1)
+                left = f", about {left_s:.0f} s left" if left_s or self._done == self._total else ""
             say(f"{self._label}: {self._done}{of} after {spent:.0f} s{left} {note}".rstrip())
 
 

@@ -149,7 +149,7 @@ def _follow(path: Path, ticker: Ticker, done: threading.Event) -> None:
                 continue
             seen.add((line["kind"], line["step"]))
             if line["kind"] == "train":
-                ticker.advance(note=_note(line))
+                ticker.advance(note=_note(line), left_s=line["time_left_s"])
             elif line["kind"] == "val":
                 say(f"train: step {line['step']}: validation loss {line['loss']:.4f}")
             else:

@@ -85,6 +85,7 @@ def test_progress_follows_the_file(
         log.val(val_line(2))
     out = capsys.readouterr().out
     assert "train: 2/3 after" in out
+    assert "about 1 s left" in out, "the run's own estimate, not one that counts the start of the ranks"
     assert "loss 0.500" in out
     assert "train: step 2: validation loss 2.0000" in out
     assert out.count("train: 1/3") == 1
