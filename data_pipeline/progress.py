@@ -59,8 +59,8 @@ class Ticker:
         Args:
             count: how many.
             note: goes behind the numbers.
-            left_s: time left where the caller knows better than by the mean since the start, which counts what
-                came before the first unit too; 0: nobody knows yet.
+            left_s: time left where the caller knows better than by the mean since the start, which counts
+                what came before the first unit too; 0: nobody knows yet.
         """
         self._done += count
         if self._progress is not None and self._task is not None:

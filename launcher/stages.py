@@ -342,8 +342,8 @@ def _why_again(manifest: Manifest, inputs: dict[str, Any], changed: list[str]) -
 def _put_aside_if_stale(run: Run, name: str, inputs: dict[str, Any]) -> None:
     """Keep what was made from other inputs under `old/`; note the inputs of what is made now.
 
-    Without a manifest the note tells whether half a stage (checkpoints, answered groups) may be continued; the
-    data stage knows that of each of its parts.
+    Without a manifest the note tells whether half a stage (checkpoints, answered groups) may be continued;
+    the data stage knows that of each of its parts.
     """
     note = run.dir / ".stages" / f"{name}.json"
     folder = run.dir / name
