@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -24,6 +24,7 @@ from data_pipeline.errors import ArtifactError
 from data_pipeline.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+BLOCK_BYTES = 2**23  # of a file that is hashed
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -37,10 +38,14 @@ def sha256_json(value: Any) -> str:
     return sha256_bytes(text.encode())
 
 
-def sha256_file(path: Path) -> str:
-    """Hex sha256 of a file's bytes."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def sha256_file(path: Path, *, alive: Callable[[], None] = lambda: None) -> str:
+    """Hex sha256 of a file's bytes; `alive` is called after each block of them."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as handle:
+        while block := handle.read(BLOCK_BYTES):
+            digest.update(block)
+            alive()
+    return digest.hexdigest()
 
 
 def fsync_path(path: Path) -> None:

@@ -1,10 +1,10 @@
 """Progress of long work: a bar on a terminal, timed lines elsewhere."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from rich.console import Console
@@ -19,13 +19,12 @@ from rich.progress import (
 
 LINE_EVERY_S = 10.0
 
-
-_said = threading.local()
+_said_file: ContextVar[Path | None] = ContextVar("said_file", default=None)
 
 
 def say(text: str) -> None:
     """Print one line for the user, at once; inside `said_to`, to its file."""
-    path: Path | None = getattr(_said, "path", None)
+    path = _said_file.get()
     if path is None:
         print(text, flush=True)
         return
@@ -36,12 +35,11 @@ def say(text: str) -> None:
 @contextmanager
 def said_to(path: Path) -> Iterator[None]:
     """In this thread, `say` appends to a file: for a process whose output nobody sees."""
-    before = getattr(_said, "path", None)
-    _said.path = path
+    token = _said_file.set(path)
     try:
         yield
     finally:
-        _said.path = before
+        _said_file.reset(token)
 
 
 class Ticker:

@@ -23,6 +23,7 @@ from torch import Tensor
 from data_pipeline.artifact import fsync_path, sha256_file, write_json
 from data_pipeline.errors import ArtifactError, EnvironmentFailure, one_line
 from data_pipeline.progress import say
+from trainer.watchdog import Alive, no_watch
 
 FORMAT_VERSION = 1
 DESCRIPTION = "checkpoint.json"
@@ -61,7 +62,12 @@ def begin(checkpoints: Path, step: int) -> None:
     partial.mkdir(parents=True)
 
 
-def write_slices(partial: Path, rank: int, slices: Iterable[tuple[str, str, int, Tensor]]) -> bytes:
+def slices_file(checkpoints: Path, step: int, rank: int) -> Path:
+    """Where a rank writes its slices of a step's checkpoint, before it is one."""
+    return partial_of(checkpoints, step) / _file_of(rank)
+
+
+def write_slices(path: Path, slices: Iterable[tuple[str, str, int, Tensor]]) -> bytes:
     """Write a rank's (kind, name, start, values) and put them to the disk.
 
     Returns:
@@ -75,7 +81,6 @@ def write_slices(partial: Path, rank: int, slices: Iterable[tuple[str, str, int,
     for kind, name, start, values in slices:
         tensors[f"{kind}/{name}"] = values
         starts[name] = start
-    path = partial / _file_of(rank)
     try:
         save_file(tensors, path, metadata={"starts": json.dumps(starts)})
         fsync_path(path)
@@ -144,6 +149,11 @@ def newest_step(checkpoints: Path) -> int | None:
     return next(iter(_steps(checkpoints)), None)
 
 
+def is_complete(checkpoints: Path, step: int) -> bool:
+    """Whether there is a checkpoint of the step, not verified."""
+    return (folder_of(checkpoints, step) / DESCRIPTION).exists()
+
+
 def _remove(folder: Path) -> None:
     # The description first: without it, the folder is no checkpoint at any moment.
     (folder / DESCRIPTION).unlink(missing_ok=True)
@@ -156,21 +166,27 @@ def _steps(checkpoints: Path) -> list[int]:
     return sorted((int(path.parent.name.removeprefix("step-")) for path in found), reverse=True)
 
 
-def newest_valid(checkpoints: Path) -> int | None:
-    """The step to go on from: the pointer's if it is sound, else the newest sound one; None: from the start.
-
-    Says which checkpoint it passes over, and why.
-    """
+def candidates(checkpoints: Path) -> list[int]:
+    """Steps to go on from, the first sound one to be taken: the pointer's, then the others, newest first."""
     steps = _steps(checkpoints)
     pointed = _pointed(checkpoints)
-    steps.sort(key=lambda step: (folder_of(checkpoints, step).name != pointed, -step))
-    for step in steps:
+    return sorted(steps, key=lambda step: (folder_of(checkpoints, step).name != pointed, -step))
+
+
+def newest_valid(checkpoints: Path) -> int | None:
+    """The first sound one of the candidates; None: from the start. Says what it passes over, and why."""
+    for step in candidates(checkpoints):
         try:
             Checkpoint(folder_of(checkpoints, step)).verify()
             return step
         except ArtifactError as error:
-            say(f"train: {error}; taking an older checkpoint")
+            say_passed_over(error)
     return None
+
+
+def say_passed_over(error: ArtifactError | str) -> None:
+    """Of a checkpoint that is not sound."""
+    say(f"train: {error}; taking an older checkpoint")
 
 
 def _pointed(checkpoints: Path) -> str | None:
@@ -222,18 +238,23 @@ class Checkpoint:
         self.shapes = {name: tuple(shape) for name, shape in description["shapes"].items()}
         self._open: list[tuple[Any, dict[str, int]]] | None = None
 
-    def verify(self) -> None:
+    def verify(self, *, share: tuple[int, int] = (0, 1), alive: Alive = no_watch) -> None:
         """Compare every file with its size and sha256.
+
+        Args:
+            share: (index, count): only the files of one among `count` that share the work.
+            alive: called as the work goes on.
 
         Raises:
             ArtifactError: names the file that is missing or differs.
 
         """
-        for name, entry in self._files.items():
+        index, count = share
+        for name, entry in sorted(self._files.items())[index::count]:
             path = self.folder / name
             if not path.exists():
                 raise ArtifactError(f"{path}: missing")
-            if path.stat().st_size != entry["bytes"] or sha256_file(path) != entry["sha256"]:
+            if path.stat().st_size != entry["bytes"] or sha256_file(path, alive=alive) != entry["sha256"]:
                 raise ArtifactError(f"{path}: differs from {DESCRIPTION} (size or sha256)")
 
     def read(self, kind: str, name: str, start: int, stop: int) -> Tensor:

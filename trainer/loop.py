@@ -18,8 +18,8 @@ from data_pipeline.artifact import sha256_json
 from data_pipeline.errors import StopRequested
 from data_pipeline.progress import said_to, say
 from data_pipeline.schema import TrainMetrics, ValMetrics
-from trainer import batches, checkpoint
-from trainer.checkpoint import Checkpoint, TrainState
+from trainer import batches
+from trainer.checkpoint import TrainState
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.guard import stop_on_signal
 from trainer.job import Job, base_folder, count_steps
@@ -29,6 +29,7 @@ from trainer.model import FolderWeights, build, check_vocab, create_base, locate
 from trainer.pace import Pace
 from trainer.packs import PackFolder
 from trainer.ranks import Rank, joined, seed_everything
+from trainer.resume import resume_point
 from trainer.samples import Sampler
 from trainer.saving import Saver
 from trainer.schedule import learning_rate
@@ -43,6 +44,7 @@ from trainer.steps import (
     sums_by_task,
 )
 from trainer.stragglers import Stragglers
+from trainer.together import together
 from trainer.trackers import open_trackers
 from trainer.vocab import remake_base
 from trainer.watchdog import Alive, no_watch, watched
@@ -75,7 +77,9 @@ def train(job: Job) -> None:
         engine, state = set_up(job, me, alive=watchdog.alive)
         pace, stragglers = Pace(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
         sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
-        saver = Saver(job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me)
+        saver = Saver(
+            job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me, alive=watchdog.alive
+        )
         with open_metrics(job, me, state) as metrics:
             while state.step < num_steps:
                 watchdog.beat(f"step {state.step + 1}: reading packs")
@@ -140,10 +144,10 @@ def train(job: Job) -> None:
 def set_up(job: Job, me: Rank, *, alive: Alive = no_watch) -> tuple[Zero3, TrainState]:
     """The engine with the weights to go on from, and the state that belongs to them. Collective.
 
-    `alive` is called for each tensor that was read.
+    `alive` is called for each tensor that was read, and as files are made or verified.
     """
-    base = prepare_base(job, me)
-    resumed = resume_point(job, me)
+    base = prepare_base(job, me, alive=alive)
+    resumed, state = resume_point(job.checkpoints, me, alive=alive)
 
     def weights(shapes: dict[str, tuple[int, ...]], tied: set[str]) -> Weights:
         in_folder = FolderWeights(base)
@@ -161,41 +165,32 @@ def set_up(job: Job, me: Rank, *, alive: Alive = no_watch) -> tuple[Zero3, Train
         me=me,
         weights=weights,
     )
-    if resumed is None:
-        return engine, TrainState()
-    engine.restore(resumed.read, num_updates=resumed.state.num_updates)
-    return engine, resumed.state
+    if resumed is not None:
+        engine.restore(resumed.read, num_updates=state.num_updates)
+    return engine, state
 
 
-def prepare_base(job: Job, me: Rank) -> Path:
+def prepare_base(job: Job, me: Rank, *, alive: Alive = no_watch) -> Path:
     """The folder of the initial weights. For a model from scratch, and for one that follows another
     vocabulary, the first rank makes it. Collective.
     """
     base, tokenizer_dir = base_folder(job), job.data_dir / "tokenizer"
-    if me.is_first:
+
+    def make(alive: Alive) -> None:
         if job.model.from_scratch is not None and not base.exists():
             create_base(job.model.from_scratch, tokenizer_dir=tokenizer_dir, seed=job.seed, out=base)
         if job.model.remakes_vocabulary and not base.exists():
             assert job.model.path is not None
-            mapped = remake_base(locate_base(job.model.path), tokenizer_dir=tokenizer_dir, out=base)
+            old = locate_base(job.model.path)
+            mapped = remake_base(old, tokenizer_dir=tokenizer_dir, out=base, alive=alive)
             say(
                 f"train: embeddings for the data's tokenizer: {mapped.num_kept} tokens keep their row, "
                 f"{mapped.num_new} new ones begin as the mean of their pieces"
             )
         check_vocab(base, tokenizer_dir=tokenizer_dir)
-    me.barrier()
+
+    together(me, make if me.is_first else lambda alive: None, alive=alive)
     return base
-
-
-def resume_point(job: Job, me: Rank) -> Checkpoint | None:
-    """The checkpoint to go on from; later ones are removed. Collective: the first rank looks."""
-    found = -1
-    if me.is_first:
-        valid = checkpoint.newest_valid(job.checkpoints)
-        found = -1 if valid is None else valid
-        checkpoint.discard_after(job.checkpoints, found)
-    step = int(me.gather([found])[0, 0])
-    return None if step < 0 else Checkpoint(checkpoint.folder_of(job.checkpoints, step))
 
 
 def open_metrics(job: Job, me: Rank, state: TrainState) -> MetricsLog:

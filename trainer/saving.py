@@ -5,7 +5,8 @@ Collectives stay in the training thread: two threads would mix them up.
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from data_pipeline.progress import say
 from trainer import checkpoint
 from trainer.checkpoint import TrainState
 from trainer.ranks import Rank
+from trainer.together import MEET_EVERY_S, together
+from trainer.watchdog import Alive, no_watch
 
 ROOM = 1.5  # times the copy, of the memory that is free, from which a copy is made
 IDLE, WRITING, ENDED = 0.0, 1.0, 2.0
@@ -28,7 +31,7 @@ Slices = Iterable[tuple[str, str, int, Tensor]]
 class Saver:
     """Saves the checkpoints of a run, one at a time. Every method is collective, but for `progress`."""
 
-    def __init__(self, checkpoints: Path, *, keep: int, overlap: bool, me: Rank):
+    def __init__(self, checkpoints: Path, *, keep: int, overlap: bool, me: Rank, alive: Alive = no_watch):
         """Nothing is written yet.
 
         Args:
@@ -36,9 +39,11 @@ class Saver:
             keep: newest ones kept, beside the best.
             overlap: go on while the files are written, where memory has room for a copy of the slices.
             me: this rank.
+            alive: called while the rank waits for files that grow.
 
         """
         self._checkpoints, self._keep, self._overlap, self._me = checkpoints, keep, overlap, me
+        self._alive = alive
         self._state: TrainState | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._written: Future[bytes] = Future()
@@ -59,14 +64,12 @@ class Saver:
         self._on_first(lambda: checkpoint.begin(self._checkpoints, state.step))
         self._state, self._shapes, self._written = state, dict(shapes), Future()
         mine = list(slices)
-        if not self._overlap or not self._has_room(sum(values.nbytes for *_, values in mine)):
-            self._write(state.step, mine)
+        overlap = self._overlap and self._has_room(sum(values.nbytes for *_, values in mine))
+        if overlap:
+            mine = [(*where, values.detach().to("cpu", copy=True)) for *where, values in mine]
+        threading.Thread(target=self._write, args=(state.step, mine), daemon=True).start()
+        if not overlap:
             self.finish()
-            return
-        copy = [
-            (kind, name, start, values.detach().to("cpu", copy=True)) for kind, name, start, values in mine
-        ]
-        threading.Thread(target=self._write, args=(state.step, copy), daemon=True).start()
 
     def progress(self) -> float:
         """IDLE, WRITING or ENDED on this rank, for a collective that the caller makes anyway."""
@@ -94,7 +97,8 @@ class Saver:
         state, self._state = self._state, None
         if state is None:
             return
-        error = self._written.exception()  # waits
+        together(self._me, partial(self._wait, state.step), alive=self._alive)
+        error = self._written.exception()
         if error is not None and not isinstance(error, (EnvironmentFailure, OSError)):
             raise error  # a bug of ours is not to be blamed on the disk
         digest = bytes(32) if error is not None else self._written.result()
@@ -118,10 +122,23 @@ class Saver:
 
     def _write(self, step: int, slices: Slices) -> None:
         try:
-            partial = checkpoint.partial_of(self._checkpoints, step)
-            self._written.set_result(checkpoint.write_slices(partial, self._me.index, slices))
+            file = checkpoint.slices_file(self._checkpoints, step, self._me.index)
+            self._written.set_result(checkpoint.write_slices(file, slices))
         except BaseException as error:
             self._written.set_exception(error)
+
+    def _wait(self, step: int, alive: Alive) -> None:
+        """Until this rank has written; a file that grows is a sign of life."""
+        file = checkpoint.slices_file(self._checkpoints, step, self._me.index)
+        before = -1
+        while not wait([self._written], timeout=MEET_EVERY_S).done:
+            try:
+                now = file.stat().st_size
+            except OSError:  # not there yet, or its disk is gone, which the writing tells
+                continue
+            if now != before:
+                alive()
+            before = now
 
     def _has_room(self, num_bytes: int) -> bool:
         """Whether every rank has memory for a copy; all give the same answer."""

@@ -20,6 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from data_pipeline.artifact import files_below, fsync_path, write_json
 from data_pipeline.errors import InputError
 from data_pipeline.packing.template import load_tokenizer
+from trainer.watchdog import Alive, no_watch
 
 BLOCK_ROWS = 4096  # of an embedding, held beside the old one
 COPY_BYTES = 2**24
@@ -77,7 +78,7 @@ def _pieces(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, token: s
     return [] if TORN in text else list(old.encode(text, add_special_tokens=False))
 
 
-def remake_base(base: Path, *, tokenizer_dir: Path, out: Path) -> VocabMap:
+def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Alive = no_watch) -> VocabMap:
     """Write the model folder that follows the data's tokenizer, whole or not at all.
 
     Weights go from file to file in their own precision; no more than one tensor is in memory. Tied embeddings
@@ -87,6 +88,7 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path) -> VocabMap:
         base: a transformers folder with safetensors and its own tokenizer.
         tokenizer_dir: the tokenizer to follow; copied.
         out: the folder to make.
+        alive: called for each tensor and each block of a large one.
 
     Raises:
         InputError: the base has no tokenizer, or no causal language model.
@@ -101,7 +103,7 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path) -> VocabMap:
     shutil.copytree(tokenizer_dir, partial)
     total = 0
     for path in sorted(base.glob("*.safetensors")):
-        total += _copy_file(path, partial / path.name, names=names, mapped=mapped)
+        total += _copy_file(path, partial / path.name, names=names, mapped=mapped, alive=alive)
     index = base / "model.safetensors.index.json"
     if index.exists():
         listed = json.loads(index.read_text())
@@ -139,7 +141,7 @@ def vocabulary_tensors(config: PreTrainedConfig) -> set[str]:
     return {name for name, tensor in lm.named_parameters(remove_duplicate=False) if id(tensor) in rows}
 
 
-def _copy_file(source: Path, target: Path, *, names: set[str], mapped: VocabMap) -> int:
+def _copy_file(source: Path, target: Path, *, names: set[str], mapped: VocabMap, alive: Alive) -> int:
     """One safetensors file (header, then bytes: github.com/huggingface/safetensors); bytes of its tensors."""
     with source.open("rb") as read, target.open("wb") as write, safe_open(source, framework="pt") as handle:
         start = 8 + int.from_bytes(read.read(8), "little")
@@ -160,12 +162,13 @@ def _copy_file(source: Path, target: Path, *, names: set[str], mapped: VocabMap)
         text += b" " * (-len(text) % 8)
         write.write(len(text).to_bytes(8, "little") + text)
         for name, offset, size in written:
+            alive()
             if name in names:
                 for block in _rows(handle.get_tensor(name), mapped.sources):
                     write.write(block.contiguous().view(torch.uint8).numpy().tobytes())
             else:
                 read.seek(offset)
-                _copy(read, write, size)
+                _copy(read, write, size, alive=alive)
     return end
 
 
@@ -190,8 +193,9 @@ def _mean(old: Tensor) -> Tensor:
     return (torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(old)).to(old.dtype)
 
 
-def _copy(read: BinaryIO, write: BinaryIO, size: int) -> None:
+def _copy(read: BinaryIO, write: BinaryIO, size: int, *, alive: Alive) -> None:
     while size:
+        alive()
         part = read.read(min(size, COPY_BYTES))
         assert part, "safetensors checked the file's length"
         write.write(part)

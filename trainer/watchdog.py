@@ -26,8 +26,8 @@ def no_watch() -> None:
 class Watchdog:
     """Wants a beat every `timeout_s`; without one, dumps all threads' stacks and ends the process.
 
-    A rank waits for the others in collectives, so when one hangs, all do. Whose last beat is the oldest is
-    the one to look at: the others went on until they had to wait for it.
+    A rank waits for the others in collectives, so when one hangs, all do. Ranks do the same, beat by beat:
+    whoever has the fewest beats is the one to look at, the others went on until they had to wait for it.
     """
 
     def __init__(self, folder: Path, *, index: int, timeout_s: float):
@@ -44,7 +44,7 @@ class Watchdog:
         self._said.unlink(missing_ok=True)
         self._stacks = (folder / f"stacks-{index:05d}.txt").open("w")
         self._index, self._timeout_s = index, timeout_s
-        self._phase, self._beaten = "starting", time.time()
+        self._phase, self._beaten, self._beats = "starting", time.time(), 0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.beat("starting")
@@ -52,7 +52,7 @@ class Watchdog:
 
     def beat(self, phase: str) -> None:
         """Still alive, and now at `phase`."""
-        self._phase, self._beaten = phase, time.time()
+        self._phase, self._beaten, self._beats = phase, time.time(), self._beats + 1
         faulthandler.dump_traceback_later(self._timeout_s, file=self._stacks)
 
     def alive(self) -> None:
@@ -76,7 +76,9 @@ class Watchdog:
                 return
             if time.time() - self._beaten > self._timeout_s:
                 break
-        self._said.write_text(json.dumps({"phase": self._phase, "beaten": self._beaten}))
+        self._said.write_text(
+            json.dumps({"phase": self._phase, "beats": self._beats, "beaten": self._beaten})
+        )
         print(
             f"train: rank {self._index} hangs: nothing for {self._timeout_s:g} s after: {self._phase}; its "
             f"stacks are in {self._stacks.name}; if it only takes so long, raise train.hang_timeout_s",
@@ -105,6 +107,6 @@ def hang_report(folder: Path) -> str | None:
     }
     if not said:
         return None
-    ranks = sorted(said, key=lambda index: said[index]["beaten"])
+    ranks = sorted(said, key=lambda index: (said[index]["beats"], said[index]["beaten"]))
     told = "; ".join(f"rank {index} after: {said[index]['phase']}" for index in ranks)
     return f"the ranks hung ({told}); their stacks are in {folder}, look at rank {ranks[0]} first"

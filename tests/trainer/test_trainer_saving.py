@@ -58,10 +58,10 @@ def steps_beside_a_save(folder: Path) -> dict[str, Any]:
         release = folder / "release"
         write = saving.checkpoint.write_slices
 
-        def slow(partial: Path, rank: int, slices: Any) -> bytes:
-            while rank == 1 and not release.exists():
+        def slow(path: Path, slices: Any) -> bytes:
+            while me.index == 1 and not release.exists():
                 os.sched_yield()
-            return write(partial, rank, slices)
+            return write(path, slices)
 
         saving.checkpoint.write_slices = slow
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
@@ -199,8 +199,8 @@ def fails_on_rank_1(folder: Path) -> str:
         saver.finish()
         write = saving.checkpoint.write_slices
 
-        def broken(partial: Path, rank: int, slices: Any) -> bytes:
-            return write(partial / "gone" if rank == 1 else partial, rank, slices)
+        def broken(path: Path, slices: Any) -> bytes:
+            return write(path.parent / "gone" / path.name if me.index == 1 else path, slices)
 
         saving.checkpoint.write_slices = broken
         saver.begin(TrainState(step=2), slices_of(me.index, 2), {"w": (2 * NUM,)})
