@@ -15,6 +15,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from data_pipeline.work import ROW_BITS, first_ord
+
 PLAIN = "hive_partitioning = false"  # a run folder named language=ko is no column
 # What rows.parquet and the rules need of a record; texts and keys stay in the parts.
 LIGHT = (
@@ -31,7 +33,7 @@ class Accounts:
         con: the connection, for rules that join by themselves.
     """
 
-    def __init__(self, folder: Path, *, memory_mb: int = 384):
+    def __init__(self, folder: Path, *, memory_mb: int = 256):
         path = folder / "accounts.duckdb"
         path.unlink(missing_ok=True)  # made anew from the parts at every start: it costs a scan
         self.con = duckdb.connect(str(path))
@@ -58,11 +60,14 @@ class Accounts:
         )
 
     def view_of_parts(self, name: str, columns: str, parts: Sequence[Path]) -> None:
-        """A view over the parts' own columns, of the rows that are alive whenever it is read."""
+        """A view over the parts' own columns, of the rows that are alive whenever it is read.
+
+        Those that are refused are left out, not those that are alive looked up: there are fewer.
+        """
         listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in parts)
         self.con.execute(
             f"CREATE OR REPLACE TEMP VIEW {name} AS "
-            f"SELECT {columns} FROM read_parquet([{listed}], {PLAIN}) SEMI JOIN alive USING (ord)"
+            f"SELECT {columns} FROM read_parquet([{listed}], {PLAIN}) ANTI JOIN refused USING (ord)"
         )
 
     def load_renders(self, parts: Sequence[Path]) -> None:
@@ -112,6 +117,21 @@ class Accounts:
         """A large result in batches of `size` rows, in the query's order."""
         reader = self.con.sql(query, params=list(parameters)).to_arrow_reader(size)
         yield from reader
+
+    def ranges(self, *, size: int = 65_536) -> list[str]:
+        """Conditions on `ord` that cut the corpus into runs of about `size` records, in canonical order.
+
+        A table that is written run by run needs a sort of a run, not of all wide lines.
+        """
+        runs: list[list[int]] = []  # first ord, ord behind the last, records
+        for part, count in self.con.execute(
+            "SELECT ord >> ?, count(*) FROM rows GROUP BY 1 ORDER BY 1", [ROW_BITS]
+        ).fetchall():
+            if runs and runs[-1][2] + count <= size:
+                runs[-1][1:] = [first_ord(part + 1), runs[-1][2] + count]
+            else:
+                runs.append([first_ord(part), first_ord(part + 1), count])
+        return [f"ord >= {start} AND ord < {stop}" for start, stop, _ in runs]
 
     def copy(self, query: str, path: Path, parameters: Sequence[Any] = ()) -> None:
         """Write a result of any size to a Parquet file, in the query's order."""

@@ -381,7 +381,7 @@ class DataConfig(Section):
     augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
     mix: MixConfig = Field(default_factory=lambda: MixConfig.model_validate({}))
     memory_mb: int = execution(
-        384, ge=128, description="of the joins over all rows; beyond it they spill to disk"
+        256, ge=192, description="of the joins over all rows; beyond it they spill to disk"
     )
     part_rows: int = execution(20_000, ge=1, description="rows between two files of the work in progress")
 

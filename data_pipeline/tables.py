@@ -1,6 +1,7 @@
 """The tables beside the packs, streamed in canonical order: rows, rejected and heldout.parquet."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,18 +51,21 @@ def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
                e.* EXCLUDE (ord, transforms, source, row_hash),
                list_concat(r.transforms, e.transforms) AS transforms,
                p.pack::BIGINT AS pack, p.slot AS slot
-        FROM placed p JOIN renders e USING (ord, epoch, repeat) JOIN rows r USING (ord)
-        ORDER BY e.split, e.epoch, ord, e.repeat
+        FROM (SELECT * FROM placed WHERE epoch = ? AND {run}) p
+        JOIN (SELECT * FROM renders WHERE epoch = ? AND split = ? AND {run}) e USING (ord, epoch, repeat)
+        JOIN (SELECT * FROM rows WHERE {run}) r USING (ord)
+        ORDER BY ord, e.repeat
     """
     unsorted = work.folder / "unsorted.parquet"
     done = 0
     with table_writer(path, LEDGER) as ledger, table_writer(unsorted, PLACES) as lies:
-        for batch in accounts.batches(query):
-            table = pa.Table.from_batches([batch])
-            table = table.append_column("row", pa.array(np.arange(done, done + len(table))))
-            done += len(table)
-            ledger.write(table)
-            lies.write(table)
+        for split, epoch, run in _runs_of_epochs(accounts):
+            for batch in accounts.batches(query.format(run=run), [epoch, epoch, split]):
+                table = pa.Table.from_batches([batch])
+                table = table.append_column("row", pa.array(np.arange(done, done + len(table))))
+                done += len(table)
+                ledger.write(table)
+                lies.write(table)
     accounts.copy(
         f"SELECT * FROM read_parquet(?, {PLAIN}) ORDER BY split, epoch, pack, slot",
         work.places,
@@ -71,12 +75,26 @@ def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
     return Written(ledger.num_rows, ledger.sha256)
 
 
+def _runs_of_epochs(accounts: Accounts) -> Iterator[tuple[str, int, str]]:
+    """Split, epoch and a condition on `ord`, in the order of the ledger."""
+    runs = accounts.ranges()
+    for line in accounts.rows(
+        "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat) ORDER BY ALL"
+    ):
+        for run in runs:
+            yield line["split"], line["epoch"], run
+
+
 def write_rejected(accounts: Accounts, path: Path) -> Written:
     """rejected.parquet: a line per record that was read and not kept."""
-    query = "SELECT * FROM refused JOIN rows USING (ord) ORDER BY ord"
+    query = (
+        "SELECT * FROM (SELECT * FROM refused WHERE {run}) JOIN (SELECT * FROM rows WHERE {run}) USING (ord) "
+        "ORDER BY ord"
+    )
     with table_writer(path, REJECTED) as rejected:
-        for batch in accounts.batches(query):
-            rejected.write(pa.Table.from_batches([batch]))
+        for run in accounts.ranges():
+            for batch in accounts.batches(query.format(run=run)):
+                rejected.write(pa.Table.from_batches([batch]))
     return Written(rejected.num_rows, rejected.sha256)
 
 

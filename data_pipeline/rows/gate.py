@@ -6,8 +6,10 @@ row counts. For containment only train rows are compared that share some of the 
 shingles, of those that no more than MAX_ROWS train rows have; set phrases and templates find nobody.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import duckdb
@@ -31,6 +33,7 @@ MIN_SAMPLED_CONTAINMENT = 0.8
 MIN_SAMPLED_HALF = 4  # shingles of a half; fewer say nothing about it
 SHOWN = 20
 _SHORT = 100  # characters of a text that the list shows
+MAX_SHINGLES = 4_000_000  # of held-out rows, looked for at a time: what a join holds in memory
 _FETCH = 10_000
 
 
@@ -61,8 +64,13 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
     """
     try:
         _make_equal(con, train, heldout)
-        _make_candidates(con, train, heldout)
-        _make_contained(con, train, heldout)
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE gate_contained (train_ord BIGINT, heldout_ord BIGINT, score DOUBLE)"
+        )
+        for some in _runs(con, heldout):
+            with _as_written(con):
+                _make_candidates(con, train, some)
+            _add_contained(con, train, some)
         found = con.execute(
             f"""
             SELECT kind, train_ord, heldout_ord, score FROM (
@@ -76,7 +84,7 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
         while lines := found.fetchmany(_FETCH):
             yield from (Leak(KINDS[kind], train, heldout, score) for kind, train, heldout, score in lines)
     finally:
-        for name in ("equal", "heldout", "rare", "candidates", "contained"):
+        for name in ("equal", "wanted", "common", "rare", "candidates", "train", "heldout", "contained"):
             con.execute(f"DROP TABLE IF EXISTS gate_{name}")
 
 
@@ -96,23 +104,48 @@ def _make_equal(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Non
     )
 
 
+@contextmanager
+def _as_written(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Inside, a join makes its table of its right side.
+
+    DuckDB takes a list that is unnested for one value, and would make the table of all train rows' shingles.
+    """
+    con.execute("SET disabled_optimizers = 'build_side_probe_side'")
+    try:
+        yield
+    finally:
+        con.execute("RESET disabled_optimizers")
+
+
+def _runs(con: duckdb.DuckDBPyConnection, heldout: str) -> Iterator[str]:
+    """The held-out rows cut into runs of about MAX_SHINGLES shingles, which are looked for at a time."""
+    ((shingles,),) = con.execute(f"SELECT sum(len(gate_shingles))::BIGINT FROM {heldout}").fetchall()
+    count = max(1, math.ceil((shingles or 0) / MAX_SHINGLES))
+    for number in range(count):
+        yield f"(SELECT * FROM {heldout} WHERE hash(ord) % {count} = {number})"
+
+
 def _make_candidates(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
     """gate_candidates(train_ord, heldout_ord): pairs that share some of the latter's rarest shingles."""
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE gate_heldout AS
+        CREATE OR REPLACE TEMP TABLE gate_wanted AS
         SELECT ord, unnest(gate_shingles) AS shingle FROM {heldout}
         WHERE len(gate_shingles) * {STEP} ** gate_level >= {MIN_SHINGLES}
+        """
+    )
+    # Step by step: what one statement holds at a time is what must fit.
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE gate_common AS
+        SELECT shingle, count(*) AS rows FROM (SELECT unnest(gate_shingles) AS shingle FROM {train})
+        SEMI JOIN gate_wanted USING (shingle) GROUP BY shingle HAVING count(*) <= {MAX_ROWS}
         """
     )
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE gate_rare AS
-        WITH common AS (
-            SELECT shingle, count(*) AS rows FROM (SELECT unnest(gate_shingles) AS shingle FROM {train})
-            SEMI JOIN gate_heldout USING (shingle) GROUP BY shingle HAVING count(*) <= {MAX_ROWS}
-        )
-        SELECT ord, shingle FROM gate_heldout JOIN common USING (shingle)
+        SELECT ord, shingle FROM gate_wanted JOIN gate_common USING (shingle)
         QUALIFY row_number() OVER (PARTITION BY ord ORDER BY rows, shingle) <= {RAREST}
         """
     )
@@ -130,14 +163,22 @@ def _make_candidates(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -
     )
 
 
-def _make_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
-    """gate_contained(train_ord, heldout_ord, score): pairs of which the train row holds most of the other.
+def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
+    """Add to gate_contained(train_ord, heldout_ord, score): where the train row holds most of the other.
 
     The higher level of the two rows counts: what it keeps, both have kept.
     """
+    # The rows of pairs alone: a join over all rows' lists of shingles would not fit.
+    for side, relation in (("train", train), ("heldout", heldout)):
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE gate_{side} AS SELECT ord, gate_level, gate_asked, gate_shingles
+            FROM {relation} SEMI JOIN (SELECT {side}_ord AS ord FROM gate_candidates) USING (ord)
+            """
+        )
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE gate_contained AS
+        INSERT INTO gate_contained
         WITH pairs AS (
             SELECT train_ord, heldout_ord, greatest(t.gate_level, h.gate_level)::UBIGINT AS level,
                    h.gate_shingles[:h.gate_asked] AS asked_list,
@@ -145,7 +186,7 @@ def _make_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) ->
                    len(list_intersect(t.gate_shingles, asked_list)) AS asked,
                    len(list_intersect(t.gate_shingles, said_list)) AS said
             FROM gate_candidates
-            JOIN {train} t ON t.ord = train_ord JOIN {heldout} h ON h.ord = heldout_ord
+            JOIN gate_train t ON t.ord = train_ord JOIN gate_heldout h ON h.ord = heldout_ord
         ), counted AS (
             SELECT train_ord, heldout_ord, level, asked, said, {_sampled("asked")}, {_sampled("said")}
             FROM pairs

@@ -66,21 +66,21 @@ def make_near_table(con: duckdb.DuckDBPyConnection, relation: str, *, threshold:
     con.create_function("near_similarity", _similarities, ["UINTEGER[]", "UINTEGER[]"], "FLOAT", type="arrow")  # type: ignore[arg-type]
     try:
         _make_texts(con, relation)
-        _make_bands(con, threshold=threshold)
+        _make_bands(con, relation, threshold=threshold)
         con.execute("CREATE OR REPLACE TEMP TABLE near_edges (text BIGINT, earlier BIGINT, similarity FLOAT)")
         con.execute(
             "CREATE OR REPLACE TEMP TABLE near_dropped (text BIGINT, winner BIGINT, similarity FLOAT)"
         )
         for representatives in REPRESENTATIVES:
             _make_pairs(con, bands=banding(threshold)[0], representatives=representatives)
-            if _add_edges(con, threshold=threshold):
+            if _add_edges(con, relation, threshold=threshold):
                 _resolve(con)
         _make_losers(con, relation)
     finally:
         for name in ("near_keys", "near_similarity"):
             con.remove_function(name)
-        for name in ("near_rows", "near_texts", "near_bands", "near_pairs", "near_edges", "near_dropped"):
-            con.execute(f"DROP TABLE IF EXISTS {name}")
+        for name in ("rows", "texts", "bands", "pairs", "compared", "edges", "dropped", "copies"):
+            con.execute(f"DROP TABLE IF EXISTS near_{name}")
 
 
 def _keys_function(threshold: float):
@@ -103,7 +103,10 @@ def _values(column: pa.Array) -> npt.NDArray[np.uint32]:
 
 
 def _make_texts(con: duckdb.DuckDBPyConnection, relation: str) -> None:
-    """near_rows(ord, first): the text of each row, named by its first row. near_texts: a line per text."""
+    """near_rows(ord, first): the text of each row, named by its first row. near_texts: a line per text.
+
+    Signatures, 512 bytes each, stay where they are: a table of them all would not fit.
+    """
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE near_rows AS
@@ -114,22 +117,21 @@ def _make_texts(con: duckdb.DuckDBPyConnection, relation: str) -> None:
     )
     # Numbered from 0 in canonical order: the index of the arrays in _resolve.
     con.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE near_texts AS
-        WITH numbered AS (
-            SELECT ord, row_number() OVER (ORDER BY ord) - 1 AS text FROM near_rows WHERE ord = first
-        ) SELECT text, ord, family_id, signature FROM {relation} JOIN numbered USING (ord)
+        SELECT row_number() OVER (ORDER BY ord) - 1 AS text, ord FROM near_rows WHERE ord = first
         """
     )
 
 
-def _make_bands(con: duckdb.DuckDBPyConnection, *, threshold: float) -> None:
+def _make_bands(con: duckdb.DuckDBPyConnection, relation: str, *, threshold: float) -> None:
     """near_bands(text, b0, b1, ...): a column a band, so that a band is read without the others."""
     columns = ", ".join(f"keys[{i + 1}] AS b{i}" for i in range(banding(threshold)[0]))
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE near_bands AS
-        SELECT text, {columns} FROM (SELECT text, near_keys(signature) AS keys FROM near_texts)
+        SELECT text, {columns}
+        FROM (SELECT text, near_keys(signature) AS keys FROM {relation} JOIN near_texts USING (ord))
         """
     )
 
@@ -153,14 +155,23 @@ def _make_pairs(con: duckdb.DuckDBPyConnection, *, bands: int, representatives: 
         )
 
 
-def _add_edges(con: duckdb.DuckDBPyConnection, *, threshold: float) -> bool:
+def _add_edges(con: duckdb.DuckDBPyConnection, relation: str, *, threshold: float) -> bool:
     """Add the pairs at the threshold to near_edges; whether there are any."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE near_compared AS SELECT text, family_id, signature
+        FROM {relation} JOIN (
+            SELECT text, ord FROM near_texts
+            SEMI JOIN (SELECT text FROM near_pairs UNION SELECT earlier FROM near_pairs) USING (text)
+        ) USING (ord)
+        """
+    )
     added = con.execute(
         f"""
         INSERT INTO near_edges
         WITH pairs AS (SELECT DISTINCT text, earlier FROM near_pairs), compared AS (
             SELECT p.text, p.earlier, near_similarity(l.signature, e.signature) AS similarity FROM pairs p
-            JOIN near_texts l ON l.text = p.text JOIN near_texts e ON e.text = p.earlier
+            JOIN near_compared l ON l.text = p.text JOIN near_compared e ON e.text = p.earlier
             WHERE l.family_id <> e.family_id
         ) SELECT * FROM compared WHERE similarity >= {threshold}::FLOAT
         """
@@ -189,14 +200,32 @@ def _resolve(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _make_losers(con: duckdb.DuckDBPyConnection, relation: str) -> None:
-    """From texts to rows: those of a dropped text, and those of a kept text that are of another family."""
+    """From texts to rows: those of a dropped text, and those of a kept text that are of another family.
+
+    Most rows are the first and only one of a kept text: they are left out before anything wide is joined.
+    """
+    con.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE near_copies AS
+        WITH dropped AS (
+            SELECT ord AS first, winner, similarity FROM near_dropped JOIN near_texts USING (text)
+        )
+        SELECT n.ord, n.first, winner, similarity FROM near_rows n LEFT JOIN dropped d ON d.first = n.first
+        WHERE n.ord <> n.first OR winner IS NOT NULL
+        """
+    )
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE near_losers AS
-        SELECT n.ord, coalesce(w.ord, n.first) AS winner_ord, coalesce(d.similarity, 1.0) AS similarity
-        FROM near_rows n JOIN near_texts t ON t.ord = n.first
-        LEFT JOIN near_dropped d ON d.text = t.text LEFT JOIN near_texts w ON w.text = d.winner
-        JOIN {relation} r ON r.ord = n.ord
-        WHERE coalesce(w.family_id, t.family_id) <> r.family_id
+        WITH copies AS (
+            SELECT c.ord, coalesce(w.ord, c.first) AS winner_ord, coalesce(c.similarity, 1.0) AS similarity
+            FROM near_copies c LEFT JOIN near_texts w ON w.text = c.winner
+        ), families AS (
+            SELECT ord, family_id FROM {relation}
+            SEMI JOIN (SELECT ord FROM copies UNION SELECT winner_ord FROM copies) USING (ord)
+        )
+        SELECT c.ord, winner_ord, similarity FROM copies c
+        JOIN families own ON own.ord = c.ord JOIN families theirs ON theirs.ord = winner_ord
+        WHERE theirs.family_id <> own.family_id
         """
     )

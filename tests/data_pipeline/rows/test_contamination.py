@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_pipeline.rows import gate
 from data_pipeline.rows.contamination import FULL, KINDS, gate_keys
 from data_pipeline.rows.forms import squeezed, without_particles, words_of
 from data_pipeline.rows.gate import SHOWN, Leak, LeakText, find_leaks, readable_leaks
@@ -202,6 +203,19 @@ def test_of_a_thousand_leaks_of_each_kind_at_most_one_in_a_hundred_is_missed(kin
         )
         found += len(list(find_leaks(con, "train", "heldout")))
     assert found >= 990
+
+
+def test_held_out_rows_that_are_looked_for_a_few_at_a_time_are_found_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    number = random.Random(3)
+    passages = [f"{PASSAGE} {' '.join(str(number.random()) for _ in range(20))}" for _ in range(12)]
+    train = [row(f"{passage} 그 다음은?", "모릅니다") for passage in passages]
+    heldout = [row(f"{passage} 무엇을?", "책") for passage in passages]
+    at_once = leaks(train, heldout)
+    assert [leak.kind for leak in at_once] == ["ngram"] * len(passages)
+    monkeypatch.setattr(gate, "MAX_SHINGLES", 1000)
+    assert leaks(train, heldout) == at_once
 
 
 def test_the_list_for_people() -> None:
