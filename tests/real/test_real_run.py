@@ -1,43 +1,23 @@
 """The whole path on real corpora, capped: each file of each source gives its first records."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from data_pipeline.packing.shards import read_shards
 from data_pipeline.packing.template import load_tokenizer
 from data_pipeline.schema import IGNORE_INDEX
 
-CORPUS = Path(__file__).parent / "corpus.yaml"
-CAP = 60
-
-
-@pytest.fixture(scope="module")
-def finished(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("real") / "run"
-    names = [source["name"] for source in yaml.safe_load(CORPUS.read_text())["data"]["sources"]]
-    caps = [f"data.sources.{i}.max_records={CAP}" for i in range(len(names))]
-    small = ["model.from_scratch.vocab_size=2500", "train.num_steps=6", "eval.max_samples_per_task=4"]
-    command = [sys.executable, "-m", "launcher", "run", str(CORPUS), "--run", str(folder)]
-    done = subprocess.run(
-        [*command, *caps, *small, "eval.max_new_tokens=8"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return folder
-
 
 @pytest.mark.slow
-def test_every_record_of_every_source_is_accounted_for(finished: Path) -> None:
-    stats = json.loads((finished / "data" / "stats.json").read_text())
+def test_every_record_of_every_source_is_accounted_for(real_run: Path) -> None:
+    stats = json.loads((real_run / "data" / "stats.json").read_text())
     for name, source in stats["sources"].items():
         assert source["records"] == source["kept"] + sum(source["rejected"].values()), name
         assert source["kept"] > 0, name
-    rejected = pq.read_table(finished / "data" / "rejected.parquet").to_pylist()
+    rejected = pq.read_table(real_run / "data" / "rejected.parquet").to_pylist()
     assert sum(stats["rejected"].values()) == len(rejected)
     ratings = [line for line in rejected if line["source"] == "nsmc" and line["reason"] == "label_not_mapped"]
     assert ratings
@@ -45,12 +25,12 @@ def test_every_record_of_every_source_is_accounted_for(finished: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_trained_answer_decodes(finished: Path) -> None:
+def test_every_trained_answer_decodes(real_run: Path) -> None:
     """One end-of-turn token closes each trained run, and the label of a review is 긍정 or 부정 alone."""
-    tokenizer = load_tokenizer(finished / "data" / "tokenizer")
-    ledger = pq.read_table(finished / "data" / "rows.parquet").to_pylist()
+    tokenizer = load_tokenizer(real_run / "data" / "tokenizer")
+    ledger = pq.read_table(real_run / "data" / "rows.parquet").to_pylist()
     reviews = set()
-    for shard in read_shards(finished / "data" / "train"):
+    for shard in read_shards(real_run / "data" / "train"):
         for pack in shard.to_pylist():
             start = 0
             for row, length in zip(pack["rows"], pack["seq_lengths"], strict=True):
@@ -65,10 +45,10 @@ def test_every_trained_answer_decodes(finished: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_task_is_scored(finished: Path) -> None:
-    scores = json.loads((finished / "eval" / "scores.json").read_text())
+def test_every_task_is_scored(real_run: Path) -> None:
+    scores = json.loads((real_run / "eval" / "scores.json").read_text())
     assert {"sentiment", "translation", "conversation", "xsum"} <= set(scores["tasks"])
     for task in scores["tasks"].values():
         for metric in task["metrics"].values():
             assert set(metric["systems"]) == {"base", "tuned", "majority", "copy", "first_sentence"}
-    assert (finished / "report" / "index.html").stat().st_size > 10_000
+    assert (real_run / "report" / "index.html").stat().st_size > 10_000

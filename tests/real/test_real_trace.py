@@ -1,8 +1,6 @@
 """Every trained token has a source: random tokens of real packs, re-tokenized from their source files."""
 
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from data_pipeline.build import Build
 from data_pipeline.config import resolve_path
@@ -21,12 +18,8 @@ from data_pipeline.packing.shards import read_shards
 from data_pipeline.variants.tasks import load_tasks
 from launcher.config import load
 
-CORPUS = Path(__file__).parent / "corpus.yaml"
-CAP = 40  # records of each file
 NUM_TOKENS = 10_000
 SEED = 20_240
-# Everything that can stand around a row, so that tokens of all origins are among the ten thousand.
-AUGMENT = ["few_shot=0.2", "role=0.2", "task_prefix=true", "chain_of_thought=true"]
 
 
 class Packed(NamedTuple):
@@ -34,21 +27,6 @@ class Packed(NamedTuple):
 
     ids: list[int]
     labels: list[int]
-
-
-@pytest.fixture(scope="module")
-def built(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run folder of the real corpora, the first records of each file."""
-    folder = tmp_path_factory.mktemp("traced") / "run"
-    num_sources = len(yaml.safe_load(CORPUS.read_text())["data"]["sources"])
-    values = [f"data.sources.{index}.max_records={CAP}" for index in range(num_sources)]
-    values += [f"data.augment.{value}" for value in AUGMENT]
-    values += ["data.epochs=2", "data.too_long=shorten_input", "model.from_scratch.vocab_size=4000"]
-    values.append("data.allow_contamination=the run is traced and never scored")
-    command = [sys.executable, "-m", "launcher", "data", str(CORPUS), "--run", str(folder), *values]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def segments(folder: Path) -> Iterator[tuple[int, list[int], list[int]]]:
@@ -79,12 +57,12 @@ def drawn_tokens(data: Path) -> tuple[dict[int, Packed], dict[int, list[int]]]:
 
 
 @pytest.mark.slow
-def test_random_tokens_come_from_their_source(built: Path) -> None:
-    config, base = load(built / "config.yaml", [])
+def test_random_tokens_come_from_their_source(real_run: Path) -> None:
+    config, base = load(real_run / "config.yaml", [])
     tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
-    build = Build(config.data, tasks, config.seed, base, built / "data")
-    packed, chosen = drawn_tokens(built / "data")
-    lines = pq.read_table(built / "data" / "rows.parquet").to_pylist()
+    build = Build(config.data, tasks, config.seed, base, real_run / "data")
+    packed, chosen = drawn_tokens(real_run / "data")
+    lines = pq.read_table(real_run / "data" / "rows.parquet").to_pylist()
     checked = 0
     parts: dict[str, int] = {}
     for rebuilt in rebuild_segments(build, [lines[row] for row in chosen]):
