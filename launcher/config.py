@@ -29,7 +29,7 @@ class RunConfig(Section):
     """A config file."""
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32, description="32 bits: what every generator takes")
     base: str = execution(".", description="the folder relative paths start from, seen from this file")
     model: ModelConfig
     data: DataConfig

@@ -78,6 +78,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, old: str, new: st
         ("data.sources.7.path=x", "not in a list of 1"),
         ("name.x=1", "holds 't', not a section"),
         ("train.num_steps=[", "not YAML"),
+        ("seed=20261127093000", "seed: must be less than 4294967296"),
     ],
 )
 def test_a_wrong_override_is_named(tmp_path: Path, override: str, message: str) -> None:
