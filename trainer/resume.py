@@ -1,5 +1,7 @@
 """Where a run goes on: the newest checkpoint that is sound. Its files are verified by all ranks together."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from trainer.together import together
 from trainer.watchdog import Alive, no_watch
 
 NONE = -1
+SEEN_WITHIN_S, LOOK_EVERY_S = 90.0, 1.0
 
 
 def resume_point(
@@ -36,7 +39,7 @@ def resume_point(
 
 
 def _newest_sound(checkpoints: Path, me: Rank, alive: Alive) -> int:
-    steps = iter(checkpoint.candidates(checkpoints) if me.is_first else ())
+    steps = _whole(checkpoints) if me.is_first else iter(())
     while (step := int(me.gather([next(steps, NONE)])[0, 0])) != NONE:
         mine = partial(_fault, checkpoint.folder_of(checkpoints, step), (me.index, me.world_size))
         faults = [fault for fault in me.gather_texts(together(me, mine, alive=alive)) if fault]
@@ -47,13 +50,43 @@ def _newest_sound(checkpoints: Path, me: Rank, alive: Alive) -> int:
     return NONE
 
 
+def _whole(checkpoints: Path) -> Iterator[int]:
+    """The candidates that lack no file; says which it passes over."""
+    for step in checkpoint.candidates(checkpoints):
+        try:
+            Checkpoint(checkpoint.folder_of(checkpoints, step)).check_sizes()
+        except ArtifactError as error:
+            checkpoint.say_passed_over(error)
+        else:
+            yield step
+
+
 def _fault(folder: Path, share: tuple[int, int], alive: Alive) -> str:
     """What is wrong with a rank's share of a checkpoint's files; nothing: an empty text."""
     try:
-        Checkpoint(folder).verify(share=share, alive=alive)
+        _once_seen(folder, alive).verify(share=share, alive=alive)
     except ArtifactError as error:
         return str(error)
     return ""
+
+
+def _once_seen(folder: Path, alive: Alive) -> Checkpoint:
+    """The checkpoint, which the first rank sees as a whole.
+
+    A network file system may show it to other nodes later (nfs(5), acdirmax): what they do not see yet must
+    not be taken for damaged, and removed.
+    """
+    until = time.monotonic() + SEEN_WITHIN_S
+    while True:
+        try:
+            found = Checkpoint(folder)
+            found.check_sizes()
+            return found
+        except ArtifactError:
+            if time.monotonic() > until:
+                raise
+        alive()
+        time.sleep(LOOK_EVERY_S)
 
 
 def _without_lost_best(checkpoints: Path, state: TrainState, me: Rank) -> TrainState:

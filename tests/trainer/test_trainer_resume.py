@@ -1,5 +1,6 @@
 """Where ranks go on, chosen and verified together; and that long work of one of them is no hang."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from rank_helpers import run_ranks
 
+from data_pipeline.errors import ArtifactError
 from data_pipeline.progress import said_to
 from trainer import checkpoint
 from trainer.checkpoint import TrainState
@@ -53,6 +55,42 @@ def test_whichever_file_is_damaged_all_ranks_take_the_older_one(tmp_path: Path, 
     assert file.name in (tmp_path / "said-0").read_text()
     assert not (tmp_path / "said-1").exists(), "said once"
     assert not file.exists(), "it is written anew"
+
+
+def sees_it_late(folder: Path) -> dict[str, Any]:
+    """As on a node whose file system shows it a second later than the first rank's."""
+    check, shown_at = checkpoint.Checkpoint.check_sizes, time.monotonic() + 1
+
+    def late(self: checkpoint.Checkpoint) -> None:
+        if os.environ["RANK"] == "1" and time.monotonic() < shown_at:
+            raise ArtifactError("missing")
+        check(self)
+
+    checkpoint.Checkpoint.check_sizes = late
+    return resume(folder)
+
+
+def test_what_a_node_sees_late_is_not_taken_for_damaged(tmp_path: Path) -> None:
+    for step in (1, 2):
+        save(tmp_path, step)
+    assert [found["step"] for found in run_ranks(sees_it_late, 2, tmp_path)] == [2, 2]
+    assert checkpoint.is_complete(tmp_path, 2)
+    assert not (tmp_path / "said-0").exists()
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut"])
+def test_a_checkpoint_that_lacks_something_is_passed_over_at_once(tmp_path: Path, damage: str) -> None:
+    for step in (1, 2):
+        save(tmp_path, step)
+    file = checkpoint.folder_of(tmp_path, 2) / "rank-00001.safetensors"
+    if damage == "removed":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    start = time.monotonic()
+    assert [found["step"] for found in run_ranks(resume, 2, tmp_path)] == [1, 1]
+    assert time.monotonic() - start < 60
+    assert file.name in (tmp_path / "said-0").read_text()
 
 
 def test_nothing_sound_is_the_start(tmp_path: Path) -> None:
