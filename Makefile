@@ -44,15 +44,15 @@ demo: setup .venv/.demo-done
 	$(BIN)/hunmin run configs/smollm2_135m.yaml
 
 # One table of pass, FAIL and skip for what runs on GPUs. make ends with 2 whatever failed; the exit codes of
-# docs/gpu.md are those of .venv/bin/python -m launcher.gpu_check.
+# docs/gpu.md are those of .venv/bin/python -m tools.gpu_check.
 gpu: setup
-	@$(BIN)/python -m launcher.gpu_check
+	@$(BIN)/python -m tools.gpu_check
 
 # A classifier of harmful text, from labelled data that you name (docs/safety.md): make harm-model DATA=harm.yaml
 OUT ?= models/harm
 harm-model: setup
 	@test -n "$(DATA)" || { echo "make: name the labelled data: make harm-model DATA=harm.yaml [OUT=models/harm]"; exit 2; }
-	$(BIN)/python -m data_pipeline.safety.train $(DATA) --out $(OUT)
+	$(BIN)/python -m tools.train_harm_model $(DATA) --out $(OUT)
 
 clean:
 	rm -rf .venv .ruff_cache .pytest_cache

@@ -24,12 +24,12 @@ WORLD_SIZE = 2
 
 def rank(folder: Path) -> None:
     """One of the ranks: measure and, on the first, print."""
+    from tools.gpu_check.check_job import make_job
     from trainer import loop
-    from trainer.check_job import make_job
-    from trainer.checkpoint import TrainState
-    from trainer.ranks import joined
-    from trainer.saving import Saver
-    from trainer.steps import packs_of_rank
+    from trainer.checkpoint.checkpoint import TrainState
+    from trainer.checkpoint.saving import Saver
+    from trainer.engine.ranks import joined
+    from trainer.engine.steps import packs_of_rank
 
     with joined(timeout_s=600) as me:
         if me.is_first:

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from data_pipeline.packing.plan import assign_packs
+from data_pipeline.packing.best_fit import assign_packs
 
 
 def lower_bound(lengths: np.ndarray, seq_len: int) -> int:

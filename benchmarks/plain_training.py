@@ -17,11 +17,13 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-from data_pipeline.model_folder import locate_model
-from trainer import batches, lora, metrics
+from hunmin.models.folder import locate_model
+from trainer.batches import dealing
+from trainer.batches.packs import PackFolder
 from trainer.config import TrainConfig
-from trainer.packs import PackFolder
-from trainer.schedule import learning_rate
+from trainer.engine.learning_rate import learning_rate
+from trainer.metrics import metrics_log
+from trainer.model import lora
 
 IGNORE_INDEX = -100
 
@@ -31,7 +33,7 @@ def rows_of_step(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """(input_ids, labels) of each row of a step."""
     rows = []
-    for index in batches.packs_of_step(
+    for index in dealing.packs_of_step(
         step, seed=seed, epoch_sizes=packs.epoch_sizes, global_batch_size=size
     ):
         pack = packs[index]
@@ -73,7 +75,7 @@ def main(run_dir: Path, num_steps: int | None) -> None:
     if (path := sections["model"].get("path")) is not None:
         folder = locate_model(path, base=run_dir / sections.get("base", "."))
     packs = PackFolder(run_dir / "data/train")
-    wanted = [line for line in metrics.read(run_dir / "train/metrics.jsonl") if line["kind"] == "train"]
+    wanted = [line for line in metrics_log.read(run_dir / "train/metrics.jsonl") if line["kind"] == "train"]
     model = make_model(folder, config, seed)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(

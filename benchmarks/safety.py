@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_pipeline.config import SafetyConfig
-from data_pipeline.rows.normalize import normalize_draft
-from data_pipeline.safety.classifier import load_classifier
-from data_pipeline.safety.hits import Detector
-from data_pipeline.safety.judge import apply, load_detector
-from data_pipeline.safety.lexicon import Lexicon
-from data_pipeline.safety.train import Example, load_config, part_of, read_examples, score, train
+from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.sources import expand, read
+from hunmin.safety.classifier import load_classifier
+from hunmin.safety.config import SafetyConfig
+from hunmin.safety.detector import Detector
+from hunmin.safety.judge import apply, load_detector
+from hunmin.safety.lexicon import Lexicon
 from launcher.config import load
+from tools.train_harm_model import Example, load_config, part_of, read_examples, score, train
 
 KEYWORDS = ("폭력", "차별", "혐오", "불법")
 FAMILIES = {"harmful": lambda c: not c.startswith("bias"), "bias": lambda c: c.startswith("bias")}

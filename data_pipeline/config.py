@@ -5,105 +5,14 @@ the stage run again (design: artifacts).
 """
 
 import difflib
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from data_pipeline.rows.reasons import EMPTY_ANSWER, SWITCHABLE
-from data_pipeline.text.languages import Language
-
-
-class Section(BaseModel):
-    """A config section: unknown keys are refused, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def execution(default: Any, **kwargs: Any) -> Any:
-    """A field that changes how the work is done, never what comes out."""
-    return Field(default, json_schema_extra={"effect": "execution"}, **kwargs)
-
-
-def content_of(section: BaseModel) -> dict[str, Any]:
-    """The section as JSON values without its execution fields: what the result depends on."""
-    out: dict[str, Any] = {}
-    for name, field in type(section).model_fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("effect") == "execution":
-            continue
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            out[name] = content_of(value)
-        elif isinstance(value, (list, tuple)) and value and isinstance(value[0], BaseModel):
-            out[name] = [content_of(item) for item in value]
-        else:
-            out[name] = section.model_dump(mode="json", include={name})[name]
-    return out
-
-
-class FromScratchConfig(Section):
-    """A small Llama initialised at random, with a SentencePiece tokenizer trained on the train split."""
-
-    hidden_size: int = Field(256, ge=8)
-    num_layers: int = Field(6, ge=1)
-    num_heads: int = Field(4, ge=1)
-    intermediate_size: int | None = Field(None, ge=8, description="default: 8/3 hidden_size, to 64s")
-    vocab_size: int = Field(8000, ge=512, description="an upper bound: a small corpus gives fewer")
-    max_position_embeddings: int = Field(8192, ge=8)
-    tie_embeddings: bool = True
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        if self.hidden_size % self.num_heads or (self.hidden_size // self.num_heads) % 2:
-            raise ValueError(
-                f"hidden_size {self.hidden_size} must be an even multiple of num_heads {self.num_heads}"
-            )
-        return self
-
-
-class ModelConfig(Section):
-    """Which model: `path` or `from_scratch`.
-
-    `path` is a hub id, a local folder, another run's folder, a GGUF file, or package:IMPORT_NAME/FILE.gguf
-    for one inside an installed package; so is `tokenizer`. A tokenizer whose ids are not the model's is
-    refused, unless `vocabulary: map` moves the model's embeddings to it; `add_tokens` are whole words that
-    the tokenizer learns, wherever they stand in a text, and that the model gets embeddings for.
-    """
-
-    path: str | None = None
-    from_scratch: FromScratchConfig | None = None
-    tokenizer: str | None = Field(default=None, description="of another model; absent: the model's own")
-    vocabulary: Literal["refuse", "map"] = Field(
-        default="refuse", description="what becomes of a tokenizer whose ids are not the model's"
-    )
-    add_tokens: tuple[str, ...] = Field(default=(), description="new tokens, such as <think>")
-
-    @property
-    def remakes_vocabulary(self) -> bool:
-        """Whether embeddings are made for another vocabulary than that of `path`: in train/base."""
-        return self.path is not None and (self.vocabulary == "map" or bool(self.add_tokens))
-
-    @field_validator("add_tokens")
-    @classmethod
-    def _tokens_are_new_words(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
-        for token in tokens:
-            if not token or token != token.strip():
-                raise ValueError(f"{token!r} is no token: it is empty, or begins or ends with a space")
-            if tokens.count(token) > 1:
-                raise ValueError(f"{token!r} stands twice")
-        return tokens
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Self:
-        if (self.path is None) == (self.from_scratch is None):
-            raise ValueError("give exactly one of: path, from_scratch")
-        if self.path is None and (self.tokenizer is not None or self.vocabulary == "map" or self.add_tokens):
-            raise ValueError(
-                "tokenizer, vocabulary and add_tokens change a model of `path`; "
-                "one from scratch trains its own tokenizer"
-            )
-        return self
+from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
+from hunmin.language.codes import Language
+from hunmin.safety.config import SafetyConfig
+from hunmin.section import Section, execution
 
 
 class FilterConfig(Section):
@@ -289,42 +198,6 @@ class ValidateConfig(Section):
         return skip
 
 
-PersonalKind = Literal[
-    "resident_number",
-    "foreigner_number",
-    "phone",
-    "email",
-    "card",
-    "account",
-    "address",
-    "passport",
-    "driver_licence",
-]
-
-
-class PersonalDataConfig(Section):
-    """What becomes of resident registration numbers, telephone numbers, e-mail addresses, cards, accounts."""
-
-    action: Literal["mask", "drop", "keep"] = "mask"
-    kinds: tuple[PersonalKind, ...] = Field((), description="absent: all kinds")
-
-
-class SafetyConfig(Section):
-    """Harmful content, by lexicon and an optional trained classifier, on each field and on the pair."""
-
-    action: Literal["drop", "flag", "keep"] = "drop"
-    bias: Literal["drop", "flag", "keep"] = "flag"
-    classifier: str | None = Field(None, description="a folder made by `make harm-model`")
-    threshold: float | None = Field(None, gt=0, lt=1, description="absent: as chosen in training")
-    personal_data: PersonalDataConfig = Field(default_factory=lambda: PersonalDataConfig.model_validate({}))
-
-    @model_validator(mode="after")
-    def _threshold_of_something(self) -> Self:
-        if self.threshold is not None and self.classifier is None:
-            raise ValueError("threshold is the classifier's; name a classifier, or remove threshold")
-        return self
-
-
 class DedupConfig(Section):
     """Which rows are one row too many. Variants inside a family are never near duplicates of each other."""
 
@@ -410,12 +283,6 @@ class DataConfig(Section):
         if twice:
             raise ValueError(f"two sources have the name {', '.join(twice)}; a name must be unique")
         return self
-
-
-def resolve_path(path: str, base: Path) -> Path:
-    """`path` relative to `base` (the config file's folder), `~` expanded."""
-    expanded = Path(path).expanduser()
-    return expanded if expanded.is_absolute() else base / expanded
 
 
 STAGE_VERSION = 3  # raised by hand when the same config and sources give another data/

@@ -24,26 +24,32 @@ import pyarrow as pa
 import ray
 import ray.data
 
-from data_pipeline import artifact, rules, sources, stats, tables
-from data_pipeline.accounts import Accounts
-from data_pipeline.artifact import whole
-from data_pipeline.build import EXAMPLES, FEW_SHOT, Build
-from data_pipeline.config import STAGE_VERSION, DataConfig, ModelConfig, content_of, resolve_path
-from data_pipeline.errors import GateError, InputError, disk_failure
-from data_pipeline.packing.gather import gather
-from data_pipeline.packing.place import Shard, place_rows
-from data_pipeline.packing.shards import write_shard
-from data_pipeline.packing.template import Renderer, load_tokenizer, template_text
-from data_pipeline.packing.tokenizer import MAX_SENTENCES, train_tokenizer
-from data_pipeline.packing.vocabulary import chosen_tokenizer
-from data_pipeline.parts import Stride, encode_part, num_strides, read_stride, rows_at
-from data_pipeline.progress import progress, say
-from data_pipeline.schema import SCHEMA_VERSION, PackMetadata
-from data_pipeline.stats import Decided
-from data_pipeline.tally import Tally
-from data_pipeline.variants.draw import draw
-from data_pipeline.variants.tasks import load_tasks, task_of
-from data_pipeline.work import Work, part_number
+from data_pipeline import sources
+from data_pipeline.augment.draw import draw
+from data_pipeline.build.build import EXAMPLES, FEW_SHOT, Build
+from data_pipeline.build.prepared_rows import rows_at
+from data_pipeline.build.work_folder import Work, part_number
+from data_pipeline.config import STAGE_VERSION, DataConfig
+from data_pipeline.database import decisions, tables
+from data_pipeline.database.places import place_rows
+from data_pipeline.database.row_database import Accounts
+from data_pipeline.packing.gather import Shard, gather
+from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
+from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
+from data_pipeline.stats import stats
+from data_pipeline.stats.part_counts import Tally
+from data_pipeline.stats.stats import Decided
+from data_pipeline.tasks.tasks import load_tasks, task_of
+from hunmin import artifact, hashing
+from hunmin.artifact import whole
+from hunmin.errors import GateError, InputError, disk_failure
+from hunmin.models.config import ModelConfig
+from hunmin.models.renderer import Renderer, template_text
+from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
+from hunmin.progress import progress, say
+from hunmin.schema import SCHEMA_VERSION, PackMetadata
+from hunmin.section import content_of, resolve_path
+from hunmin.shards import write_shard
 
 Item = TypeVar("Item")
 
@@ -81,10 +87,10 @@ def run(
     of_parts = content_of(config.model_copy(update={"allow_contamination": None}))
     identity = {
         "version": STAGE_VERSION,
-        "config": artifact.sha256_json([of_parts, content_of(model), seed]),
+        "config": hashing.sha256_json([of_parts, content_of(model), seed]),
         "parents": parents,
         "part_rows": config.part_rows,
-        "code": artifact.code_sha256("data_pipeline"),  # parts of two codes must not be mixed
+        "code": artifact.code_sha256("hunmin", "data_pipeline"),  # parts of two codes must not be mixed
         "libraries": artifact.versions(),
     }
     work = Work.open(out_dir, identity)
@@ -99,7 +105,7 @@ def run(
     tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, accounts)
     _encode_rows(build, work)
     accounts.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
-    rules.refuse_unrendered(accounts)
+    decisions.refuse_unrendered(accounts)
     _require_trained(accounts, "renders WHERE split = 'train' AND reason IS NULL", out_dir=out_dir)
 
     shards = place_rows(accounts, seq_len=config.seq_len)
@@ -140,7 +146,7 @@ def run(
         stage_version=STAGE_VERSION,
         parents=parents,
         config_sha256=config_sha256,
-        content_sha256=artifact.sha256_json(content),
+        content_sha256=hashing.sha256_json(content),
         counts={
             "records": sum(source["records"] for source in numbers["sources"].values()),
             "rejected": numbers["rejected"],
@@ -191,16 +197,16 @@ def _decide(build: Build, work: Work, accounts: Accounts) -> Decided:
         )
     accounts.load_rows(parts)
     say(f"data: {accounts.number('SELECT count(*) FROM rows')} records, looking for duplicates and leaks")
-    same_prompt = rules.judge_same_prompts(accounts, config)  # first: a majority is of all copies
+    same_prompt = decisions.judge_same_prompts(accounts, config)  # first: a majority is of all copies
     if config.dedup.exact:
-        rules.refuse_duplicates(accounts)
+        decisions.refuse_duplicates(accounts)
     if config.dedup.near:
-        rules.refuse_near_duplicates(accounts, parts=parts, threshold=config.dedup.threshold)
-    rules.refuse_heldout_families(accounts, config)
-    leaks = rules.gate_contamination(accounts, config, parts=parts, work=work)
-    mix = rules.plan_jobs(accounts, config, seed=build.seed)
+        decisions.refuse_near_duplicates(accounts, parts=parts, threshold=config.dedup.threshold)
+    decisions.refuse_heldout_families(accounts, config)
+    leaks = decisions.gate_contamination(accounts, config, parts=parts, work=work)
+    mix = decisions.plan_jobs(accounts, config, seed=build.seed)
     if config.augment.few_shot:
-        pool = list(rows_at(work, rules.example_places(accounts)))
+        pool = list(rows_at(work, decisions.example_places(accounts)))
         artifact.write_parquet(build.out_dir / FEW_SHOT, pa.Table.from_pylist(pool, schema=EXAMPLES))
     with whole(work.jobs) as path:
         accounts.copy("SELECT * FROM jobs ORDER BY ord, epoch, repeat", path)
@@ -225,7 +231,7 @@ def _make_tokenizer(build: Build, model: ModelConfig, work: Work, accounts: Acco
         )
     tokenizer.save_pretrained(str(build.out_dir / "tokenizer"))
     logical = tokenizer.backend_tokenizer.to_str()
-    return artifact.sha256_bytes(logical.encode()), artifact.sha256_bytes(template.encode())
+    return hashing.sha256_bytes(logical.encode()), hashing.sha256_bytes(template.encode())
 
 
 def _train_texts(build: Build, work: Work, accounts: Accounts) -> Iterator[str]:
@@ -308,7 +314,7 @@ def _write_shards(
     def write(shard: Shard) -> dict[str, Any]:
         table = gather(work, shard, tasks=metadata[shard.path]["tasks"])
         write_shard(out_dir / shard.path, table, metadata[shard.path])
-        return {"path": shard.path, "sha256": artifact.table_sha256(table)}
+        return {"path": shard.path, "sha256": hashing.table_sha256(table)}
 
     items = {work.path("shards", number, "json"): shard for number, shard in enumerate(shards)}
     return {done["path"]: done["sha256"] for done in _for_each("data: shards written", items, write)}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from data_pipeline.schema import Interval
-from eval.evaluate import read_heldout
-from eval.scores.base import Reference
-from eval.scores.table import metrics_of
-from eval.stats import Resamples, interval, paired_delta
+from eval.samples.samples import read_heldout
+from eval.scores.intervals import Resamples, interval, paired_delta
+from eval.scores.metric import Reference
+from eval.scores.score_table import metrics_of
+from hunmin.schema import Interval
 
 NUM_RESAMPLES = 1000
 Key = tuple[str, tuple[str, ...], str | None]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from data_pipeline.config import Section, execution
+from hunmin.section import Section, execution
 
 STAGE_VERSION = 3
 REPORT_STAGE_VERSION = 4

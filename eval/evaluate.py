@@ -14,33 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from data_pipeline.artifact import (
-    MANIFEST,
-    Manifest,
-    commit,
-    load_manifest,
-    sha256_json,
-    table_sha256,
-    verify,
-    write_json,
-    write_parquet,
-)
-from data_pipeline.packing.template import Renderer, load_tokenizer
-from data_pipeline.progress import say
-from data_pipeline.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
 from eval.config import STAGE_VERSION, EvalConfig
-from eval.engines.base import Generation, GenerationSettings, context_length
 from eval.engines.choice import capability, choose, has_vllm, precision, versions
-from eval.goals import judge
-from eval.models import check_tokenizer, model_refs
-from eval.pool import Group, ModelRef, Prompt, answer, make_groups
-from eval.prompts import Sample, baseline_answers, draw, make_samples, render
-from eval.scores.base import Answer
+from eval.engines.engine import Generation, GenerationSettings, context_length
+from eval.engines.models import check_tokenizer, model_refs
+from eval.engines.pool import Group, ModelRef, Prompt, answer, make_groups
+from eval.samples.samples import Sample, baseline_answers, draw, make_samples, read_heldout, render
+from eval.samples.unseen_wordings import compare_wordings, draw_again
+from eval.scores.goals import judge
 from eval.scores.labelled import LabelExtractor
-from eval.scores.table import Scored, metrics_of, score_table, score_task
-from eval.wordings import compare_wordings, draw_again
+from eval.scores.metric import Answer
+from eval.scores.score_table import Scored, metrics_of, score_table, score_task
+from hunmin.artifact import MANIFEST, Manifest, commit, load_manifest, verify, write_json, write_parquet
+from hunmin.hashing import sha256_json, table_sha256
+from hunmin.models.renderer import Renderer
+from hunmin.models.tokenizer import load_tokenizer
+from hunmin.progress import say
+from hunmin.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
 
 __all__ = ["SYSTEMS", "run", "score_table"]
 
@@ -239,12 +230,6 @@ def _verify(stage_dir: Path, names: tuple[str, ...], *, cure: str) -> Manifest:
     return verify(
         stage_dir, cure=cure, only={entry.path for entry in entries if entry.path.startswith(names)}
     )
-
-
-def read_heldout(path: Path) -> tuple[list[dict[str, Any]], dict[str, TaskInfo]]:
-    """The rows of heldout.parquet, and its tasks by name."""
-    table = pq.read_table(path)
-    return table.to_pylist(), json.loads((table.schema.metadata or {})[b"hunmin"])["tasks"]
 
 
 def read_majority(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ def main() -> None:
     except ImportError as error:
         arguments = sys.argv[1:]
         if arguments[:1] == ["doctor"] and "--help" not in arguments:
-            from launcher.doctor import main as doctor
+            from launcher.doctor.doctor import main as doctor
 
             sys.exit(doctor(arguments[1:]))
         print(

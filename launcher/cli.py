@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from data_pipeline.errors import InputError, StopRequested
+from hunmin.errors import InputError, StopRequested
 from launcher.failures import reported
-from launcher.help import App, GroupHelp
+from launcher.help.pages import App, GroupHelp
 
 app = App(
     name="hunmin",
@@ -87,7 +87,7 @@ def doctor(
 
     Example: hunmin doctor configs/quickstart.yaml
     """
-    from launcher.doctor import as_text, doctor, findings_json
+    from launcher.doctor.doctor import as_text, doctor, findings_json
 
     with reported(_runs()):
         found, code = doctor(config, network=network)
@@ -180,10 +180,10 @@ def plan(
 
     Example: hunmin plan configs/quickstart.yaml cluster.num_workers=4
     """
-    from launcher import plan as planning
+    from launcher.commands import plan as planning
 
     with reported(_runs()):
-        from launcher.stages import default_run_dir
+        from launcher.run import default_run_dir
 
         folder = run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))
         found = planning.plan_of(config, overrides or [], folder)
@@ -207,9 +207,9 @@ def show(
 
     Example: hunmin show runs/quickstart --pack 3
     """
-    from launcher.show import as_json as to_json
-    from launcher.show import print_text, write_page
-    from launcher.show import show as find
+    from launcher.inspect.show import as_json as to_json
+    from launcher.inspect.show import print_text, write_page
+    from launcher.inspect.show import show as find
 
     with reported(_runs()):
         shown = find(run_dir, pack=pack, row=row, split=split.value, epoch=epoch)
@@ -236,9 +236,9 @@ def trace(
 
     Example: hunmin trace runs/quickstart --pack 3 --token 120
     """
-    from launcher.trace import as_json as to_json
-    from launcher.trace import print_text
-    from launcher.trace import trace as find
+    from launcher.inspect.trace import as_json as to_json
+    from launcher.inspect.trace import print_text
+    from launcher.inspect.trace import trace as find
 
     with reported(_runs()):
         traced = find(run_dir, pack=pack, token=token, row=row, split=split.value, epoch=epoch)
@@ -258,8 +258,8 @@ def diff(
 
     Example: hunmin diff runs/plain runs/prefixed
     """
-    from launcher.diff import as_text
-    from launcher.diff import diff as differ
+    from launcher.inspect.diff import as_text
+    from launcher.inspect.diff import diff as differ
 
     with reported(_runs()):
         found = differ(first, second)
@@ -283,7 +283,7 @@ def chat(
 
     Example: hunmin chat runs/quickstart
     """
-    from launcher.chat import chat
+    from launcher.commands.chat import chat
 
     with reported(_runs()):
         chat(run_dir, base=base, max_new_tokens=max_new_tokens, temperature=temperature, system=system)
@@ -301,7 +301,7 @@ def fetch(
 
     Example: hunmin fetch configs/smollm2_135m.yaml --to /shared/smollm2
     """
-    from launcher.fetch import fetch as bring
+    from launcher.commands.fetch import fetch as bring
 
     with reported((to or Path()).resolve()), _stop_on_signal():
         bring(config, overrides or [], to=to)
@@ -333,8 +333,8 @@ def submit(
 
     Example: hunmin submit configs/quickstart.yaml --to slurm --nodes 2 --time 1:00:00
     """
-    from launcher.stages import default_run_dir
-    from launcher.submit import to_ray, to_slurm
+    from launcher.cluster.submit import to_ray, to_slurm
+    from launcher.run import default_run_dir
 
     folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
     asked = {"nodes": nodes, "gpus_per_node": gpus_per_node, "cpus_per_node": cpus_per_node}
@@ -376,9 +376,10 @@ def _stages(
     force: bool,
     as_json: bool,
 ) -> None:
-    from data_pipeline.lock import run_lock
-    from launcher.stages import default_run_dir, open_run, require_begun, run_stages
-    from launcher.summary import as_dict, as_text
+    from hunmin.lock import run_lock
+    from launcher.commands.summary import as_dict, as_text
+    from launcher.run import default_run_dir, open_run, require_begun
+    from launcher.stages import run_stages
 
     folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
     with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):

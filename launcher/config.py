@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from data_pipeline.config import DataConfig, ModelConfig, Section, content_of, execution
-from data_pipeline.errors import ConfigError
+from data_pipeline.config import DataConfig
 from eval.config import EvalConfig
+from hunmin.errors import ConfigError
+from hunmin.models.config import ModelConfig
+from hunmin.section import Section, content_of, execution
 from trainer.config import TrainConfig
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from data_pipeline.errors import EnvironmentFailure, HunminError, disk_failure, one_line
+from hunmin.errors import EnvironmentFailure, HunminError, disk_failure, one_line
 
 
 @contextmanager

@@ -6,49 +6,21 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from data_pipeline import artifact
 from data_pipeline import config as data_config
-from data_pipeline.artifact import Manifest, sha256_json
-from data_pipeline.config import content_of, resolve_path
-from data_pipeline.errors import ConfigError, InputError
-from data_pipeline.model_folder import local_model, locate_model, model_sha256
-from data_pipeline.progress import say
-from data_pipeline.variants.curriculum import check_curriculum
-from data_pipeline.variants.tasks import task_infos
-from data_pipeline.work import FOLDER as WORK
+from data_pipeline.build.work_folder import FOLDER as WORK
 from eval import config as eval_config
-from eval.goals import check_goals
-from launcher.config import RunConfig, difference, load, resolved
+from hunmin import artifact
+from hunmin.artifact import Manifest
+from hunmin.errors import InputError
+from hunmin.hashing import sha256_json
+from hunmin.models.folder import model_sha256
+from hunmin.progress import say
+from hunmin.section import content_of
+from launcher.preflight import check_inputs, check_task_names
+from launcher.run import ORDER, Run
 from trainer import config as train_config
-
-ORDER = ("data", "train", "eval", "report")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run folder with its config."""
-
-    config: RunConfig
-    base: Path  # the folder that relative paths start from
-    dir: Path
-
-    def model_path(self) -> str | None:
-        """The model's local folder where there is one, else the hub id; None for one from scratch."""
-        path = self.config.model.path
-        if path is None:
-            return None
-        local = local_model(path, self.base)
-        return str(local) if local else path
-
-    def base_path(self) -> str:
-        """What the tuned model began with: the model itself, or train/base where that was made from it."""
-        path = self.model_path()
-        if path is None or self.config.model.remakes_vocabulary:
-            return str(self.dir / "train" / "base")
-        return path
 
 
 @dataclass(frozen=True)
@@ -77,11 +49,11 @@ def _data(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
 
 
 def _train(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
-    from trainer import workers
+    from trainer import ray_workers
 
     path = run.model_path()
     model = run.config.model if path is None else run.config.model.model_copy(update={"path": path})
-    return workers.run(
+    return ray_workers.run(
         config=run.config.train,
         model=model,
         seed=run.config.seed,
@@ -96,7 +68,7 @@ def _train(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
 
 def _eval(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
     from eval import evaluate
-    from launcher.cluster import cpus_and_gpus
+    from launcher.cluster.ray_cluster import cpus_and_gpus
 
     num_cpus, num_gpus = cpus_and_gpus()
     return evaluate.run(
@@ -114,9 +86,9 @@ def _eval(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
 
 
 def _report(run: Run, parents: dict[str, str], config_sha256: str) -> Manifest:
-    from eval.report import build
+    from eval.report import report
 
-    return build.run(run_dir=run.dir, name=run.config.name, parents=parents, config_sha256=config_sha256)
+    return report.run(run_dir=run.dir, name=run.config.name, parents=parents, config_sha256=config_sha256)
 
 
 STAGES = {
@@ -129,83 +101,6 @@ STAGES = {
 }
 
 
-def open_run(config_path: Path, overrides: list[str], run_dir: Path, *, force: bool) -> Run:
-    """The run of a config in its folder, with `config.yaml` written. The caller holds the lock.
-
-    Raises:
-        ConfigError: the config is wrong.
-        InputError: the folder holds a run with another config, and not `force`.
-    """
-    config, base = load(config_path, overrides)
-    run = Run(config, base, run_dir)
-    written = run_dir / "config.yaml"
-    _refuse_foreign(run)
-    if written.exists():
-        try:
-            old, _ = load(written, [])
-        except ConfigError as error:
-            raise InputError(
-                f"{error}\nThe run folder's own config cannot be read; name another with --run"
-            ) from error
-        changed = difference(old, config)
-        if changed and not force and _holds_work(run_dir):
-            listed = "\n  ".join(changed)
-            raise InputError(
-                f"{run_dir} holds a run with another config:\n  {listed}\n"
-                "Name another folder with --run, or continue with --force: stages that change are kept aside"
-            )
-    artifact.write_atomic(written, resolved(config, base=base, run_dir=run_dir).encode())
-    return run
-
-
-def require_begun(run_dir: Path, names: tuple[str, ...]) -> None:
-    """A later stage alone needs a run that an earlier one began.
-
-    Raises:
-        InputError: there is none in the folder.
-    """
-    begun = (run_dir / "config.yaml").exists() or _holds_work(run_dir)
-    if names[0] != ORDER[0] and not begun:
-        raise InputError(
-            f"{run_dir}: no run there, and {names[0]} needs the stages before it; name its folder "
-            "with --run, or run: hunmin data with the same arguments, or hunmin run for all stages"
-        )
-
-
-def _holds_work(run_dir: Path) -> bool:
-    """Whether a stage is finished or has checkpoints; what only failed may be started with another config."""
-    finished = any((run_dir / name / artifact.MANIFEST).exists() for name in ORDER)
-    return finished or any((run_dir / "train" / "checkpoints").glob("step-*"))
-
-
-def _refuse_foreign(run: Run) -> None:
-    """Stages empty their folders before they write: never in a folder that hunmin did not make.
-
-    Raises:
-        InputError: names what stands there.
-    """
-    made: dict[str, tuple[Path, ...]] = {
-        name: (run.dir / ".stages" / f"{name}.json", run.dir / name / artifact.MANIFEST) for name in ORDER
-    }
-    made["train"] += (run.dir / "train" / "identity.json",)  # started by torchrun
-    foreign = [
-        f"{name}/" for name in ORDER if (run.dir / name).exists() and not any(p.exists() for p in made[name])
-    ]
-    if foreign:
-        raise InputError(
-            f"{run.dir} holds {', '.join(foreign)} that no run made, and stages empty their folders; "
-            "name a new or empty folder with --run"
-        )
-    for source in run.config.data.sources:
-        for path in [source.path] if isinstance(source.path, str) else source.path:
-            fixed = path.split("*")[0].split("{")[0]
-            if resolve_path(fixed, run.base).resolve().is_relative_to(run.dir):
-                raise InputError(
-                    f"source {source.name}: {path} lies inside the run folder {run.dir}, which stages empty; "
-                    "name another folder with --run"
-                )
-
-
 def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
     """Bring the named stages to their end, in order; Ray comes up with the first that needs it.
 
@@ -213,7 +108,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
         ConfigError: a goal names a task or metric that the sources do not have.
         InputError: a stage before the named ones is not finished.
     """
-    _check_task_names(run)
+    check_task_names(run)
     done: dict[str, Manifest] = {}
     with ExitStack() as stack:
         ray_is_up = False
@@ -231,7 +126,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                     f"run: hunmin {name} with the same arguments, or hunmin run for all stages"
                 )
             if name == "data":
-                _check_inputs(run)  # before Ray takes its ten seconds
+                check_inputs(run)  # before Ray takes its ten seconds
             _put_aside_if_stale(run, name, inputs)
             if stage.needs_ray and not ray_is_up:
                 stack.enter_context(_ray(run))
@@ -242,41 +137,9 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
     return done
 
 
-def check_before_ray(run: Run) -> None:
-    """Find what is wrong with config and inputs before a queue takes its hours.
-
-    Raises:
-        ConfigError: a goal or train.best_by names a task or metric that the sources do not have.
-        InputError: a source, task file, template or model is not as the config says.
-    """
-    _check_task_names(run)
-    _check_inputs(run)
-
-
-def _check_task_names(run: Run) -> None:
-    tasks = task_infos(run.config.data, base=run.base)
-    if run.config.data.tasks:  # the user's own files may name metrics that there are none of
-        from eval.scores.table import metrics_of
-
-        for name, info in tasks.items():
-            metrics_of(name, info)
-    check_goals(run.config.eval.goals, tasks)
-    check_curriculum(run.config.data.mix.curriculum, tasks)
-    train_config.check_best_by(run.config.train.best_by, tasks)
-
-
-def _check_inputs(run: Run) -> None:
-    from data_pipeline.inputs import check
-
-    check(run.config.data, base=run.base)
-    for path in (run.config.model.path, run.config.model.tokenizer):
-        if path is not None:
-            locate_model(path, base=run.base, weights=False)
-
-
 def _ray(run: Run) -> AbstractContextManager[None]:
-    from data_pipeline.inputs import input_paths
-    from launcher.cluster import ray_for
+    from data_pipeline.build.inputs import input_paths
+    from launcher.cluster.ray_cluster import ray_for
 
     cluster = run.config.cluster
     return ray_for(
@@ -293,7 +156,7 @@ def _inputs(run: Run, name: str) -> dict[str, Any]:
     content = content_of(run.config)
     parents: dict[str, str] = {}
     if name == "data":
-        from data_pipeline.inputs import inputs_sha256
+        from data_pipeline.build.inputs import inputs_sha256
 
         parents["sources"] = inputs_sha256(run.config.data, run.config.model, base=run.base)
     elif name in ("train", "eval") and run.config.model.path is not None:
@@ -356,12 +219,3 @@ def _put_aside_if_stale(run: Run, name: str, inputs: dict[str, Any]) -> None:
         say(f"{name}: what was made from other inputs is kept in {aside}")
     note.parent.mkdir(exist_ok=True)
     artifact.write_json(note, inputs)
-
-
-def default_run_dir(config_path: Path, overrides: list[str], root: str | None) -> Path:
-    """`$HUNMIN_RUNS`, else `runs/`, plus the run's name."""
-    try:
-        name = load(config_path, overrides)[0].name
-    except ConfigError:
-        name = config_path.stem  # no folder is made: the caller loads again and says what is wrong
-    return Path(root or "runs") / name

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 # The same examples in every run; HYPOTHESIS_PROFILE=default searches anew.
 settings.register_profile("same", derandomize=True)
@@ -20,7 +24,7 @@ os.environ.setdefault("RAY_AUTH_MODE", "token")
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
     """One real local Ray with 2 CPUs for the whole session, started as the launcher starts it."""
-    from launcher.cluster import local_ray
+    from launcher.cluster.ray_cluster import local_ray
 
     with local_ray(num_cpus=2):
         yield
@@ -33,3 +37,20 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real corpora are not on this machine ({folder.name}/ beside the checkout)")
     return folder
+
+
+TEXTS = [
+    "안녕하세요. 오늘은 날씨가 참 좋네요. 산책을 나갈까요?",
+    "다음 문장을 영어로 옮겨 주세요.\n\n나는 어제 도서관에서 책을 두 권 빌렸다.",
+    "def add(a, b):\n    return a + b\n",
+    "The quick brown fox jumps over the lazy dog, 1234567890 times.",
+    "이 가게는 친절하고 음식이 맛있어요! 😀",
+]
+
+
+@pytest.fixture(scope="session")
+def scratch_tokenizer() -> "PreTrainedTokenizerFast":
+    """A SentencePiece tokenizer trained on a few lines, so that most of a test's text falls back to bytes."""
+    from data_pipeline.packing.tokenizer_training import train_tokenizer
+
+    return train_tokenizer(TEXTS * 20, vocab_size=600)

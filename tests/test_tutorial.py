@@ -32,7 +32,7 @@ def in_one_shell(blocks: list[str], folder: Path) -> list[str]:
     """What each block prints, run one after another in one shell."""
     script = "set -eo pipefail\n" + f"\necho; echo '{MARK}'\n".join(blocks)
     script = script.replace("/path/to/hunmin/.venv/bin", str(ROOT / ".venv" / "bin"))
-    script = script.replace("hunmin doctor\n", "")  # tests/launcher/test_doctor.py
+    script = script.replace("hunmin doctor\n", "")  # tests/launcher/doctor/test_doctor.py
     env = {key: value for key, value in os.environ.items() if not key.startswith(("HUNMIN_", "RAY_"))}
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=600, check=False, env=env

@@ -15,18 +15,17 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from data_pipeline.artifact import verify
-from data_pipeline.config import ModelConfig
-from data_pipeline.errors import ConfigError, HunminError, InputError
-from data_pipeline.lock import run_lock
-from data_pipeline.model_folder import local_model, model_sha256
-from data_pipeline.packing.template import load_tokenizer
-from data_pipeline.packing.vocabulary import count_differing_ids
-from data_pipeline.progress import say
+from hunmin.artifact import verify
+from hunmin.errors import ConfigError, HunminError, InputError
+from hunmin.lock import run_lock
+from hunmin.models.config import ModelConfig
+from hunmin.models.folder import local_model, model_sha256
+from hunmin.models.tokenizer import count_differing_ids, load_tokenizer
+from hunmin.progress import say
 from trainer.config import TrainConfig, content_sha256
 from trainer.job import Job, begin, finish
 from trainer.loop import train
-from trainer.metrics import shown
+from trainer.metrics.metrics_log import shown
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 

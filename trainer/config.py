@@ -7,9 +7,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_pipeline.artifact import sha256_json
-from data_pipeline.config import ModelConfig, Section, content_of, execution
-from data_pipeline.errors import ConfigError
+from hunmin.errors import ConfigError
+from hunmin.hashing import sha256_json
+from hunmin.models.config import ModelConfig
+from hunmin.section import Section, content_of, execution
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"

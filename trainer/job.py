@@ -7,25 +7,29 @@ from typing import Any
 
 import yaml
 
-from data_pipeline.artifact import Manifest, clear, commit, files_below, sha256_bytes, write_json
-from data_pipeline.config import ModelConfig
-from data_pipeline.errors import ArtifactError, ConfigError, GateError
-from data_pipeline.model_folder import LINEAGE
-from data_pipeline.packing.template import Renderer, load_tokenizer
-from data_pipeline.progress import say
-from data_pipeline.schema import Stats
-from trainer import batches, checkpoint, metrics
-from trainer.card import CardFacts, model_card
-from trainer.checkpoint import Checkpoint
+from hunmin.artifact import Manifest, clear, commit, files_below, write_json
+from hunmin.errors import ArtifactError, ConfigError, GateError
+from hunmin.hashing import sha256_bytes
+from hunmin.models.config import ModelConfig
+from hunmin.models.folder import LINEAGE
+from hunmin.models.renderer import Renderer
+from hunmin.models.tokenizer import load_tokenizer
+from hunmin.progress import say
+from hunmin.schema import Stats
+from trainer.batches import dealing
+from trainer.batches.packs import PackFolder
+from trainer.checkpoint import checkpoint
+from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.config import ALL_TASKS, STAGE_VERSION, TrainConfig
-from trainer.export import count_parameters, export, weights_sha256
-from trainer.lineage import SCHEMA_VERSION as LINEAGE_VERSION
-from trainer.lineage import Ancestor, LineageFile, ancestors_of, base_name
-from trainer.lora import Merged, Trained
-from trainer.metrics import said_beside
-from trainer.model import FolderWeights, locate_base, token_id
-from trainer.packs import PackFolder
-from trainer.trackers import check_trackers
+from trainer.export.card import CardFacts, model_card
+from trainer.export.export import count_parameters, export, weights_sha256
+from trainer.export.lineage import SCHEMA_VERSION as LINEAGE_VERSION
+from trainer.export.lineage import Ancestor, LineageFile, ancestors_of, base_name
+from trainer.metrics import metrics_log
+from trainer.metrics.metrics_log import said_beside
+from trainer.metrics.trackers import check_trackers
+from trainer.model.lora import Merged, Trained
+from trainer.model.packed_model import FolderWeights, locate_base, token_id
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
         raise GateError("data/train holds no packs: nothing to train on; look at data/rejected.parquet")
     if config.num_steps is not None:
         return config.num_steps
-    return batches.steps_per_pass(packs.epoch_sizes, global_batch_size=config.global_batch_size)
+    return dealing.steps_per_pass(packs.epoch_sizes, global_batch_size=config.global_batch_size)
 
 
 def begin(job: Job) -> int:
@@ -242,7 +246,9 @@ def card_facts(
         stats=json.loads(stats.read_text(encoding="utf-8")) if stats.exists() else None,
         template_sha256=template_sha256,
         losses=[
-            (line["step"], line["loss"]) for line in metrics.read(job.metrics_file) if line["kind"] == "val"
+            (line["step"], line["loss"])
+            for line in metrics_log.read(job.metrics_file)
+            if line["kind"] == "val"
         ],
         counts=counts,
         export_rule=export_rule,

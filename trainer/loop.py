@@ -14,27 +14,20 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data_pipeline.artifact import sha256_json
-from data_pipeline.errors import StopRequested
-from data_pipeline.progress import said_to, say
-from data_pipeline.schema import TrainMetrics, ValMetrics
-from trainer import batches
-from trainer.checkpoint import TrainState
+from hunmin.errors import StopRequested
+from hunmin.hashing import sha256_json
+from hunmin.progress import Alive, no_watch, said_to, say
+from hunmin.schema import TrainMetrics, ValMetrics
+from trainer.batches import dealing
+from trainer.batches.packs import PackFolder
+from trainer.checkpoint.checkpoint import TrainState
+from trainer.checkpoint.resume import resume_point
+from trainer.checkpoint.saving import Saver
 from trainer.config import ALL_TASKS, TrainConfig
-from trainer.guard import stop_on_signal
-from trainer.job import Job, base_folder, count_steps
-from trainer.lora import FreshAdapters, WithAdapters, is_adapter
-from trainer.metrics import MetricsLog
-from trainer.model import FolderWeights, build, check_vocab, create_base, locate_base
-from trainer.pace import Pace
-from trainer.packs import PackFolder
-from trainer.ranks import Rank, joined, seed_everything
-from trainer.resume import resume_point
-from trainer.samples import Sampler
-from trainer.saving import Saver
-from trainer.schedule import learning_rate
-from trainer.skips import count_update, is_spike
-from trainer.steps import (
+from trainer.engine.learning_rate import learning_rate
+from trainer.engine.long_work import together
+from trainer.engine.ranks import Rank, joined, seed_everything
+from trainer.engine.steps import (
     StepPacks,
     StepResult,
     accum_steps,
@@ -43,13 +36,20 @@ from trainer.steps import (
     shares,
     sums_by_task,
 )
-from trainer.stragglers import Stragglers
-from trainer.together import together
-from trainer.trackers import open_trackers
-from trainer.vocab import remake_base
-from trainer.watchdog import Alive, no_watch, watched
-from trainer.weighting import count_step
-from trainer.zero3 import Reported, Weights, Zero3
+from trainer.engine.zero3 import Reported, Weights, Zero3
+from trainer.health.signals import stop_on_signal
+from trainer.health.skips import count_update, is_spike
+from trainer.health.stragglers import Stragglers
+from trainer.health.throughput import Pace
+from trainer.health.watchdog import watched
+from trainer.job import Job, base_folder, count_steps
+from trainer.metrics.metrics_log import MetricsLog
+from trainer.metrics.sample_answers import Sampler
+from trainer.metrics.trackers import open_trackers
+from trainer.model.embeddings import remake_base
+from trainer.model.lora import FreshAdapters, WithAdapters, is_adapter
+from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
+from trainer.objective.weighting import count_step
 
 
 def train(job: Job) -> None:
@@ -254,13 +254,13 @@ def validate(
     alive: Alive = no_watch,
 ) -> ValMetrics:
     """Loss over the validation packs, in all and per task. Collective."""
-    costs = [batches.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
-    mine = batches.deal(costs, world_size=me.num_groups)[me.group_index]
+    costs = [dealing.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
+    mine = dealing.deal(costs, world_size=me.num_groups)[me.group_index]
     count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.micro_batch_size)
     sums = np.zeros((2, len(packs.tasks)))  # nats, tokens
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
-    for group in batches.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
+    for group in dealing.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
         batch, _, tasks_N = micro_batch([packs[index] for index in group], none, "token", me)
         sums += sums_by_task([engine.losses(batch), None], tasks_N, num_tasks=len(packs.tasks))
         alive()

@@ -3,37 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
-
-from data_pipeline.build import Build
-from data_pipeline.packing.template import Rendered, RowRefused
-from data_pipeline.variants.draw import Drawn, draw
-from data_pipeline.variants.few_shot import ExamplePool
-
-# A row in an epoch, without its ids: those lie in an Arrow file beside, at `idx`.
-RENDERED = pa.schema(
-    [
-        ("ord", pa.int64()),
-        ("epoch", pa.int32()),
-        ("repeat", pa.int32()),
-        ("split", pa.string()),
-        ("task", pa.string()),
-        ("language", pa.string()),
-        ("source", pa.string()),
-        ("row_hash", pa.uint64()),
-        ("wording_id", pa.string()),
-        ("wrapper", pa.string()),
-        ("constraints", pa.list_(pa.string())),
-        ("transforms", pa.list_(pa.string())),
-        ("num_tokens", pa.int32()),
-        ("num_trained_tokens", pa.int32()),
-        ("num_chars", pa.int64()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-        ("part", pa.int64()),
-        ("idx", pa.int64()),
-    ]
-)
+from data_pipeline.augment.draw import Drawn, draw
+from data_pipeline.augment.few_shot import ExamplePool
+from data_pipeline.build.build import Build
+from hunmin.models.renderer import Rendered, RowRefused
 
 
 def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dict[str, Any]:

@@ -1,15 +1,27 @@
 """A shard's packs from encoded rows that lie in many parts; each part is memory-mapped, never read whole."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.packing.place import Shard
-from data_pipeline.schema import PACKS
-from data_pipeline.work import Work
+from data_pipeline.build.schemas import IDS
+from data_pipeline.build.work_folder import Work
+from hunmin.schema import PACKS
 
 BATCH_ROWS = 1024  # of an encoded part: row i lies in batch i // BATCH_ROWS
-IDS = pa.schema([("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of packs of one (split, epoch). `first_pack` counts over that (split, epoch)."""
+
+    path: str
+    split: str
+    epoch: int
+    first_pack: int
+    num_packs: int
 
 
 def gather(work: Work, shard: Shard, *, tasks: list[str]) -> pa.Table:

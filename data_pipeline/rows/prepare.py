@@ -4,43 +4,22 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from data_pipeline.config import DataConfig, SafetyConfig, SourceConfig
-from data_pipeline.rows.contamination import GATE_COLUMNS, gate_keys
-from data_pipeline.rows.near import NEAR_COLUMNS, signature
-from data_pipeline.rows.normalize import normalize_draft
-from data_pipeline.rows.roles import take_roles_apart
-from data_pipeline.rows.split import answer_key, family_id, prompt_key, split_of, stable_hash, text_key
+from data_pipeline.augment.draw import num_variants
+from data_pipeline.config import DataConfig, SourceConfig
+from data_pipeline.dedup.leak_keys import gate_keys
+from data_pipeline.dedup.signatures import signature
+from data_pipeline.rows.identity import answer_key, family_id, prompt_key, split_of, text_key
+from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
-from data_pipeline.safety import judge
-from data_pipeline.safety.hits import Detector
-from data_pipeline.schema import ROW
-from data_pipeline.text.korean import language_of
-from data_pipeline.variants.draw import num_variants
-from data_pipeline.variants.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
+from data_pipeline.rows.written_roles import take_roles_apart
+from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
+from hunmin.hashing import stable_hash
+from hunmin.language.script import language_of
+from hunmin.safety import judge
+from hunmin.safety.config import SafetyConfig
+from hunmin.safety.detector import Detector
 
 SHORT_ANSWER = 100  # characters; longer answers are not counted for the commonest one
-
-# A record after reading, kept or refused with a reason.
-PREPARED = pa.schema(
-    [
-        ("ord", pa.int64()),  # its canonical place; see work.py
-        *ROW,
-        ("split", pa.string()),
-        ("text_key", pa.string()),
-        ("prompt_key", pa.string()),
-        ("answer_key", pa.string()),
-        *NEAR_COLUMNS,
-        *GATE_COLUMNS,
-        ("row_hash", pa.uint64()),
-        ("num_variants", pa.int32()),
-        ("num_answer_chars", pa.int32()),
-        ("short_answer", pa.string()),
-        ("reason", pa.string()),
-        ("detail", pa.string()),
-    ]
-)
 
 
 def row_id_of(item: dict[str, Any]) -> str:

@@ -4,13 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data_pipeline.config import DataConfig
-from data_pipeline.rows.bounds import length_out_of_bounds, ranges_of
-from data_pipeline.rows.broken import repeated_text, truncated_text
-from data_pipeline.rows.exchange import Exchange, exchanges_of
-from data_pipeline.rows.language import language_mismatch
-from data_pipeline.rows.leftovers import placeholder, stacked_instructions, template_leftover
-from data_pipeline.rows.mojibake import mojibake
-from data_pipeline.rows.reasons import (
+from data_pipeline.reasons import (
     EMPTY_ANSWER,
     EMPTY_INSTRUCTION,
     LABEL_UNKNOWN,
@@ -26,6 +20,12 @@ from data_pipeline.rows.reasons import (
     TRUNCATED_TEXT,
     Refusal,
 )
+from data_pipeline.rows.checks.answer_language import language_mismatch
+from data_pipeline.rows.checks.bounds import length_out_of_bounds, ranges_of
+from data_pipeline.rows.checks.broken import repeated_text, truncated_text
+from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
+from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
+from data_pipeline.rows.checks.mojibake import mojibake
 
 __all__ = ["REASONS", "Refusal", "drop_unanswered", "validate"]
 

@@ -5,18 +5,26 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.conversations import conversation_records, parse_conversation
-from data_pipeline.sources.gettext import catalogue_records, parse_entry
-from data_pipeline.sources.mapping import mapped_object_records, parse_mapped
-from data_pipeline.sources.natural_instructions import instance_records, parse_instance
-from data_pipeline.sources.oasst import parse_tree, tree_records
-from data_pipeline.sources.objects import describe_objects
-from data_pipeline.sources.parallel import line_pairs, num_directions, parse_pair
-from data_pipeline.sources.prompt_completion import pair_records, parse_prompt_completion
-from data_pipeline.sources.records import Draft, Record, Reject, Unit, as_object, check_unicode, printable
-from data_pipeline.sources.tables import describe_table, table_records
-from data_pipeline.sources.templates import chosen, load_templates, parse_templated
-from data_pipeline.sources.text import text_dialect
+from data_pipeline.sources.files.objects import describe_objects
+from data_pipeline.sources.files.records import (
+    Draft,
+    Record,
+    Reject,
+    Unit,
+    as_object,
+    check_unicode,
+    printable,
+)
+from data_pipeline.sources.files.text_files import text_dialect
+from data_pipeline.sources.formats.gettext import catalogue_records, parse_entry
+from data_pipeline.sources.formats.natural_instructions import instance_records, parse_instance
+from data_pipeline.sources.formats.oasst import parse_tree, tree_records
+from data_pipeline.sources.formats.parallel import line_pairs, num_directions, parse_pair
+from data_pipeline.sources.formats.prompt_completion import pair_records, parse_prompt_completion
+from data_pipeline.sources.formats.table import describe_table, table_records
+from data_pipeline.sources.values.conversations import conversation_records, parse_conversation
+from data_pipeline.sources.values.mapping import mapped_object_records, parse_mapped
+from data_pipeline.sources.values.promptsource import chosen, load_templates, parse_templated
 
 Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None where there is none
 

@@ -9,11 +9,12 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from data_pipeline.config import SourceConfig, resolve_path
-from data_pipeline.errors import EnvironmentFailure, InputError, one_line
-from data_pipeline.gguf_model import cache_dir
-from data_pipeline.sources.records import content_key
+from data_pipeline.config import SourceConfig
+from data_pipeline.sources.files.records import content_key
 from data_pipeline.sources.settings import HUB
+from hunmin.errors import EnvironmentFailure, InputError, one_line
+from hunmin.models.gguf import cache_dir
+from hunmin.section import resolve_path
 
 _SPLIT = re.compile(r"[A-Za-z0-9_.-]+")
 

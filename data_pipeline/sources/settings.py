@@ -3,7 +3,7 @@
 from difflib import get_close_matches
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.errors import ConfigError
+from hunmin.errors import ConfigError
 
 FIELDS = ("instruction", "input", "answer", "label", "rationale")
 ALPACA_COLUMNS = {"instruction": "instruction", "input": "input", "answer": "output"}

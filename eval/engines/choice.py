@@ -5,9 +5,9 @@ from importlib.metadata import version
 
 import torch
 
-from data_pipeline.errors import InputError
-from data_pipeline.progress import say
-from eval.engines.base import DtypeName, EngineName
+from eval.engines.engine import DtypeName, EngineName
+from hunmin.errors import InputError
+from hunmin.progress import say
 
 
 def has_vllm() -> bool:

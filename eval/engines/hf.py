@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from data_pipeline.errors import ArtifactError
-from eval.engines.base import Generation, GenerationSettings, all_stop_ids, prompt_seed
-from eval.engines.cache import make_cache
+from eval.engines.engine import Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines.kv_cache import make_cache
+from hunmin.errors import ArtifactError
 
 # Shapes: B rows still unfinished, T tokens so far, V vocabulary.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig
 
-from eval.engines.base import Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines.engine import Generation, GenerationSettings, all_stop_ids, prompt_seed
 
 # Read when vLLM is imported. In this process scheduling follows the order of the prompts alone, and its
 # batch-invariant kernels (a GPU's only) give an answer that does not depend on what is batched with it.

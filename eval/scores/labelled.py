@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from eval.scores.base import MeanMetric, Metric, Reference, normalize
-from eval.stats import Array
+from eval.scores.intervals import Array
+from eval.scores.metric import MeanMetric, Metric, Reference, normalize
 
 _LATIN = "0-9A-Za-zÀ-ɏ"
 _HANGUL = "가-힣"

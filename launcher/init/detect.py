@@ -13,15 +13,15 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from data_pipeline.errors import InputError
-from data_pipeline.sources.columnar import columnar_kind
-from data_pipeline.sources.gettext import catalogue_records
+from data_pipeline.sources.files.columnar import columnar_kind
+from data_pipeline.sources.files.text_files import lines, text_dialect
+from data_pipeline.sources.formats.gettext import catalogue_records
+from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from data_pipeline.sources.read import FORMATS
-from data_pipeline.sources.tables import JSON_SUFFIXES
-from data_pipeline.sources.text import lines, text_dialect
+from hunmin.errors import InputError
 from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, unit_of
 from launcher.init.json_files import detect_columnar, detect_json
-from launcher.init.tables import DELIMITERS, TABLE_SUFFIXES, detect_table
+from launcher.init.table_files import DELIMITERS, TABLE_SUFFIXES, detect_table
 
 CATALOGUE_SUFFIXES = (".po", ".pot")
 BOTH_WAYS = "directions: both gives two rows a pair; forward or backward gives one"

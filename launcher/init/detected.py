@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.errors import InputError
-from data_pipeline.sources.files import Unit
+from data_pipeline.sources.files.records import Reject, scalar_text
+from data_pipeline.sources.find import Unit
 from data_pipeline.sources.read import FORMATS
-from data_pipeline.sources.records import Reject, scalar_text
-from data_pipeline.text.korean import language_of
-from launcher.init.columns import choose_columns, guess_task
+from hunmin.errors import InputError
+from hunmin.language.script import language_of
+from launcher.init.column_roles import choose_columns, guess_task
 
 HEAD = 2000  # records that are looked at; labels are collected from all
 

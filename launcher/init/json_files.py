@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_pipeline.errors import InputError
-from data_pipeline.sources.columnar import columnar_kind, columnar_records
-from data_pipeline.sources.json_records import json_records, load_json
-from data_pipeline.sources.records import Reject, kind_of, scalar_text, short
-from data_pipeline.sources.tables import JSON_SUFFIXES
-from data_pipeline.sources.text import lines
+from data_pipeline.sources.files.columnar import columnar_kind, columnar_records
+from data_pipeline.sources.files.json_records import json_records, load_json
+from data_pipeline.sources.files.records import Reject, kind_of, scalar_text, short
+from data_pipeline.sources.files.text_files import lines
+from data_pipeline.sources.formats.table import JSON_SUFFIXES
+from hunmin.errors import InputError
 from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, mapped, no_task
 
 

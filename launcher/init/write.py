@@ -11,16 +11,16 @@ from typing import Any
 
 import yaml
 
-from data_pipeline.errors import EnvironmentFailure, InputError
-from data_pipeline.inputs import check
-from data_pipeline.rows.normalize import normalize_text
-from data_pipeline.variants.tasks import Task, load_tasks
+from data_pipeline.build.inputs import check
+from data_pipeline.tasks.tasks import Task, load_tasks
+from hunmin.errors import EnvironmentFailure, InputError
+from hunmin.language.normalize import normalize_text
 from launcher.config import load
+from launcher.init.config_text import render, too_long
 from launcher.init.detect import detect
 from launcher.init.detected import Detected, Hints
-from launcher.init.labels import sentiment_labels
-from launcher.init.reading import Counts, account, read_all
-from launcher.init.render import render, too_long
+from launcher.init.label_values import sentiment_labels
+from launcher.init.trial_read import Counts, account, read_all
 
 SENTIMENT_WORDS = re.compile(
     r"sentiment|review|rating|star|score|polarity|nsmc|감정|감성|리뷰|후기|평점|별점|평가|영화"

@@ -5,9 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.accounts import Accounts
-from data_pipeline.packing.encode import RENDERED
-from data_pipeline.rows.prepare import PREPARED
+from data_pipeline.build.schemas import PREPARED, RENDERED
+from data_pipeline.database.row_database import Accounts
 
 
 def origin(number: int, **changes: object) -> dict:

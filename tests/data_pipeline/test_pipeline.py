@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from data_pipeline.packing.shards import read_shards, shard_metadata
-from data_pipeline.packing.template import load_tokenizer
-from data_pipeline.schema import IGNORE_INDEX
-from data_pipeline.variants.tasks import load_tasks
+from data_pipeline.tasks.tasks import load_tasks
+from hunmin.models.tokenizer import load_tokenizer
+from hunmin.schema import IGNORE_INDEX
+from hunmin.shards import read_shards, shard_metadata
 
 NUM_REVIEWS = 90
 

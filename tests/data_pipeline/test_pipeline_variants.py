@@ -10,7 +10,7 @@ import yaml
 from test_pipeline import hunmin
 
 from data_pipeline.config import SplitConfig
-from data_pipeline.rows.split import family_id, split_of
+from data_pipeline.rows.identity import family_id, split_of
 
 HOLDS = SplitConfig.model_validate({"val": 0.0, "heldout": 0.2})
 SENTENCES = [

@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from data_pipeline import sources
-from data_pipeline.config import DataConfig, resolve_path
+from data_pipeline.config import DataConfig
 from data_pipeline.rows.prepare import prepare
-from data_pipeline.variants.tasks import load_tasks
+from data_pipeline.tasks.tasks import load_tasks
+from hunmin.section import resolve_path
 
 REPO = Path(__file__).resolve().parents[2]
 CORPUS = REPO / "examples" / "quickstart"

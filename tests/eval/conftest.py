@@ -8,7 +8,7 @@ import pytest
 from eval_stages import CORPUS, tiny_model
 from transformers import PreTrainedTokenizerFast
 
-from data_pipeline.packing.tokenizer import train_tokenizer
+from data_pipeline.packing.tokenizer_training import train_tokenizer
 
 # Ray reads it when it is imported, which collecting the tests of the pool does; nothing above imports Ray.
 os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data_pipeline.artifact import commit, files_below
-from data_pipeline.schema import HELDOUT, TaskInfo
+from hunmin.artifact import commit, files_below
+from hunmin.schema import HELDOUT, TaskInfo
 
 CORPUS = [
     "이 영화는 정말 재미있었습니다. 배우들의 연기도 훌륭했어요.",

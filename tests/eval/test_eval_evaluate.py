@@ -9,11 +9,11 @@ import pytest
 from eval_stages import TASKS, Stages, default_rows, heldout_row, make_stages, user
 from transformers import PreTrainedTokenizerFast
 
-from data_pipeline.artifact import Manifest, commit, files_below, load_manifest, verify
-from data_pipeline.errors import ArtifactError, InputError
-from data_pipeline.schema import SAMPLES
 from eval.config import EvalConfig
 from eval.evaluate import SYSTEMS, run, score_table
+from hunmin.artifact import Manifest, commit, files_below, load_manifest, verify
+from hunmin.errors import ArtifactError, InputError
+from hunmin.schema import SAMPLES
 
 CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50)
 

@@ -1,6 +1,6 @@
 """What the cluster tests run."""
 
-from launcher.snapshot import ROOT
+from launcher.cluster.snapshot import ROOT
 
 QUICK = ROOT / "configs" / "quickstart.yaml"
 SMALL = (  # of the quickstart: its whole corpus, once, and little more

@@ -8,10 +8,11 @@ import safetensors.torch
 import torch
 from ray.exceptions import WorkerCrashedError
 
-from data_pipeline.errors import EnvironmentFailure, GateError, one_line
+from hunmin.errors import EnvironmentFailure, GateError, one_line
 from launcher.config import load
 from launcher.failures import known_error
-from launcher.stages import Run, _inputs
+from launcher.run import Run
+from launcher.stages import _inputs
 
 
 @pytest.mark.parametrize(

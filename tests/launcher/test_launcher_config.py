@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data_pipeline.errors import ConfigError
+from hunmin.errors import ConfigError
 from launcher.config import difference, load, resolved
 
 GOOD = """\

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from launcher import cluster, doctor
 from launcher.cli import app
+from launcher.cluster import ray_cluster
+from launcher.doctor import doctor
 
 CONFIG = """\
 name: t
@@ -223,7 +224,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HUNMIN_RUNS", raising=False)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(cluster, "ray_for", started)
+    monkeypatch.setattr(ray_cluster, "ray_for", started)
     monkeypatch.setattr(
         doctor, "_import_probe", lambda group: {name: {"version": "1", "cuda": None} for name in group}
     )

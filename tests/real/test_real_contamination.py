@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.rows.forms import squeezed, words_of
-from data_pipeline.rows.gate import find_leaks
-from data_pipeline.rows.near_join import near_duplicates
-from data_pipeline.rows.normalize import normalize_draft
-from data_pipeline.rows.split import family_id, stable_hash
+from data_pipeline.database.leaks import find_leaks
+from data_pipeline.database.near_join import near_duplicates
+from data_pipeline.dedup.spellings import squeezed, words_of
+from data_pipeline.rows.identity import family_id
+from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.sources import expand, read
+from hunmin.hashing import stable_hash
 from launcher.config import load
-from tests.data_pipeline.rows.leak_seeds import (
+from tests.data_pipeline.dedup.leak_seeds import (
     MAKERS,
     Draft,
     connect,

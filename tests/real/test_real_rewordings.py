@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.text.protected import protected
-from data_pipeline.variants.reword import reword, rewordings
+from data_pipeline.augment.rewordings import reword, rewordings
+from hunmin.language.protected import protected
 
 
 def gpteacher(folder: Path) -> list[str]:

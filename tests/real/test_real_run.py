@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline.packing.shards import read_shards
-from data_pipeline.packing.template import load_tokenizer
-from data_pipeline.schema import IGNORE_INDEX
+from hunmin.models.tokenizer import load_tokenizer
+from hunmin.schema import IGNORE_INDEX
+from hunmin.shards import read_shards
 
 
 @pytest.mark.slow

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_pipeline.config import SafetyConfig
-from data_pipeline.rows.normalize import normalize_draft
-from data_pipeline.safety.classifier import load_classifier
-from data_pipeline.safety.judge import apply, load_detector
-from data_pipeline.safety.lexicon import Lexicon
-from data_pipeline.safety.train import Scores, load_config, part_of, read_examples, score, train
+from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.sources import expand, read
+from hunmin.safety.classifier import load_classifier
+from hunmin.safety.config import SafetyConfig
+from hunmin.safety.judge import apply, load_detector
+from hunmin.safety.lexicon import Lexicon
 from launcher.config import load
+from tools.train_harm_model import Scores, load_config, part_of, read_examples, score, train
 
 HERE = Path(__file__).parent
 KEYWORDS = ("폭력", "차별", "혐오", "불법")

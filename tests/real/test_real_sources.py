@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from data_pipeline.config import SourceConfig
+from data_pipeline.reasons import LABEL_NOT_MAPPED, REASONS
 from data_pipeline.sources import describe, expand, read
-from data_pipeline.sources.reasons import LABEL_NOT_MAPPED, REASONS
-from data_pipeline.sources.templates import load_templates
+from data_pipeline.sources.values.promptsource import load_templates
 from launcher.config import load
 
 CORPUS = Path(__file__).parent / "corpus.yaml"

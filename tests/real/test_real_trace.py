@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline.build import Build
-from data_pipeline.config import resolve_path
-from data_pipeline.inspect.origin import origin_of
-from data_pipeline.inspect.rebuild import rebuild_segments
-from data_pipeline.inspect.trace_token import require_same_ids
-from data_pipeline.packing.shards import read_shards
-from data_pipeline.variants.tasks import load_tasks
+from data_pipeline.build.build import Build
+from data_pipeline.tasks.tasks import load_tasks
+from hunmin.section import resolve_path
+from hunmin.shards import read_shards
 from launcher.config import load
+from launcher.inspect.origin import origin_of
+from launcher.inspect.rebuild import rebuild_segments
+from launcher.inspect.trace_token import require_same_ids
 
 NUM_TOKENS = 10_000
 SEED = 20_240

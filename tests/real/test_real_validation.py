@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from data_pipeline.config import DataConfig, SourceConfig
-from data_pipeline.rows.normalize import normalize_draft
-from data_pipeline.rows.roles import take_roles_apart
+from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
+from data_pipeline.rows.written_roles import take_roles_apart
 from data_pipeline.sources import expand, read
 
 MAX_REFUSED = 0.01

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.rows.normalize import normalize_draft
+from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.sources import expand, read
-from data_pipeline.text.korean import language_of
-from data_pipeline.variants.tasks import Wording, attests_of, load_tasks
-from data_pipeline.variants.wordings import Choice, draw_choice, true_choices
+from data_pipeline.tasks.tasks import Wording, attests_of, load_tasks
+from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
+from hunmin.language.script import language_of
 
 TASKS = load_tasks(None)
 AXES = ("expression", "tone", "complexity", "language", "domain", "format")

@@ -16,10 +16,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from data_pipeline.gguf_model import converted, gguf_file
-from data_pipeline.packing.shards import read_shards
-from data_pipeline.packing.template import Renderer, load_tokenizer
-from data_pipeline.schema import IGNORE_INDEX
+from hunmin.models.gguf import converted, gguf_file
+from hunmin.models.renderer import Renderer
+from hunmin.models.tokenizer import load_tokenizer
+from hunmin.schema import IGNORE_INDEX
+from hunmin.shards import read_shards
 from launcher.config import load
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "smollm2_135m.yaml"

@@ -9,14 +9,14 @@ import torch
 from rank_helpers import make_packs, make_tokenizer, write_split
 from transformers import AutoModelForCausalLM
 
-from data_pipeline.config import ModelConfig
-from data_pipeline.schema import IGNORE_INDEX
-from trainer import batches
+from hunmin.models.config import ModelConfig
+from hunmin.schema import IGNORE_INDEX
+from trainer.batches import dealing
+from trainer.batches.packs import Pack, PackFolder
 from trainer.config import TrainConfig
+from trainer.engine.ranks import Rank
+from trainer.engine.steps import StepPacks, packs_of_rank
 from trainer.job import Job
-from trainer.packs import Pack, PackFolder
-from trainer.ranks import Rank
-from trainer.steps import StepPacks, packs_of_rank
 
 SEED = 7
 Gradients = dict[str, torch.Tensor]
@@ -67,7 +67,7 @@ def rows_of(packs: Sequence[Pack]) -> list[Row]:
 
 def packs_of(root: Path, step: int, *, global_batch_size: int) -> list[Pack]:
     folder = PackFolder(root / "data/train")
-    indices = batches.packs_of_step(
+    indices = dealing.packs_of_step(
         step, seed=SEED, epoch_sizes=folder.epoch_sizes, global_batch_size=global_batch_size
     )
     return [folder[index] for index in indices]
@@ -124,7 +124,7 @@ def work_of(job: Job, me: Rank) -> StepPacks:
 def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients, float]:
     """Full gradients before the optimizer step, and the step's loss."""
     from trainer import loop
-    from trainer.ranks import joined
+    from trainer.engine.ranks import joined
 
     with joined(
         timeout_s=60,

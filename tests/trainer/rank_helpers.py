@@ -15,9 +15,9 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from data_pipeline.artifact import commit, files_below
-from data_pipeline.packing.shards import shard_name, write_shard
-from data_pipeline.schema import IGNORE_INDEX, PACKS
+from hunmin.artifact import commit, files_below
+from hunmin.schema import IGNORE_INDEX, PACKS
+from hunmin.shards import shard_name, write_shard
 
 CHAT_TEMPLATE = (
     "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ m['content'] + eos_token }}"

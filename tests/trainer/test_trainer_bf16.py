@@ -20,10 +20,11 @@ from plain_loop import (
 )
 from rank_helpers import run_ranks
 
-from data_pipeline.config import ModelConfig
-from trainer import checkpoint, metrics
-from trainer.checkpoint import Checkpoint
-from trainer.model import create_base
+from hunmin.models.config import ModelConfig
+from trainer.checkpoint import checkpoint
+from trainer.checkpoint.checkpoint import Checkpoint
+from trainer.metrics import metrics_log
+from trainer.model.packed_model import create_base
 
 MODEL = ModelConfig.model_validate(
     {"from_scratch": {"hidden_size": 48, "num_layers": 3, "num_heads": 4, "vocab_size": 512}}
@@ -84,7 +85,7 @@ def test_masters_stay_fp32_and_the_curve_stays_near(root: Path) -> None:
     for precision in ("fp32", "bf16"):
         run_ranks(run, 2, root, precision)
         job = run_job(root, precision)
-        lines = metrics.read(job.metrics_file)
+        lines = metrics_log.read(job.metrics_file)
         curves[precision] = np.array([line["loss"] for line in lines if line["kind"] == "train"])
         saved = Checkpoint(checkpoint.folder_of(job.checkpoints, NUM_STEPS))
         assert saved.ranks["dtype"] == {"fp32": "float32", "bf16": "bfloat16"}[precision]

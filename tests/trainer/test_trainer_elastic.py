@@ -10,11 +10,13 @@ import pytest
 from plain_loop import job_in
 from rank_helpers import make_data, run_ranks
 
-from data_pipeline.config import ModelConfig
-from trainer import batches, checkpoint, metrics
-from trainer.checkpoint import Checkpoint
+from hunmin.models.config import ModelConfig
+from trainer.batches import dealing
+from trainer.batches.packs import PackFolder
+from trainer.checkpoint import checkpoint
+from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.job import Job, begin
-from trainer.packs import PackFolder
+from trainer.metrics import metrics_log
 
 MODEL = ModelConfig.model_validate(
     # hidden_size 34: parameters that four ranks do not divide
@@ -43,7 +45,7 @@ def run(root: Path) -> None:
 
 
 def lines_of(root: Path) -> list[dict[str, Any]]:
-    return metrics.read(job_of(root).metrics_file)
+    return metrics_log.read(job_of(root).metrics_file)
 
 
 @pytest.mark.slow
@@ -76,8 +78,8 @@ def test_two_one_four_ranks(tmp_path: Path) -> None:
 
 def packs_seen(root: Path, num_steps: int) -> list[list[int]]:
     """The packs (by their ids) that this rank computes in each step."""
-    from trainer.ranks import joined
-    from trainer.steps import packs_of_rank
+    from trainer.engine.ranks import joined
+    from trainer.engine.steps import packs_of_rank
 
     job = job_of(root)
     packs = PackFolder(root / "data/train")
@@ -94,9 +96,9 @@ def packs_seen(root: Path, num_steps: int) -> list[list[int]]:
 def test_every_world_size_sees_the_same_rows_in_each_step(tmp_path: Path) -> None:
     make_data(tmp_path / "data")
     sizes = PackFolder(tmp_path / "data/train").epoch_sizes
-    num_steps = batches.steps_per_pass(sizes, global_batch_size=5) + 2  # beyond one pass, the epochs again
+    num_steps = dealing.steps_per_pass(sizes, global_batch_size=5) + 2  # beyond one pass, the epochs again
     wanted = [
-        sorted(batches.packs_of_step(step, seed=7, epoch_sizes=sizes, global_batch_size=5))
+        sorted(dealing.packs_of_step(step, seed=7, epoch_sizes=sizes, global_batch_size=5))
         for step in range(num_steps)
     ]
     assert sorted(chain.from_iterable(wanted[:-2])) == list(range(sum(sizes))), "a pass sees every pack once"

@@ -29,11 +29,13 @@ from transformers import (
     Qwen3Config,
 )
 
-from data_pipeline.config import ModelConfig
-from trainer import checkpoint, lora, metrics
-from trainer.checkpoint import Checkpoint
+from hunmin.models.config import ModelConfig
+from trainer.checkpoint import checkpoint
+from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.job import begin, finish
-from trainer.model import FolderWeights
+from trainer.metrics import metrics_log
+from trainer.model import lora
+from trainer.model.packed_model import FolderWeights
 
 SIZES: dict[str, Any] = {
     "vocab_size": VOCAB_SIZE + 4,  # more embeddings than the tokenizer has tokens
@@ -115,7 +117,7 @@ def plain_adapters(root: Path) -> tuple[list[float], Gradients]:
     """peft's own model, trained row by row from the same first values: losses, and adapters at the end."""
     import peft
 
-    from trainer.schedule import learning_rate
+    from trainer.engine.learning_rate import learning_rate
 
     job = job_with_adapters(root)
     base = plain_model(root / "model", torch.float32, attention="eager")
@@ -147,7 +149,7 @@ def test_adapters_train_as_peft_does_and_leave_merged(root: Path) -> None:
     run_ranks(train_with_adapters, 2, root)
 
     wanted_losses, wanted = plain_adapters(root)
-    lines = [line for line in metrics.read(job.metrics_file) if line["kind"] == "train"]
+    lines = [line for line in metrics_log.read(job.metrics_file) if line["kind"] == "train"]
     assert [line["loss"] for line in lines] == pytest.approx(wanted_losses, rel=1e-5)
     saved = Checkpoint(checkpoint.folder_of(job.checkpoints, 3))
     assert saved.shapes.keys() == wanted.keys(), "adapters alone are saved"

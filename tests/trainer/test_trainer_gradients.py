@@ -23,10 +23,10 @@ from plain_loop import (
 )
 from rank_helpers import run_ranks
 
-from data_pipeline.config import ModelConfig
+from hunmin.models.config import ModelConfig
 from trainer.config import TrainConfig
-from trainer.model import create_base
-from trainer.schedule import learning_rate
+from trainer.engine.learning_rate import learning_rate
+from trainer.model.packed_model import create_base
 
 NUM_STEPS = 20
 RUN: dict[str, Any] = {"global_batch_size": 4, "num_steps": NUM_STEPS, "learning_rate": 2e-3}
@@ -92,11 +92,12 @@ def gradients_by_accum(
 
 
 def engine_run(root: Path) -> list[float]:
-    from trainer import loop, metrics
+    from trainer import loop
+    from trainer.metrics import metrics_log
 
     job = job_in(root, model=MODEL, **RUN)
     loop.train(job)
-    return [line["loss"] for line in metrics.read(job.metrics_file)]
+    return [line["loss"] for line in metrics_log.read(job.metrics_file)]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 4])
@@ -136,7 +137,7 @@ def test_gradient_of_each_choice(root: Path, settings: dict[str, Any]) -> None:
 
 
 def empty_micro_batches(root: Path) -> int:
-    from trainer.ranks import joined
+    from trainer.engine.ranks import joined
 
     with joined(timeout_s=60) as me:
         job = job_in(root, model=MODEL, global_batch_size=GLOBAL_BATCH_SIZE)

@@ -8,8 +8,8 @@ from typing import Any
 from plain_loop import SEED, job_in, write_data
 from rank_helpers import run_ranks
 
-from data_pipeline.config import ModelConfig
-from trainer.model import create_base
+from hunmin.models.config import ModelConfig
+from trainer.model.packed_model import create_base
 
 MODEL = ModelConfig.model_validate(
     {"from_scratch": {"hidden_size": 640, "num_layers": 16, "num_heads": 10, "vocab_size": 512}}
@@ -36,8 +36,9 @@ def private_bytes() -> int:
 
 def loading(root: Path) -> dict[str, int]:
     """Private memory that loading adds, at its peak and when it is done; before the optimizer is made."""
-    from trainer import loop, zero3
-    from trainer.ranks import joined
+    from trainer import loop
+    from trainer.engine import zero3
+    from trainer.engine.ranks import joined
 
     found: dict[str, int] = {}
     loaded = threading.Event()

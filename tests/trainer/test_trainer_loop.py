@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.config import FromScratchConfig, ModelConfig
-from data_pipeline.errors import ConfigError
-from data_pipeline.schema import ValMetrics
-from trainer.checkpoint import TrainState
+from hunmin.errors import ConfigError
+from hunmin.models.config import FromScratchConfig, ModelConfig
+from hunmin.schema import ValMetrics
+from trainer.checkpoint.checkpoint import TrainState
 from trainer.config import TrainConfig, check_best_by
 from trainer.job import Job, begin
 from trainer.loop import keep_best, loss_to_compare

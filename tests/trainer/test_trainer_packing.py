@@ -16,11 +16,11 @@ from transformers import (
     Qwen3Config,
 )
 
-from data_pipeline.errors import InputError
-from data_pipeline.schema import IGNORE_INDEX
-from trainer.attention import implementation, segmented_sdpa
-from trainer.model import PackedCausalLM
-from trainer.packs import Batch, Pack, join
+from hunmin.errors import InputError
+from hunmin.schema import IGNORE_INDEX
+from trainer.batches.packs import Batch, Pack, join
+from trainer.model.attention import implementation, segmented_sdpa
+from trainer.model.packed_model import PackedCausalLM
 
 SIZES: dict[str, Any] = {
     "vocab_size": 300,

@@ -20,13 +20,13 @@ from rank_helpers import make_data, make_tokenizer
 from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig
 
-from data_pipeline.artifact import load_manifest, verify
-from data_pipeline.config import ModelConfig
-from data_pipeline.errors import EnvironmentFailure, InputError, StopRequested
-from data_pipeline.packing.template import load_tokenizer
-from trainer import metrics
+from hunmin.artifact import load_manifest, verify
+from hunmin.errors import EnvironmentFailure, InputError, StopRequested
+from hunmin.models.config import ModelConfig
+from hunmin.models.tokenizer import load_tokenizer
 from trainer.__main__ import load_job
 from trainer.config import TrainConfig, content_sha256
+from trainer.metrics import metrics_log
 
 NUM_STEPS = 40
 CONFIG: dict[str, Any] = {
@@ -69,7 +69,7 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def steps_done(run_dir: Path) -> int:
-    lines = metrics.read(run_dir / "train/metrics.jsonl")
+    lines = metrics_log.read(run_dir / "train/metrics.jsonl")
     return max((line["step"] for line in lines if line["kind"] == "train"), default=0)
 
 
@@ -81,7 +81,7 @@ def wait_for(condition: Callable[[], bool], *, timeout_s: float = 200) -> None:
 
 
 def losses(run_dir: Path) -> list[tuple[str, int, float]]:
-    lines = metrics.read(run_dir / "train/metrics.jsonl")
+    lines = metrics_log.read(run_dir / "train/metrics.jsonl")
     return [(line["kind"], line["step"], line["loss"]) for line in lines if line["kind"] != "samples"]
 
 
@@ -90,7 +90,7 @@ def weights(run_dir: Path) -> bytes:
 
 
 def as_ray(run_dir: Path, **changes: Any):
-    from trainer.workers import run
+    from trainer.ray_workers import run
 
     config = TrainConfig(**(CONFIG["train"] | changes.pop("train", {})))
     model = changes.pop("model", ModelConfig(**CONFIG["model"]))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.rows.broken import repeated_text, truncated_text
-from data_pipeline.rows.exchange import Exchange, is_code
-from data_pipeline.rows.language import language_mismatch, requested_language
-from data_pipeline.rows.leftovers import placeholder, stacked_instructions, template_leftover
-from data_pipeline.rows.mojibake import misread, mojibake
+from data_pipeline.rows.checks.answer_language import language_mismatch, requested_language
+from data_pipeline.rows.checks.broken import repeated_text, truncated_text
+from data_pipeline.rows.checks.exchange import Exchange, is_code
+from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
+from data_pipeline.rows.checks.mojibake import misread, mojibake
 
 PROSE = "The committee met on Monday. It heard three reports. It thanked the staff for their work. "
 FORMAL = "위원회는 월요일에 열렸습니다. 세 가지 보고를 들었습니다. 직원들의 수고에 감사했습니다. "

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows_drafts import draft
 
-from data_pipeline.rows.roles import take_roles_apart
+from data_pipeline.rows.written_roles import take_roles_apart
 
 
 def turns(row: dict[str, Any]) -> list[tuple[str, str]]:

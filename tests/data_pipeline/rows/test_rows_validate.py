@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from rows_drafts import data_config, draft
 
 from data_pipeline.config import BoundsConfig
-from data_pipeline.rows.bounds import PROFILES, ranges_of
-from data_pipeline.rows.reasons import CHECKS, SWITCHABLE
+from data_pipeline.reasons import CHECKS, SWITCHABLE
+from data_pipeline.rows.checks.bounds import PROFILES, ranges_of
 from data_pipeline.rows.validate import Refusal, validate
 
 CONFIG = data_config()

@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.errors import InputError
 from data_pipeline.sources import describe, expand
+from hunmin.errors import InputError
 
 RECORDS: list[dict[str, Any]] = [
     {

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
-from data_pipeline.errors import InputError
-from data_pipeline.sources.columns import columns_in, text_of, value_at
-from data_pipeline.sources.records import Reject
+from data_pipeline.sources.files.records import Reject
+from data_pipeline.sources.values.columns import columns_in, text_of, value_at
+from hunmin.errors import InputError
 
 RECORD = {
     "premise": "비가 온다.",

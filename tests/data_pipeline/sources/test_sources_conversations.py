@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from tests_helpers_sources import reasons_of
+from source_helpers import reasons_of
 
 GOOD = [{"from": "human", "value": "안녕?"}, {"from": "gpt", "value": "안녕하세요."}]
 

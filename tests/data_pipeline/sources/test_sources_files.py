@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.errors import ConfigError, InputError
 from data_pipeline.sources import Unit, expand
+from hunmin.errors import ConfigError, InputError
 
 
 def units(base: Path, path: Any, **settings: Any) -> list[Unit]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
-from data_pipeline.errors import InputError
+from hunmin.errors import InputError
 
 HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=utf-8\\n"\n\n'
 PO = (

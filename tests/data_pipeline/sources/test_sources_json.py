@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data_pipeline.errors import InputError
 from data_pipeline.sources import REASONS
+from hunmin.errors import InputError
 
 GOOD = '{"instruction": "인사해 줘", "input": "", "output": "안녕하세요"}\n'
 

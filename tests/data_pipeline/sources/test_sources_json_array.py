@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
-from data_pipeline.errors import InputError
-from data_pipeline.sources import json_array
-from data_pipeline.sources.json_array import array_items
+from data_pipeline.sources.files import json_array
+from data_pipeline.sources.files.json_array import array_items
+from hunmin.errors import InputError
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests_helpers_sources import reasons_of
+from source_helpers import reasons_of
 
 
 def says(role: str, text: str, *replies: dict, rank: int | None = None, **more: Any) -> dict:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
-from data_pipeline.errors import ConfigError, InputError
+from hunmin.errors import ConfigError, InputError
 
 USER = {"role": "user", "content": "안녕?"}
 ASSISTANT = {"role": "assistant", "content": "안녕하세요."}

@@ -7,12 +7,13 @@ from typing import Any
 
 import fsspec
 import pytest
-from tests_helpers_sources import fields_of
+from source_helpers import fields_of
 
-from data_pipeline.config import DataConfig, ModelConfig, SourceConfig
-from data_pipeline.errors import ConfigError, EnvironmentFailure, InputError
-from data_pipeline.inputs import inputs_sha256
+from data_pipeline.build.inputs import inputs_sha256
+from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.sources import expand, read, remote
+from hunmin.errors import ConfigError, EnvironmentFailure, InputError
+from hunmin.models.config import ModelConfig
 
 QA = {"format": "table", "columns": {"input": "Q", "answer": "A"}}
 

@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.errors import InputError
 from data_pipeline.sources import describe, expand
+from hunmin.errors import InputError
 
 QA = {"format": "table", "columns": {"input": "Q", "answer": "A"}}
 

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
-from data_pipeline.errors import InputError
+from hunmin.errors import InputError
 
 
 def instructions(read_files: Any, instances: Any, definition: Any = "Answer it.", **more: Any) -> list[dict]:

@@ -4,12 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from tests_helpers_sources import fields_of, reasons_of
+from source_helpers import fields_of, reasons_of
 
-from data_pipeline.config import DataConfig, ModelConfig, SourceConfig
-from data_pipeline.errors import ConfigError, InputError
-from data_pipeline.inputs import input_paths, inputs_sha256
+from data_pipeline.build.inputs import input_paths, inputs_sha256
+from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.sources import describe, expand
+from hunmin.errors import ConfigError, InputError
+from hunmin.models.config import ModelConfig
 
 YAML = """\
 dataset: reviews

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from data_pipeline.errors import InputError
-from eval.engines.base import Generation, GenerationSettings, all_stop_ids, prompt_seed
 from eval.engines.choice import capability, choose, has_vllm, precision, versions
+from eval.engines.engine import Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines.pool import actors_at_work, gpus_per_actor
 from eval.engines.vllm import load_arguments, sampling_arguments, to_generation
-from eval.gpu_measure import MAX_TIE, judge
-from eval.pool import actors_at_work, gpus_per_actor
+from hunmin.errors import InputError
+from tools.gpu_check.measure_vllm import MAX_TIE, judge
 
 SETTINGS = GenerationSettings(
     max_new_tokens=40, temperature=0.0, seed=7, stop_ids=(2, 9), num_threads=1, engine="vllm"

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.artifact import FileEntry, Manifest, sha256_file, sha256_json, write_json
-from data_pipeline.schema import HELDOUT, LEDGER, REJECTED, SAMPLES
+from hunmin.artifact import FileEntry, Manifest, write_json
+from hunmin.hashing import sha256_file, sha256_json
+from hunmin.schema import HELDOUT, LEDGER, REJECTED, SAMPLES
 
 CONFIG = """\
 name: 감성과 번역

@@ -4,8 +4,8 @@ from typing import Any
 
 from report_run import sample
 
-from eval.report import answers
-from eval.report.answers import Outcome
+from eval.report.sections import answers
+from eval.report.sections.answers import Outcome
 
 SCORES: Any = {
     "tasks": {

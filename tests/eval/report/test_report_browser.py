@@ -13,7 +13,8 @@ import pytest
 from report_dirty import KOREAN, TASKS, TEXTS, dirty_run
 from report_run import write_run
 
-from eval.report import answers, build
+from eval.report import report
+from eval.report.sections import answers
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra's playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -127,7 +128,7 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_report(folder: Path, *, per_task: int) -> Path:
     parents = write_run(folder, dirty_run(per_task=per_task))
-    page, _ = build.render(build.read_inputs(folder, parents), "감성과 번역")
+    page, _ = report.render(report.read_inputs(folder, parents), "감성과 번역")
     (folder / "index.html").write_text(page, encoding="utf-8")
     return folder / "index.html"
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from report_run import HOSTILE, LONG_ANSWER, RunSpec, family, sample, small_run, write_run
 
-from data_pipeline import artifact
-from data_pipeline.errors import ArtifactError
-from eval.report import answers, build, corpus, results, training
-from eval.report import text as text_module
+from eval.report import report
+from eval.report.sections import answers, corpus, results, training
+from eval.report.sections import formatting as text_module
+from hunmin import artifact
+from hunmin.errors import ArtifactError
 
 GOLDEN = Path(__file__).parent / "golden" / "index.html"
 ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/eval/report"
@@ -81,7 +82,7 @@ def build_page(tmp_path: Path) -> Callable[..., str]:
             change(spec)
         run_dir = tmp_path / folder
         parents = write_run(run_dir, spec)
-        page, _ = build.render(build.read_inputs(run_dir, parents), "감성과 번역")
+        page, _ = report.render(report.read_inputs(run_dir, parents), "감성과 번역")
         return page
 
     return built
@@ -127,7 +128,7 @@ def test_only_our_script_and_style_may_run(build_page: Callable[..., str]) -> No
 
 
 def test_figures_lie_beside_the_page_as_png(tmp_path: Path) -> None:
-    manifest = build.run(
+    manifest = report.run(
         run_dir=tmp_path, name="a", parents=write_run(tmp_path, small_run()), config_sha256="f" * 64
     )
     listed = [entry.path for entry in manifest.files]
@@ -366,7 +367,7 @@ def test_a_control_character_in_a_task_name_is_drawn(tmp_path: Path) -> None:
     spec = small_run()
     spec.scores["tasks"]["감\x0b성"] = spec.scores["tasks"].pop("감성")
     parents = write_run(tmp_path, spec)
-    build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     assert (tmp_path / "report" / "figures" / "scores.png").exists()
 
 
@@ -393,7 +394,7 @@ def test_renderings_left_out_are_told(build_page: Callable[..., str]) -> None:
 
 def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
     spec = small_run()
-    inputs = build.read_inputs(tmp_path, write_run(tmp_path, spec))
+    inputs = report.read_inputs(tmp_path, write_run(tmp_path, spec))
     sections = {
         "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
         "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
@@ -401,7 +402,7 @@ def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
             inputs.train_metrics, inputs.val_metrics, inputs.sample_metrics, inputs.stats, export_step=20
         ),
     }
-    template = "".join(path.read_text() for path in Path(build.__file__).parent.glob("*.html.j2"))
+    template = "".join(path.read_text() for path in Path(report.__file__).parent.glob("*.html.j2"))
     named = {f"{name}.{key}" for name, section in sections.items() for key in section}
     assert {name for name in named if not re.search(rf"\b{re.escape(name)}\b", template)} == set()
 
@@ -434,9 +435,9 @@ def test_versions_that_differ_are_shown_by_stage(build_page: Callable[..., str])
 
 def test_manifest_is_last_and_verifies(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run())
-    first = build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    first = report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     assert artifact.verify(tmp_path / "report", cure="") == first
-    again = build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    again = report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     assert again.content_sha256 == first.content_sha256
     assert first.parents == parents
 
@@ -445,7 +446,7 @@ def test_refuses_an_unfinished_stage(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run())
     (tmp_path / "eval" / "manifest.json").unlink()
     with pytest.raises(ArtifactError, match=r"eval: no manifest\.json.*hunmin eval"):
-        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     assert not (tmp_path / "report").exists()
 
 
@@ -454,13 +455,13 @@ def test_refuses_a_changed_file(tmp_path: Path) -> None:
     path = tmp_path / "eval" / "scores.json"
     path.write_bytes(path.read_bytes().replace(b"85.0", b"95.0"))
     with pytest.raises(ArtifactError, match=r"scores\.json: sha256 .* differs"):
-        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
 
 
 def test_refuses_another_stage_than_its_parents_name(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run()) | {"train": "0" * 64}
     with pytest.raises(ArtifactError, match=r"train: content .* is not the 000000000000"):
-        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
 
 
 def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
@@ -468,7 +469,7 @@ def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
     with (tmp_path / "train" / "metrics.jsonl").open("a") as handle:
         handle.write('{"kind": "train", "st')
     with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 47: not JSON") as caught:
-        build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     config = tmp_path / "config.yaml"
     assert str(caught.value).endswith(
         f"delete {tmp_path / 'train'} and run: hunmin train {config} --run {tmp_path}"
@@ -481,7 +482,7 @@ def test_a_step_written_twice_counts_once(tmp_path: Path) -> None:
         '{"kind":"train","step":2,"loss":9}\n{"kind":"train","step":1,"loss":3}\n' * 1
         + '{"kind":"train","step":2,"loss":1}\n'
     )
-    assert [(line["step"], line["loss"]) for line in build.read_metrics(path)] == [(1, 3), (2, 1)]
+    assert [(line["step"], line["loss"]) for line in report.read_metrics(path)] == [(1, 3), (2, 1)]
 
 
 def test_files_it_does_not_read_are_not_hashed(tmp_path: Path) -> None:
@@ -492,6 +493,6 @@ def test_files_it_does_not_read_are_not_hashed(tmp_path: Path) -> None:
         {"path": "export/model.safetensors", "bytes": 1, "rows": None, "sha256": "0" * 64}
     )
     artifact.write_json(path, manifest)
-    build.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
     with pytest.raises(ArtifactError, match=r"model\.safetensors: missing"):
         artifact.verify(tmp_path / "train", cure="")

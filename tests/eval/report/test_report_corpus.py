@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from report_run import HOSTILE, RunSpec, small_run, write_run
 
-from eval.report import build
-from eval.report.text import NBSP
+from eval.report import report
+from eval.report.sections.formatting import NBSP
 
 Words = Callable[..., str]
 
@@ -23,7 +23,7 @@ def words(tmp_path: Path) -> Words:
         if change is not None:
             change(spec)
         parents = write_run(tmp_path / folder, spec)
-        page, _ = build.render(build.read_inputs(tmp_path / folder, parents), "a")
+        page, _ = report.render(report.read_inputs(tmp_path / folder, parents), "a")
         text = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
         text = html.unescape(re.sub(r"<[^>]*>", " ", text)).replace(NBSP, " ")
         return re.sub(r"\s+", " ", text)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.report import figures
-from eval.report.figures import IntervalRow, Series
-from eval.report.svg import (
+from eval.report.drawing import figures
+from eval.report.drawing.figures import IntervalRow, Series
+from eval.report.drawing.svg import (
     NUM_STYLES,
     WIDTH,
     Figure,

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eval.report import figures, pictures, style
-from eval.report.svg import WIDTH, Figure, tag
+from eval.report.drawing import figures, pictures, style
+from eval.report.drawing.svg import WIDTH, Figure, tag
 
 NO_GLYPH = "\U000e0fff"  # a code point that no font has
 

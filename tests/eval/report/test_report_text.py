@@ -7,37 +7,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.report import corpus, results, text, training
+from eval.report.sections import corpus, formatting, results, training
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (text.integer(1234567), "1,234,567"),
-        (text.integer(None), "–"),
-        (text.compact(134_515_008), "135 M"),
-        (text.compact(987), "987"),
-        (text.percent(0.9531), "95.3 %"),
-        (text.percent(0.0), "0.0 %"),
-        (text.percent(1e-9), "< 0.1 %"),
-        (text.percent(0.99999), "> 99.9 %"),
-        (text.percent(1.0), "100.0 %"),
-        (text.seconds(12.34), "12.3 s"),
-        (text.seconds(200), "3 min 20 s"),
-        (text.seconds(3 * 3600 + 65), "3 h 01 min"),
-        (text.gibibytes(1.5 * 2**30), "1.50 GiB"),
-        (text.loss(2.8754), "2.875"),
-        (text.score(57.25, "%"), "57.2"),
-        (text.score(0.8456, "ratio"), "0.846"),
-        (text.score(-3.0, "%", signed=True), "−3.0"),
-        (text.score(3.0, "%", signed=True), "+3.0"),
-        (text.score(-0.01, "%", signed=True), "0.0"),
-        (text.interval({"value": 1, "low": -2.0, "high": 3.0}, "%", signed=True), "−2.0 to +3.0"),
-        (text.interval({"value": 1, "low": None, "high": None}, "%"), ""),
+        (formatting.integer(1234567), "1,234,567"),
+        (formatting.integer(None), "–"),
+        (formatting.compact(134_515_008), "135 M"),
+        (formatting.compact(987), "987"),
+        (formatting.percent(0.9531), "95.3 %"),
+        (formatting.percent(0.0), "0.0 %"),
+        (formatting.percent(1e-9), "< 0.1 %"),
+        (formatting.percent(0.99999), "> 99.9 %"),
+        (formatting.percent(1.0), "100.0 %"),
+        (formatting.seconds(12.34), "12.3 s"),
+        (formatting.seconds(200), "3 min 20 s"),
+        (formatting.seconds(3 * 3600 + 65), "3 h 01 min"),
+        (formatting.gibibytes(1.5 * 2**30), "1.50 GiB"),
+        (formatting.loss(2.8754), "2.875"),
+        (formatting.score(57.25, "%"), "57.2"),
+        (formatting.score(0.8456, "ratio"), "0.846"),
+        (formatting.score(-3.0, "%", signed=True), "−3.0"),
+        (formatting.score(3.0, "%", signed=True), "+3.0"),
+        (formatting.score(-0.01, "%", signed=True), "0.0"),
+        (formatting.interval({"value": 1, "low": -2.0, "high": 3.0}, "%", signed=True), "−2.0 to +3.0"),
+        (formatting.interval({"value": 1, "low": None, "high": None}, "%"), ""),
     ],
 )
 def test_numbers(found: str, expected: str) -> None:
-    assert found.replace(text.NBSP, " ") == expected
+    assert found.replace(formatting.NBSP, " ") == expected
 
 
 @pytest.mark.parametrize(
@@ -45,29 +45,31 @@ def test_numbers(found: str, expected: str) -> None:
     [("안녕 hello", "ko"), ("ㅋㅋ", "ko"), ("hello", "en"), ("42 → 7", ""), ("", ""), ("こんにちは", "")],
 )
 def test_language_of(value: str, expected: str) -> None:
-    assert text.language_of(value) == expected
+    assert formatting.language_of(value) == expected
 
 
 def test_lead_ends_between_words() -> None:
     value = "가나다 라마바 " * 60
-    lead = text.lead(value)
-    assert len(lead) <= text.LEAD_CHARS
+    lead = formatting.lead(value)
+    assert len(lead) <= formatting.LEAD_CHARS
     assert value.startswith(lead + " ")
 
 
 def test_lead_tears_no_joined_characters() -> None:
     family = "👩\u200d👩\u200d👧"
-    before = "가" * (text.LEAD_CHARS - 2)
-    assert text.lead(before + family + "나" * 400) == before
+    before = "가" * (formatting.LEAD_CHARS - 2)
+    assert formatting.lead(before + family + "나" * 400) == before
     decomposed = "\u1112\u1161\u11ab"  # 한 as three jamo
-    assert text.lead("가" * (text.LEAD_CHARS - 1) + decomposed + "나" * 400) == "가" * (text.LEAD_CHARS - 1)
+    assert formatting.lead("가" * (formatting.LEAD_CHARS - 1) + decomposed + "나" * 400) == "가" * (
+        formatting.LEAD_CHARS - 1
+    )
 
 
 @given(st.text(min_size=1, max_size=600))
 def test_lead_is_a_beginning(value: str) -> None:
-    lead = text.lead(value)
+    lead = formatting.lead(value)
     assert value.startswith(lead)
-    assert len(lead) <= text.LEAD_CHARS
+    assert len(lead) <= formatting.LEAD_CHARS
 
 
 def test_thin_keeps_few_points_and_averages_many() -> None:

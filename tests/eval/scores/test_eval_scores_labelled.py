@@ -2,9 +2,9 @@
 
 import pytest
 
-from eval.scores.base import Reference
+from eval.scores.intervals import value_of
 from eval.scores.labelled import Accuracy, ExactMatch, LabelExtractor, MacroF1
-from eval.stats import value_of
+from eval.scores.metric import Reference
 
 
 @pytest.mark.parametrize(

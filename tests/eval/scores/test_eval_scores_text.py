@@ -10,9 +10,9 @@ from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from eval.scores.base import Metric, Reference, normalize
-from eval.scores.text import KoreanMorphemes, lcs_fmeasure, metrics
-from eval.stats import value_of
+from eval.scores.intervals import value_of
+from eval.scores.metric import Metric, Reference, normalize
+from eval.scores.overlap import KoreanMorphemes, lcs_fmeasure, metrics
 
 METRICS = {metric.name: metric for metric in metrics()}
 PERFECT = {name: 100.0 if metric.unit == "%" else 1.0 for name, metric in METRICS.items()}

@@ -11,12 +11,12 @@ import pytest
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from data_pipeline.inspect.tokens import TokenGroup
-from data_pipeline.packing.shards import read_shards
-from data_pipeline.packing.template import load_tokenizer
-from data_pipeline.schema import IGNORE_INDEX
+from hunmin.models.tokenizer import load_tokenizer
+from hunmin.schema import IGNORE_INDEX
+from hunmin.shards import read_shards
 from launcher.cli import app
-from launcher.marks import running_text, token_lines, visible
+from launcher.inspect.token_marks import running_text, token_lines, visible
+from launcher.inspect.tokens import TokenGroup
 
 Run = Path
 

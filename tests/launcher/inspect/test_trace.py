@@ -10,16 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from data_pipeline.build import Build
-from data_pipeline.inspect.corpus import Corpus
-from data_pipeline.inspect.origin import origin_of
-from data_pipeline.inspect.rebuild import rebuild_segments
-from data_pipeline.inspect.show import find_segment
-from data_pipeline.inspect.tokens import TokenTexts
-from data_pipeline.inspect.trace_token import require_same_ids
-from data_pipeline.variants.tasks import load_tasks
+from data_pipeline.build.build import Build
+from data_pipeline.tasks.tasks import load_tasks
 from launcher.cli import app
 from launcher.config import load
+from launcher.inspect.origin import origin_of
+from launcher.inspect.packed_data import Corpus
+from launcher.inspect.rebuild import rebuild_segments
+from launcher.inspect.shown import find_segment
+from launcher.inspect.tokens import TokenTexts
+from launcher.inspect.trace_token import require_same_ids
 
 Run = Path
 

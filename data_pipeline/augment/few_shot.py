@@ -1,0 +1,78 @@
+"""Worked examples for few-shot prompts: of the same task and kind, of the train split, of other families."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hunmin.hashing import stable_hash
+
+MAX_EXAMPLES = 64  # rows of a task in the pool
+
+
+def pool_rank(row_id: str) -> int:
+    """Rows of the lowest ranks make up the pool: which ones depends on no order, and hardly on the others."""
+    return stable_hash("few_shot_pool", row_id)
+
+
+def kind_of(row: dict[str, Any]) -> tuple[str, str, bool, bool, bool]:
+    """Rows of one kind can be examples of each other: task, language and shape of request and answer."""
+    fields = row["fields"]
+    return (
+        row["task"],
+        row["language"],
+        bool(fields["label"]),
+        bool(fields["input"]),
+        bool(fields["instruction"]),
+    )
+
+
+@dataclass(frozen=True)
+class ExamplePool:
+    """Rows that may be shown as examples, by kind, each list in the order of row ids."""
+
+    by_kind: dict[tuple[str, str, bool, bool, bool], tuple[dict[str, Any], ...]]
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[dict[str, Any]]) -> "ExamplePool":
+        """The pool of these rows, in whatever order they come.
+
+        Args:
+            rows: with `split`; only those of train are taken, no conversations, and of each task the
+                MAX_EXAMPLES of lowest `pool_rank`.
+        """
+        by_task: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            if row["split"] == "train" and not row["messages"]:
+                by_task.setdefault(row["task"], []).append(row)
+        by_kind: dict[tuple[str, str, bool, bool, bool], list[dict[str, Any]]] = {}
+        for members in by_task.values():
+            lowest = sorted(members, key=lambda row: (pool_rank(row["row_id"]), row["row_id"]))[:MAX_EXAMPLES]
+            for row in sorted(lowest, key=lambda row: row["row_id"]):
+                by_kind.setdefault(kind_of(row), []).append(row)
+        return cls({kind: tuple(members) for kind, members in by_kind.items()})
+
+    def choose(
+        self,
+        row: dict[str, Any],
+        k: int,
+        *,
+        seed: int,
+        epoch: int,
+        repeat: int,
+        fits: Callable[[dict[str, Any]], bool] = lambda _: True,
+    ) -> list[dict[str, Any]]:
+        """At most k rows of the row's kind, none of its family, no two of one family, all of which fit."""
+        place = (seed, row["row_id"], epoch, repeat)
+        candidates = sorted(
+            self.by_kind.get(kind_of(row), ()),
+            key=lambda other: stable_hash("few_shot", *place, other["row_id"]),
+        )
+        chosen: list[dict[str, Any]] = []
+        families = {row["family_id"]}
+        for other in candidates:
+            if len(chosen) == k:
+                break
+            if other["family_id"] not in families and fits(other):
+                chosen.append(other)
+                families.add(other["family_id"])
+        return chosen

@@ -1,0 +1,144 @@
+"""What can be put around a row's request: a task prefix, a role, a request for steps, worked examples.
+
+Each is a pure function of the row and its place (`Chance`). Examples stand as earlier turns, not as text in
+the user message: the template marks where each answer starts and ends as it does in a real conversation, so
+the examples' answers are context (train false) by the same mask as everything else, and at generation a
+prompt with examples is built by nothing but appending messages.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from data_pipeline.augment.chance import Chance
+from data_pipeline.augment.personas import fits, phrasings
+from data_pipeline.config import ROLE_NAMES, AugmentConfig
+from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
+from hunmin.language.script import language_of
+
+Message = dict[str, Any]  # schema.MESSAGE
+
+
+class Role(NamedTuple):
+    """A role prompt. A text of the user's own is named by its place: own_1 is the first of augment.roles."""
+
+    name: str
+    text: str
+
+
+class Steps(NamedTuple):
+    """A request for steps before the answer; `language` (ko, en) is that of the answer's marker."""
+
+    language: str
+    request: str
+
+
+# Asked for before an answer that shows its steps and ends in "정답: X" or "Answer: X" (text/final_answer.py).
+STEPS: dict[str, tuple[str, ...]] = {
+    "ko": (
+        "단계별로 생각한 뒤 마지막 줄에 '정답:'으로 답을 적어 주세요.",
+        "답을 내기까지의 과정을 먼저 쓰고, 끝에 '정답: '을 붙여 답을 밝혀 주세요.",
+        "차근차근 풀어 나가고, 맨 끝에 '정답:' 형식으로 답해 주세요.",
+        "왜 그런 답이 나오는지 먼저 설명하십시오. 답은 마지막에 '정답:' 다음에 적으십시오.",
+        "근거를 먼저 말하고 나서 '정답:'으로 마무리해 줘.",
+        "생각하는 과정을 보여 줘. 답은 끝에 '정답:' 하고 써 줘.",
+    ),
+    "en": (
+        "Think step by step, then give the answer after 'Answer:'.",
+        "Show your reasoning first and finish with a line that starts with 'Answer:'.",
+        "Work through it step by step. End with 'Answer:' followed by the answer.",
+        "Explain how you get there before you answer; put the answer after 'Answer:' at the end.",
+        "Please reason it out first, and close with 'Answer:' and your answer.",
+        "Let's go through this one step at a time. State the result at the end after 'Answer:'.",
+    ),
+}
+
+# Instructions that want the bare answer: asking for steps beside them would contradict them.
+_BARE = re.compile(
+    r"\b(only|just|nothing but|nothing else|(one|single) (word|sentence|letter|number)|briefly"
+    r"|without (an? )?(explanation|explaining|reasoning)|(no|do not|don't) expla\w+)\b"
+    r"|만으로|만 (?:간단히 )?(?:답|대답|출력|적|써|쓰|고르|골라|말)|(?:한|하나의) (?:단어|낱말|문장|글자)"
+    r"|(?:설명|이유|풀이|과정) ?(?:없이|은 빼고|을 빼고)|단답|간단히|짧게",
+    re.IGNORECASE,
+)
+
+
+def wrapper_language(instruction: str | None, *, row: dict[str, Any]) -> str:
+    """`ko` or `en`: that of the instruction, else that of the answer, else English."""
+    for language in (language_of(instruction or ""), row["language"]):
+        if language in STEPS:
+            return language
+    return "en"
+
+
+def with_prefix(text: str | None, task: Task, *, augment: AugmentConfig) -> str | None:
+    """The text behind the task's prefix, where the task has one and `augment.task_prefix` is on."""
+    return f"{task.prefix} {text or ''}".rstrip() if augment.task_prefix and task.prefix else text
+
+
+def wants_bare_answer(instruction: str | None) -> bool:
+    """The instruction leaves no room for steps before the answer."""
+    return bool(_BARE.search(instruction or ""))
+
+
+def draw_steps(*, language: str, chance: Chance) -> Steps:
+    """One of the sentences that ask for steps and then the answer behind its marker."""
+    bank = STEPS[language]
+    return Steps(language, bank[chance.pick("steps", len(bank))])
+
+
+def ask(instruction: str | None, text: str | None, steps: Steps | None) -> str:
+    """The user's message: instruction, request for steps, input; what is absent leaves no gap."""
+    head = "\n".join(part for part in (instruction, steps and steps.request) if part)
+    return "\n\n".join(part for part in (head, text) if part)
+
+
+def draw_role(
+    row: dict[str, Any], task: Task, *, augment: AugmentConfig, language: str, chance: Chance
+) -> Role | None:
+    """A role that is true of the row; None where none is drawn, or a system message stands already."""
+    has_system = any(message["role"] == "system" for message in row["messages"] or [])
+    if has_system or not chance.happens("role", augment.role):
+        return None
+    chat = bool(row["messages"]) or row["task"] == DEFAULT_CHAT_TASK
+    labelled = bool(task.labels or (row["fields"] or {}).get("label"))
+    roles = [
+        (role if role in ROLE_NAMES else f"own_{place}", role)
+        for place, role in enumerate(augment.roles, start=1)
+        if fits(role, labelled=labelled, chat=chat)
+    ]
+    if not roles:
+        return None
+    name, role = roles[chance.pick("which_role", len(roles))]
+    texts = phrasings(role, language=language)
+    return Role(name, texts[chance.pick("role_text", len(texts))])
+
+
+def with_role(messages: list[Message], role: Role | None) -> list[Message]:
+    """The messages below the role as system message."""
+    return messages if role is None else [{"role": "system", "content": role.text, "train": False}, *messages]
+
+
+def exchange(user: str, answer: str, *, train: bool) -> list[Message]:
+    """A question and its answer as two turns."""
+    return [
+        {"role": "user", "content": user, "train": False},
+        {"role": "assistant", "content": answer, "train": train},
+    ]
+
+
+def wrapper_name(
+    task: Task,
+    *,
+    augment: AugmentConfig,
+    role: Role | None,
+    num_examples: int = 0,
+    steps: Steps | None = None,
+) -> str | None:
+    """What stands around a row, for the ledger: role:teacher+few_shot:2+chain_of_thought+task_prefix."""
+    parts = (
+        f"role:{role.name}" if role else None,
+        f"few_shot:{num_examples}" if num_examples else None,
+        "chain_of_thought" if steps else None,
+        "task_prefix" if augment.task_prefix and task.prefix else None,
+    )
+    return "+".join(part for part in parts if part) or None

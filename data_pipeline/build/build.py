@@ -1,0 +1,71 @@
+"""What every step of one build needs, and what a worker process loads once."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_pipeline.augment.few_shot import ExamplePool
+from data_pipeline.config import DataConfig
+from data_pipeline.tasks.tasks import Task, attests_of
+from hunmin.models.renderer import Renderer
+from hunmin.models.tokenizer import byte_tokens, load_tokenizer
+from hunmin.schema import ROW
+
+FEW_SHOT = "few_shot.parquet"
+EXAMPLES = pa.schema([*ROW, ("split", pa.string())])
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of `data/`; travels to the workers.
+
+    Attributes:
+        config: the data section.
+        tasks: task files by name.
+        seed: of splits and draws.
+        base: the config file's folder, which relative paths start from.
+        out_dir: the stage's folder.
+    """
+
+    config: DataConfig
+    tasks: dict[str, Task]
+    seed: int
+    base: Path
+    out_dir: Path
+
+    @property
+    def renderer(self) -> Renderer:
+        """The renderer of this build's tokenizer."""
+        return _renderer(self.out_dir / "tokenizer")
+
+    @property
+    def byte_tokens(self) -> np.ndarray:
+        """Which ids are pieces of characters: bool, (vocab_size,)."""
+        return _byte_tokens(self.out_dir / "tokenizer")
+
+    @cached_property
+    def attests(self) -> dict[str, list[str]]:
+        """What each source says of every answer."""
+        return {source.name: attests_of(source) for source in self.config.sources}
+
+    @cached_property
+    def examples(self) -> ExamplePool | None:
+        """The rows that few-shot prompts draw from; None where none are drawn."""
+        if not self.config.augment.few_shot:
+            return None
+        rows = pq.read_table(self.out_dir / FEW_SHOT).to_pylist()
+        return ExamplePool.from_rows(row | {"attests": self.attests[row["source"]]} for row in rows)
+
+
+@lru_cache(maxsize=1)
+def _renderer(folder: Path) -> Renderer:
+    return Renderer(load_tokenizer(folder))  # loading takes as long as a thousand rows
+
+
+@lru_cache(maxsize=1)
+def _byte_tokens(folder: Path) -> np.ndarray:
+    return byte_tokens(load_tokenizer(folder))

@@ -1,0 +1,105 @@
+"""What the data stage reads besides its config: checked before it starts, hashed to know when it must."""
+
+from pathlib import Path
+
+from jinja2 import Environment, TemplateSyntaxError
+
+from data_pipeline.config import DataConfig, SourceConfig
+from data_pipeline.sources import describe, expand, read
+from data_pipeline.tasks.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
+from hunmin.hashing import sha256_file, sha256_json
+from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
+from hunmin.models.config import ModelConfig
+from hunmin.models.folder import LINEAGE, TOKENIZER_FILES, hub_identity, local_model
+from hunmin.safety.judge import load_detector
+from hunmin.section import resolve_path
+
+PEEK_BYTES = 64 << 20  # larger files may take long: natural_instructions and gettext are read whole
+
+
+def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
+    """Hash of every input file's bytes, named without their place on this machine; of a hub model its commit.
+
+    Raises:
+        InputError: a source has no file, or there is no such model.
+        EnvironmentFailure: the hub cannot be reached.
+    """
+    files: dict[str, str] = {}
+    for index, source in enumerate(config.sources):
+        for unit in expand(source, index=index, base=base):
+            for number, path in enumerate(unit.paths):
+                files[f"{source.name}:{unit.file}:{number}"] = sha256_file(Path(path))
+            if unit.templates is not None:
+                files[f"{source.name}:templates"] = sha256_file(Path(unit.templates))
+    for folder in (SHIPPED, *([resolve_path(config.tasks, base)] if config.tasks else [])):
+        files |= {f"task:{path.name}": sha256_file(path) for path in sorted(folder.glob("*.yaml"))}
+    template = resolve_path(config.template, base)
+    if config.template not in BUILT_IN and template.is_file():
+        files["template"] = sha256_file(template)
+    if config.safety.classifier is not None:
+        trained = resolve_path(config.safety.classifier, base)
+        files |= {f"classifier:{path.name}": sha256_file(path) for path in sorted(trained.glob("*.*"))}
+    for name, model_path in (("model", model.path), ("tokenizer", model.tokenizer)):
+        folder = None if model_path is None else local_model(model_path, base)
+        if folder is not None:
+            found = {path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)}
+            files |= {
+                f"{name}:{path.name}": sha256_file(path) for path in sorted(found) if path.name != LINEAGE
+            }
+        elif model_path is not None:
+            files[name] = hub_identity(model_path, base=base)
+    return sha256_json(files)
+
+
+def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[Path]:
+    """Every source file, and the folders of tasks and model where they are local: what workers read.
+
+    Raises:
+        InputError: a source has no file.
+    """
+    units = [unit for i, source in enumerate(config.sources) for unit in expand(source, index=i, base=base)]
+    paths = [Path(path) for unit in units for path in unit.paths]
+    paths += sorted({Path(unit.templates) for unit in units if unit.templates is not None})
+    if config.tasks:
+        paths.append(resolve_path(config.tasks, base))
+    if config.safety.classifier is not None:
+        paths.append(resolve_path(config.safety.classifier, base))
+    models = [path for path in (model.path, model.tokenizer) if path is not None]
+    return paths + [folder for path in models if (folder := local_model(path, base)) is not None]
+
+
+def check(config: DataConfig, *, base: Path) -> None:
+    """Find in a second what would stop the stage later: files, settings, headers, tasks, template.
+
+    Raises:
+        InputError: what is wrong, where, and what to do.
+    """
+    tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
+    check_task_names(config, tasks)
+    check_attests(config)
+    load_detector(config.safety, base)
+    _check_template(named_template(config.template, base))
+    for index, source in enumerate(config.sources):
+        for unit in expand(source, index=index, base=base):
+            describe(unit, source)
+            if all(Path(path).stat().st_size < PEEK_BYTES for path in unit.paths):
+                next(iter(read(unit, source)), None)  # the first records show whether this is its format
+        if _needs_wordings(source):
+            require_bank(tasks, source.task or "", source=source.name)
+
+
+def _needs_wordings(source: SourceConfig) -> bool:
+    """Whether the rows come without an instruction of their own."""
+    if source.format == "table":
+        return "instruction" not in source.columns and source.templates is None
+    return source.format in ("parallel", "gettext")
+
+
+def _check_template(text: str | None) -> None:
+    """Whether a template is Jinja at all; one with tags of transformers' own is left to the data stage."""
+    if text is None or "{% generation" in text or "{%- generation" in text:
+        return
+    try:
+        Environment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"data.template, line {error.lineno}: not a Jinja template ({error})") from error

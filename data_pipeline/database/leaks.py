@@ -1,0 +1,253 @@
+"""The contamination gate, the part that looks at all rows: which held-out rows stand in the train split too.
+
+Equal keys first, then containment: the share of a held-out row's shingles that one train row has. Joins run
+in DuckDB, out of core, and nothing grows with train rows times held-out rows. Of equal keys the first train
+row counts. For containment only train rows are compared that share some of the held-out row's rarest
+shingles, of those that no more than MAX_ROWS train rows have; set phrases and templates find nobody.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import duckdb
+
+from data_pipeline.dedup.leak_keys import KINDS, STEP, TURN
+
+MIN_SHINGLES = 48  # of a held-out row, before sampling; fewer say nothing about containment
+MIN_CONTAINMENT = 0.72  # of question and answer together ...
+MIN_HALF = 0.35  # ... and of each
+# A short sentence with another word is another sentence, so it must be found whole but for its ends:
+SHORT = 100  # shingles
+MIN_SHORT_CONTAINMENT = 0.9
+LONG_HALF = 200  # shingles of a question or answer that is a leak by itself: a passage, a program ...
+MIN_LONG = 0.8  # ... and how much of it must be found
+RAREST = 32  # of a held-out row's shingles: by these it is looked for
+MAX_ROWS = 100  # train rows that may have such a shingle
+MIN_RARE = 2  # of them that a train row must have to be compared
+# Where only a sample of the shingles is known, chance has its share, so more is asked:
+MIN_SAMPLED = 12  # shingles of the held-out row in the sample
+MIN_SAMPLED_CONTAINMENT = 0.8
+MIN_SAMPLED_HALF = 4  # shingles of a half; fewer say nothing about it
+SHOWN = 20
+_SHORT = 100  # characters of a text that the list shows
+MAX_SHINGLES = 4_000_000  # of held-out rows, looked for at a time: what a join holds in memory
+_FETCH = 10_000
+
+
+class Leak(NamedTuple):
+    """A held-out row, and the first of the train rows that give it away in the strongest way."""
+
+    kind: str  # of contamination.KINDS
+    train_ord: int
+    heldout_ord: int
+    score: float  # share of the held-out text that was found; 1 for equal keys
+
+
+class LeakText(NamedTuple):
+    """What a leak shows of a row."""
+
+    row_id: str  # source:file:record.sub_record
+    text: str
+
+
+def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iterator[Leak]:
+    """At most one leak a held-out row, by heldout_ord: the strongest kind, the highest score, the first row.
+
+    Args:
+        con: an open connection; its memory_limit and temp_directory bound the work.
+        train: a table or view with `ord` BIGINT and contamination.GATE_COLUMNS: the rows that are trained on,
+            and those that training is steered by (validation).
+        heldout: the same of the held-out rows.
+    """
+    try:
+        _make_equal(con, train, heldout)
+        con.execute(
+            "CREATE OR REPLACE TEMP TABLE gate_contained (train_ord BIGINT, heldout_ord BIGINT, score DOUBLE)"
+        )
+        for some in _runs(con, heldout):
+            with _as_written(con):
+                _make_candidates(con, train, some)
+            _add_contained(con, train, some)
+        found = con.execute(
+            f"""
+            SELECT kind, train_ord, heldout_ord, score FROM (
+                SELECT kind, train_ord, heldout_ord, 1.0 AS score FROM gate_equal
+                UNION ALL SELECT {KINDS.index("ngram")}, train_ord, heldout_ord, score FROM gate_contained
+            )
+            QUALIFY row_number() OVER (PARTITION BY heldout_ord ORDER BY kind, score DESC, train_ord) = 1
+            ORDER BY heldout_ord
+            """
+        )
+        while lines := found.fetchmany(_FETCH):
+            yield from (Leak(KINDS[kind], train, heldout, score) for kind, train, heldout, score in lines)
+    finally:
+        for name in ("equal", "wanted", "common", "rare", "candidates", "train", "heldout", "contained"):
+            con.execute(f"DROP TABLE IF EXISTS gate_{name}")
+
+
+def _make_equal(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
+    """gate_equal(kind, train_ord, heldout_ord): rows with an equal key of a kind."""
+    keys = "SELECT ord, gate_judged, unnest(gate_kinds) AS kind, unnest(gate_hashes) AS hash FROM"
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE gate_equal AS
+        WITH asked AS (SELECT * FROM ({keys} {heldout}) WHERE gate_judged AND kind < {TURN}), given AS (
+            SELECT kind, hash, min(ord) AS ord
+            FROM (SELECT ord, (kind % {TURN})::TINYINT AS kind, hash FROM ({keys} {train}))
+            SEMI JOIN asked USING (kind, hash) GROUP BY ALL
+        )
+        SELECT kind, given.ord AS train_ord, asked.ord AS heldout_ord FROM asked JOIN given USING (kind, hash)
+        """
+    )
+
+
+@contextmanager
+def _as_written(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Inside, a join makes its table of its right side.
+
+    DuckDB takes a list that is unnested for one value, and would make the table of all train rows' shingles.
+    """
+    con.execute("SET disabled_optimizers = 'build_side_probe_side'")
+    try:
+        yield
+    finally:
+        con.execute("RESET disabled_optimizers")
+
+
+def _runs(con: duckdb.DuckDBPyConnection, heldout: str) -> Iterator[str]:
+    """The held-out rows cut into runs of about MAX_SHINGLES shingles, which are looked for at a time."""
+    ((shingles,),) = con.execute(f"SELECT sum(len(gate_shingles))::BIGINT FROM {heldout}").fetchall()
+    count = max(1, math.ceil((shingles or 0) / MAX_SHINGLES))
+    for number in range(count):
+        yield f"(SELECT * FROM {heldout} WHERE hash(ord) % {count} = {number})"
+
+
+def _make_candidates(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
+    """gate_candidates(train_ord, heldout_ord): pairs that share some of the latter's rarest shingles."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE gate_wanted AS
+        SELECT ord, unnest(gate_shingles) AS shingle FROM {heldout}
+        WHERE len(gate_shingles) * {STEP} ** gate_level >= {MIN_SHINGLES}
+        """
+    )
+    # Step by step: what one statement holds at a time is what must fit.
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE gate_common AS
+        SELECT shingle, count(*) AS rows FROM (SELECT unnest(gate_shingles) AS shingle FROM {train})
+        SEMI JOIN gate_wanted USING (shingle) GROUP BY shingle HAVING count(*) <= {MAX_ROWS}
+        """
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE gate_rare AS
+        SELECT ord, shingle FROM gate_wanted JOIN gate_common USING (shingle)
+        QUALIFY row_number() OVER (PARTITION BY ord ORDER BY rows, shingle) <= {RAREST}
+        """
+    )
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE gate_candidates AS
+        WITH posted AS (
+            SELECT * FROM (SELECT ord, unnest(gate_shingles) AS shingle FROM {train})
+            SEMI JOIN gate_rare USING (shingle)
+        )
+        SELECT posted.ord AS train_ord, gate_rare.ord AS heldout_ord
+        FROM posted JOIN gate_rare USING (shingle)
+        GROUP BY ALL HAVING count(*) >= {MIN_RARE}
+        """
+    )
+
+
+def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
+    """Add to gate_contained(train_ord, heldout_ord, score): where the train row holds most of the other.
+
+    The higher level of the two rows counts: what it keeps, both have kept.
+    """
+    # The rows of pairs alone: a join over all rows' lists of shingles would not fit.
+    for side, relation in (("train", train), ("heldout", heldout)):
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE gate_{side} AS SELECT ord, gate_level, gate_asked, gate_shingles
+            FROM {relation} SEMI JOIN (SELECT {side}_ord AS ord FROM gate_candidates) USING (ord)
+            """
+        )
+    con.execute(
+        f"""
+        INSERT INTO gate_contained
+        WITH pairs AS (
+            SELECT train_ord, heldout_ord, greatest(t.gate_level, h.gate_level)::UBIGINT AS level,
+                   h.gate_shingles[:h.gate_asked] AS asked_list,
+                   h.gate_shingles[h.gate_asked + 1:] AS said_list,
+                   len(list_intersect(t.gate_shingles, asked_list)) AS asked,
+                   len(list_intersect(t.gate_shingles, said_list)) AS said
+            FROM gate_candidates
+            JOIN gate_train t ON t.ord = train_ord JOIN gate_heldout h ON h.ord = heldout_ord
+        ), counted AS (
+            SELECT train_ord, heldout_ord, level, asked, said, {_sampled("asked")}, {_sampled("said")}
+            FROM pairs
+        )
+        SELECT train_ord, heldout_ord, (asked + said) / (all_asked + all_said) AS score FROM counted
+        WHERE ({_whole()} AND {_half("asked")} AND {_half("said")})
+           OR {_long_half("asked")} OR {_long_half("said")}
+        """
+    )
+
+
+def _sampled(half: str) -> str:
+    # No power: that is a DOUBLE, and so would the remainder be, which has no room for 64 bits.
+    return f"len(list_filter({half}_list, lambda x: x & ((1::UBIGINT << level) - 1) = 0)) AS all_{half}"
+
+
+def _whole() -> str:
+    every = "all_asked + all_said"
+    sampled = f"{every} >= {MIN_SAMPLED} AND score >= {MIN_SAMPLED_CONTAINMENT}"
+    return (
+        f"(CASE WHEN level > 0 THEN {sampled} "
+        f"WHEN {every} < {SHORT} THEN score >= {MIN_SHORT_CONTAINMENT} ELSE score >= {MIN_CONTAINMENT} END)"
+    )
+
+
+def _half(half: str) -> str:
+    # Few sampled shingles say nothing; unsampled ones do, even one: that is a short answer, equal or not.
+    return f"({half} >= {MIN_HALF} * all_{half} OR (level > 0 AND all_{half} < {MIN_SAMPLED_HALF}))"
+
+
+def _long_half(half: str) -> str:
+    return f"(all_{half} * {STEP} ** level >= {LONG_HALF} AND {half} >= {MIN_LONG} * all_{half})"
+
+
+def readable_leaks(leaks: Sequence[Leak], texts: Mapping[int, LeakText]) -> str:
+    """The list for the error message: a total per kind, the first SHOWN leaks with both texts, what to do.
+
+    Args:
+        leaks: all of them.
+        texts: by ord, of the rows of at least the first SHOWN leaks.
+    """
+    counts = Counter(leak.kind for leak in leaks)
+    totals = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    lines = [f"{len(leaks)} held-out row(s) stand in the training data too: {totals}"]
+    for leak in leaks[:SHOWN]:
+        lines.append(f"  {leak.kind}" + (f" ({leak.score:.0%} of it)" if leak.kind == "ngram" else ""))
+        for side, place in (("held-out", leak.heldout_ord), ("train", leak.train_ord)):
+            lines.append(f"    {side:<8}  {texts[place].row_id}  {_shorten(texts[place].text)}")
+    if len(leaks) > SHOWN:
+        lines.append(f"  ... and {len(leaks) - SHOWN} more")
+    lines.append(ADVICE)
+    return "\n".join(lines)
+
+
+ADVICE = (
+    "Rows of one source that share a passage: declare what they share as its `family:`, then all of them go "
+    "to one split. Copies: take one of the two out of its source (`filters`, or the file itself). If they "
+    "are meant all the same, set data.allow_contamination to the reason; every report will show it."
+)
+
+
+def _shorten(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

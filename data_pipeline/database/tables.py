@@ -1,0 +1,124 @@
+"""The tables beside the packs, streamed in canonical order: rows, rejected and heldout.parquet."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_pipeline.build.work_folder import Work
+from data_pipeline.database.row_database import PLAIN, Accounts
+from data_pipeline.database.streamed import table_writer
+from hunmin.schema import HELDOUT, LEDGER, REJECTED, TaskInfo
+from hunmin.shards import METADATA_KEY
+
+# Where a row of a pack lies among the encoded parts; sorted by split, epoch, pack, slot.
+PLACES = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("split", pa.string()),
+        ("epoch", pa.int32()),
+        ("pack", pa.int64()),
+        ("slot", pa.int32()),
+        ("part", pa.int64()),
+        ("idx", pa.int64()),
+        ("task", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table that was written: its rows, and the hash of its logical content."""
+
+    num_rows: int
+    sha256: str
+
+
+def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
+    """rows.parquet, a line per rendered row of train and val; and where each of them lies.
+
+    Args:
+        accounts: with `placed`.
+        path: of rows.parquet.
+        work: takes the places, sorted for `gather`.
+    """
+    query = """
+        SELECT r.* EXCLUDE (transforms, split, task, language),
+               e.* EXCLUDE (ord, transforms, source, row_hash),
+               list_concat(r.transforms, e.transforms) AS transforms,
+               p.pack::BIGINT AS pack, p.slot AS slot
+        FROM (SELECT * FROM placed WHERE epoch = ? AND {run}) p
+        JOIN (SELECT * FROM renders WHERE epoch = ? AND split = ? AND {run}) e USING (ord, epoch, repeat)
+        JOIN (SELECT * FROM rows WHERE {run}) r USING (ord)
+        ORDER BY ord, e.repeat
+    """
+    unsorted = work.folder / "unsorted.parquet"
+    done = 0
+    with table_writer(path, LEDGER) as ledger, table_writer(unsorted, PLACES) as lies:
+        for split, epoch, run in _runs_of_epochs(accounts):
+            for batch in accounts.batches(query.format(run=run), [epoch, epoch, split]):
+                table = pa.Table.from_batches([batch])
+                table = table.append_column("row", pa.array(np.arange(done, done + len(table))))
+                done += len(table)
+                ledger.write(table)
+                lies.write(table)
+    accounts.copy(
+        f"SELECT * FROM read_parquet(?, {PLAIN}) ORDER BY split, epoch, pack, slot",
+        work.places,
+        [str(unsorted)],
+    )
+    unsorted.unlink()
+    return Written(ledger.num_rows, ledger.sha256)
+
+
+def _runs_of_epochs(accounts: Accounts) -> Iterator[tuple[str, int, str]]:
+    """Split, epoch and a condition on `ord`, in the order of the ledger."""
+    runs = accounts.ranges()
+    for line in accounts.rows(
+        "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat) ORDER BY ALL"
+    ):
+        for run in runs:
+            yield line["split"], line["epoch"], run
+
+
+def write_rejected(accounts: Accounts, path: Path) -> Written:
+    """rejected.parquet: a line per record that was read and not kept."""
+    query = (
+        "SELECT * FROM (SELECT * FROM refused WHERE {run}) JOIN (SELECT * FROM rows WHERE {run}) USING (ord) "
+        "ORDER BY ord"
+    )
+    with table_writer(path, REJECTED) as rejected:
+        for run in accounts.ranges():
+            for batch in accounts.batches(query.format(run=run)):
+                rejected.write(pa.Table.from_batches([batch]))
+    return Written(rejected.num_rows, rejected.sha256)
+
+
+def write_heldout(accounts: Accounts, path: Path, *, work: Work, tasks: dict[str, TaskInfo]) -> Written:
+    """heldout.parquet: rows as prepared with the messages as rendered; a second line in a held-out wording.
+
+    Args:
+        accounts: with `placed`.
+        path: of heldout.parquet.
+        work: holds the held-out rows of each part.
+        tasks: what eval must know of each task.
+    """
+    asked = accounts.counts(
+        "SELECT task, count(*) FROM renders WHERE split = 'heldout' AND reason IS NULL GROUP BY 1"
+    )
+    trained = accounts.counts(
+        "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+    )
+    metadata = json.dumps({"tasks": {name: tasks[name] for name in sorted(asked)}}, ensure_ascii=False)
+    schema = HELDOUT.with_metadata({METADATA_KEY: metadata.encode()})
+    with table_writer(path, schema) as heldout:
+        for part in work.parts("heldout"):
+            for batch in pq.ParquetFile(work.path("heldout", part)).iter_batches():
+                table = pa.Table.from_batches([batch])
+                seen = pa.array([task in trained for task in table.column("task").to_pylist()], pa.bool_())
+                heldout.write(table.append_column("seen_task", seen).select(schema.names))
+    return Written(heldout.num_rows, heldout.sha256)

@@ -1,0 +1,170 @@
+"""What a worker does with one part: read and judge its records, render and tokenize its rows. No Ray here."""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data_pipeline import sources
+from data_pipeline.build.build import Build
+from data_pipeline.build.prepared_rows import GROUP_ROWS, rows_of
+from data_pipeline.build.schemas import ASKED, IDS, PREPARED, RENDERED
+from data_pipeline.build.work_folder import MAX_PART_ROWS, Work, first_ord, part_number
+from data_pipeline.packing.encode import encode, encode_unseen
+from data_pipeline.packing.gather import BATCH_ROWS
+from data_pipeline.rows.prepare import prepare
+from data_pipeline.stats.part_counts import KIND, Tally
+from hunmin.artifact import whole
+
+PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
+STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
+
+
+class Stride(NamedTuple):
+    """Every `step`-th part of a file, from the `first` on: what one task judges. Each parses the file."""
+
+    unit_number: int
+    unit: sources.Unit
+    first: int
+    step: int
+
+
+def num_strides(unit: sources.Unit, *, num_cpus: int) -> int:
+    """How many tasks share a file: by its size, so that large files use all CPUs; the parts are the same."""
+    size = sum(os.path.getsize(path) for path in unit.paths if os.path.exists(path))
+    return max(1, min(num_cpus, -(-size // STRIDE_BYTES)))
+
+
+def read_stride(stride: Stride, *, build: Build, work: Work) -> dict[str, Any]:
+    """Write a file of PREPARED for each part of the stride that is not there yet; how many rows that took."""
+    drafts = sources.read(stride.unit, build.config.sources[stride.unit.source_index])
+    judged = 0
+    for number, members in groupby(_numbered(drafts, build.config.part_rows), key=itemgetter(0)):
+        path = work.path("read", part_number(stride.unit_number, number))
+        if number % stride.step == stride.first and not path.exists():
+            first = first_ord(part_number(stride.unit_number, number))
+            rows = (
+                prepare(draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base)
+                | {"ord": first + index}
+                for index, (_, draft) in enumerate(members)
+            )
+            judged += _write_rows(path, rows)
+    return {"judged": judged}
+
+
+def _numbered(drafts: Iterable[dict[str, Any]], part_rows: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each draft with the number of its part, which depends on the file and on part_rows alone."""
+    part = rows = chars = 0
+    for draft in drafts:
+        yield part, draft
+        rows += 1
+        chars += sum(len(text) for text in (draft.get("fields") or {}).values() if text)
+        chars += sum(len(turn["content"]) for turn in draft.get("messages") or ())
+        if rows == min(part_rows, MAX_PART_ROWS) or chars >= PART_CHARS:
+            part, rows, chars = part + 1, 0, 0
+
+
+def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    with whole(path) as partial, pq.ParquetWriter(partial, PREPARED) as writer:
+        for group in _groups(rows):
+            writer.write_table(pa.Table.from_pylist(group, schema=PREPARED))
+            count += len(group)
+    return count
+
+
+def _groups(rows: Iterable[dict[str, Any]], size: int = GROUP_ROWS) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    for row in rows:
+        group.append(row)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def encode_part(part: int, *, build: Build, work: Work) -> dict[str, Any]:
+    """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside.
+
+    Args:
+        part: its number.
+        build: of this run, with the tokenizer in place.
+        work: holds the rows and the jobs.
+    """
+    jobs = _jobs(work, part)
+    rendered = (
+        encode(row, build=build, epoch=epoch, repeat=repeat)
+        for row in rows_of(work, part)
+        for epoch, repeat in jobs.get(row["ord"], ())
+    )
+    asked = work.path("heldout", part)
+    tally, is_byte = Tally(), build.byte_tokens
+    trained = 0
+    with (
+        whole(work.path("ids", part, "arrow")) as ids_path,
+        whole(asked) as asked_path,
+        whole(work.path("rendered", part)) as light_path,
+        whole(work.path(KIND, part, "json")) as tally_path,
+        pa.OSFile(str(ids_path), "wb") as sink,
+        pa.ipc.new_file(sink, IDS) as ids,
+        pq.ParquetWriter(asked_path, ASKED) as heldout,
+        pq.ParquetWriter(light_path, RENDERED) as light,
+    ):
+        pending: list[dict[str, Any]] = []
+        for group in _groups(rendered):
+            for line in group:
+                if line.get("reason") is None and line["split"] != "heldout":
+                    line |= {"part": part, "idx": trained}
+                    trained += 1
+                    pending.append(line)
+            light.write_table(pa.Table.from_pylist(group, schema=RENDERED))
+            tally.add(group, is_byte=is_byte)
+            asked_rows = [
+                asked_row
+                for line in group
+                if line["split"] == "heldout" and line.get("reason") is None
+                for asked_row in _asked(line, build)
+            ]
+            if asked_rows:
+                heldout.write_table(pa.Table.from_pylist(asked_rows, schema=ASKED))
+            while len(pending) >= BATCH_ROWS:
+                ids.write_batch(_ids(pending[:BATCH_ROWS]))
+                pending = pending[BATCH_ROWS:]
+        if pending:
+            ids.write_batch(_ids(pending))
+        tally.write(tally_path)
+    return {"rendered": trained}
+
+
+def _ids(lines: list[dict[str, Any]]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(
+        [{name: line[name] for name in IDS.names} for line in lines], schema=IDS
+    )
+
+
+def _asked(line: dict[str, Any], build: Build) -> Iterator[dict[str, Any]]:
+    """A row's lines of heldout.parquet: as prepared, with what was drawn; and in a held-out wording."""
+    row = line["row"]
+    for asked, seen in ((line, True), (encode_unseen(row, build=build), False)):
+        if asked is not None:
+            drawn = ("messages", "wording_id", "wrapper", "constraints", "references")
+            transforms = {"transforms": [*row["transforms"], *asked["transforms"]], "seen_wording": seen}
+            yield row | {name: asked[name] for name in drawn} | transforms
+
+
+def _jobs(work: Work, part: int) -> dict[int, list[tuple[int, int]]]:
+    """By ord: the (epoch, repeat) in which the rows of a part are rendered."""
+    found = pq.read_table(
+        work.jobs, filters=[("ord", ">=", first_ord(part)), ("ord", "<", first_ord(part + 1))]
+    )
+    columns = (found[name].to_numpy() for name in ("ord", "epoch", "repeat"))
+    jobs: dict[int, list[tuple[int, int]]] = {}
+    for place, epoch, repeat in zip(*columns, strict=True):
+        jobs.setdefault(int(place), []).append((int(epoch), int(repeat)))
+    return jobs

@@ -1,0 +1,80 @@
+"""Families and splits: pure functions of a row's text, stable when the corpus grows."""
+
+from typing import Any
+
+from data_pipeline.config import SplitConfig
+from hunmin.hashing import stable_hash
+from hunmin.language.script import comparable
+from hunmin.schema import Split
+
+
+def family_id(draft: dict[str, Any]) -> str:
+    """Shared by all rows with the same input and answer, or of the same declared key.
+
+    Without an input the instruction takes its place. A conversation is its whole text; one question and
+    its answer are the same family whether they come as a row or as a chat.
+    """
+    texts = [comparable(m["content"]) for m in draft["messages"] or []]
+    if draft["family_key"] is not None:
+        parts = ("key", comparable(draft["family_key"]))
+    elif [m["role"] for m in draft["messages"] or []] == ["user", "assistant"]:
+        parts = ("row", *texts)
+    elif texts:
+        parts = ("chat", *texts)
+    else:
+        fields = draft["fields"]
+        parts = (
+            "row",
+            comparable(fields["input"] or fields["instruction"] or ""),
+            comparable(fields["answer"]),
+        )
+    return f"{stable_hash(*parts):016x}"
+
+
+def text_key(draft: dict[str, Any]) -> str:
+    """Equal for rows that ask the same, but for case, width and white space, and have the same answers.
+
+    Answers count to the letter: white space is meaning in code.
+    """
+    if draft["messages"]:
+        parts = [
+            m["role"] + ":" + (m["content"] if m["role"] == "assistant" else comparable(m["content"]))
+            for m in draft["messages"]
+        ]
+    else:
+        fields = draft["fields"]
+        parts = [*(comparable(fields[name] or "") for name in ("instruction", "input")), fields["answer"]]
+    return f"{stable_hash(draft['task'], *parts):016x}"
+
+
+def prompt_text(draft: dict[str, Any]) -> str:
+    """All that a row asks: instruction and input, or the system's and user's turns, blank lines between."""
+    if draft["messages"]:
+        parts = [m["content"] for m in draft["messages"] if m["role"] != "assistant"]
+    else:
+        parts = [draft["fields"]["instruction"], draft["fields"]["input"]]
+    return "\n\n".join(part for part in parts if part)
+
+
+def prompt_key(draft: dict[str, Any]) -> str:
+    """16 hex digits, equal for rows of one task that ask the same but for case, width and white space."""
+    return f"{stable_hash('prompt', draft['task'], comparable(prompt_text(draft))):016x}"
+
+
+def answer_key(draft: dict[str, Any]) -> str:
+    """16 hex digits, equal for rows with the same answers to the letter; see `text_key`."""
+    if draft["messages"]:
+        answers = [m["content"] for m in draft["messages"] if m["role"] == "assistant"]
+    else:
+        answers = [draft["fields"]["answer"]]
+    return f"{stable_hash('answer', *answers):016x}"
+
+
+def split_of(family: str, task: str, *, config: SplitConfig, seed: int) -> Split:
+    """Where a family goes: by its own hash, so a row stays where it is when others come or go."""
+    if task in config.heldout_tasks:
+        return "heldout"
+    share = stable_hash("split", seed, family) / 2**64
+    if share < config.heldout:
+        return "heldout"
+    return "val" if share < config.heldout + config.val else "train"

@@ -1,0 +1,38 @@
+"""Records with named values, whatever kind of file holds them: JSON, Parquet or Arrow."""
+
+from collections.abc import Iterator, Mapping
+
+from data_pipeline.config import SourceConfig
+from data_pipeline.sources.files.columnar import column_names, columnar_kind, columnar_records
+from data_pipeline.sources.files.json_records import json_records, json_shape
+from data_pipeline.sources.files.records import Record, Unit, short
+from data_pipeline.sources.files.text_files import text_dialect
+
+
+def object_records(
+    unit: Unit, source: SourceConfig, *, needed: Mapping[str, tuple[str, ...]]
+) -> Iterator[Record]:
+    """The records of a JSON, Parquet or Arrow file.
+
+    Args:
+        unit: the file.
+        source: where it comes from.
+        needed: what a record must hold -> the keys that may hold it.
+
+    Raises:
+        InputError: the first records show that this is another kind of file, or it is damaged.
+
+    """
+    path = unit.paths[0]
+    if columnar_kind(path):
+        return columnar_records(path, needed=needed)
+    return json_records(path, encoding=source.encoding, needed=needed)
+
+
+def describe_objects(unit: Unit, source: SourceConfig) -> list[str]:
+    """How the file is written, in words."""
+    path = unit.paths[0]
+    if kind := columnar_kind(path):
+        return [kind, f"columns: {short(column_names(path))}"]
+    words = text_dialect(path, encoding=source.encoding).words()
+    return [*words, json_shape(path, encoding=source.encoding)]

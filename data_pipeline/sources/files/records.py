@@ -1,0 +1,140 @@
+"""What the readers of all formats share: a record as read, a draft made from it, or a rejection."""
+
+import datetime
+import hashlib
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from data_pipeline import reasons
+
+SHORT = 80  # characters of a value that a message shows
+
+
+class Reject(Exception):
+    """A record is not kept. Caught by `read`, which makes a rejection of it; never leaves the package."""
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One file of a source, or one pair of parallel files: what a worker reads at a time."""
+
+    source_index: int
+    source: str
+    format: str
+    file: str  # relative to the source's fixed (non-glob) folder, posix: no machine in it
+    paths: tuple[str, ...]  # absolute
+    templates: str | None = None  # absolute: the file of the source's templates
+
+
+class Record(NamedTuple):
+    """A record as it stands in the file; `value` is a Reject where not even that could be read."""
+
+    place: str  # in words: "line 7", "item 7 of the array"
+    value: Any
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A row before it knows where it came from."""
+
+    answer: str
+    references: list[str]  # the first is the answer
+    instruction: str | None = None
+    input: str | None = None
+    rationale: str | None = None
+    label: str | None = None
+    value: str | None = None  # the raw label, before `labels` mapped it
+    messages: list[dict[str, str]] | None = None  # role, content; of conversations only
+    language: str | None = None  # where the format knows better than the source
+    family_key: str | None = None
+    synthetic: bool = False  # a model wrote it, whatever the source says
+
+    def texts(self) -> list[str]:
+        """Every text that would reach a row."""
+        fields = (self.instruction, self.input, self.rationale, self.label, self.value, self.family_key)
+        turns = (turn["content"] for turn in self.messages or ())
+        return [text for text in (*fields, *self.references, *turns) if text is not None]
+
+
+def short(value: Any) -> str:
+    """A value as it is shown in a message: one line of at most SHORT characters."""
+    text = printable(json.dumps(value, ensure_ascii=False, default=repr))
+    return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """The text with half surrogate pairs spelled out: what any terminal and Arrow can take."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def scalar_text(value: Any, key: str) -> str:
+    """The text of a scalar, numbers and booleans in their JSON spelling, null as the empty text.
+
+    Dates and decimals, which columnar files have, are written as ISO 8601 and in full.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    raise Reject(reasons.WRONG_TYPE, f"{key} is {kind_of(value)}, needed is a text: {short(value)}")
+
+
+def kind_of(value: Any) -> str:
+    """The JSON name of a value's type."""
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", type(None): "null"}
+    names |= {bytes: "bytes"}
+    return names.get(type(value), "a number")
+
+
+def present(text: str | None) -> str | None:
+    """The text, or None where there is nothing in it but white space."""
+    return text if text is not None and text.strip() else None
+
+
+def check_unicode(draft: Draft) -> None:
+    r"""Refuse text that cannot be written as UTF-8.
+
+    Readers decode with `surrogateescape`, so a byte that the encoding does not know arrives here as a lone
+    surrogate; JSON can also spell half a pair ("\ud83d") by itself.
+    """
+    for text in draft.texts():
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            code = ord(text[error.start])
+            found = f"byte 0x{code - 0xDC00:02X}" if 0xDC80 <= code <= 0xDCFF else f"half a pair U+{code:04X}"
+            around = text[max(0, error.start - 10) : error.start + 10].encode(errors="replace").decode()
+            raise Reject(reasons.BAD_ENCODING, f"{found} in {short(around)}") from error
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """The nearest known name, or the advice to map one."""
+    near = get_close_matches(name, known, n=1) or [other for other in known if other.lower() == name.lower()]
+    return f"did you mean {near[0]}?" if near else "name the right one in the config, or another format"
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """The record as an object, or Reject."""
+    if isinstance(value, dict):
+        return value
+    raise Reject(reasons.NOT_AN_OBJECT, f"found {kind_of(value)}, needed is an object: {short(value)}")
+
+
+def content_key(text: str) -> str:
+    """16 hexadecimal digits of the text's sha256: equal for equal texts on every machine."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]

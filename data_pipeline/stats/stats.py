@@ -1,0 +1,212 @@
+"""data/stats.json: what came in, what was kept, what the packs hold. Counted in the accounts, once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from data_pipeline.augment.mix import SourcePlan
+from data_pipeline.config import DataConfig, SourceConfig
+from data_pipeline.database.row_database import Accounts
+from data_pipeline.stats.mix_and_variants import epoch_tasks, mix_stats, variant_stats, wording_stats
+from data_pipeline.stats.part_counts import Tally
+from data_pipeline.tasks.tasks import Task
+from hunmin.safety import personal_data
+from hunmin.schema import (
+    SCHEMA_VERSION,
+    ContaminationStats,
+    Histogram,
+    RejectExample,
+    SamePromptStats,
+    SourceStats,
+    SplitStats,
+    Stats,
+    TaskStats,
+)
+
+EXAMPLES_PER_REASON = 3
+DETAIL_CHARS = 200  # of an example; longer details are cut
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the rules over the whole corpus found.
+
+    Attributes:
+        same_prompt: prompts that have several answers, and their rows.
+        leaks: held-out rows that stand in the train split, by kind; only where the config allows them.
+        mix: what an epoch takes from each source.
+    """
+
+    same_prompt: dict[str, int]
+    leaks: dict[str, int]
+    mix: dict[str, SourcePlan]
+
+
+def summarize(
+    accounts: Accounts,
+    config: DataConfig,
+    decided: Decided,
+    *,
+    dialects: Mapping[str, list[str]],
+    vocab_size: int,
+    tasks: Mapping[str, Task],
+    tally: Tally,
+) -> Stats:
+    """Everything counted.
+
+    Args:
+        accounts: with `placed`.
+        config: the data section.
+        decided: what the rules over the whole corpus found.
+        dialects: per source, what was declared or detected.
+        vocab_size: of the tokenizer.
+        tasks: by name, with their banks.
+        tally: what was counted of the texts and tokens of all parts.
+    """
+    present = accounts.rows("SELECT DISTINCT task FROM alive ORDER BY task")
+    return Stats(
+        schema_version=SCHEMA_VERSION,
+        sources={source.name: _source(accounts, source, dialects[source.name]) for source in config.sources},
+        rejected=accounts.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
+        rejected_examples=_rejected_examples(accounts),
+        duplicates=_duplicates(accounts),
+        flags=accounts.counts(
+            "SELECT flag, count(*) FROM (SELECT unnest(flags) AS flag FROM alive) GROUP BY 1"
+        ),
+        personal_data=accounts.counts(
+            "SELECT substr(done, 8), count(*) FROM (SELECT unnest(transforms) AS done FROM alive) "
+            "WHERE starts_with(done, 'masked:') GROUP BY 1"
+        ),
+        same_prompt=SamePromptStats(
+            prompts=decided.same_prompt["prompts"], rows=decided.same_prompt["rows"], rule=config.same_prompt
+        ),
+        contamination=ContaminationStats(
+            leaks=dict(sorted(decided.leaks.items())), allowed=config.allow_contamination
+        ),
+        unrendered=accounts.counts(
+            "SELECT reason, count(*) FROM renders SEMI JOIN alive USING (ord) "
+            "WHERE reason IS NOT NULL GROUP BY 1"
+        ),
+        tasks={line["task"]: _task(accounts, line["task"]) for line in present},
+        splits={split: _split(accounts, split, config.seq_len) for split in ("train", "val", "heldout")},
+        row_tokens=_histogram(accounts, "num_tokens"),
+        trained_tokens=_histogram(accounts, "num_trained_tokens"),
+        wordings=wording_stats(accounts, tasks),
+        variants=variant_stats(accounts, [source.name for source in config.sources]),
+        mix=mix_stats(accounts, decided.mix),
+        epoch_tasks=epoch_tasks(accounts, config.epochs),
+        diversity={task: texts.summary() for task, texts in sorted(tally.texts.items())},
+        tokenizer={language: counts.summary() for language, counts in sorted(tally.tokens.items())},
+        vocab_size=vocab_size,
+        seq_len=config.seq_len,
+        epochs=config.epochs,
+    )
+
+
+def _source(accounts: Accounts, source: SourceConfig, dialect: list[str]) -> SourceStats:
+    rejected = accounts.counts(
+        "SELECT reason, count(*) FROM refused JOIN rows USING (ord) WHERE source = ? GROUP BY 1",
+        [source.name],
+    )
+    (read,) = accounts.rows(
+        "SELECT count(*) AS records, count(DISTINCT file) AS files FROM rows WHERE source = ?", [source.name]
+    )
+    return SourceStats(
+        files=read["files"],
+        records=read["records"],
+        kept=read["records"] - sum(rejected.values()),
+        rejected=rejected,
+        licence=source.licence,
+        dialect=dialect,
+    )
+
+
+def _task(accounts: Accounts, task: str) -> TaskStats:
+    answers = accounts.rows(
+        "SELECT short_answer, count(*) AS n FROM alive WHERE task = ? AND split = 'train' "
+        "AND short_answer IS NOT NULL GROUP BY 1 ORDER BY n DESC, min(ord) LIMIT 1",
+        [task],
+    )
+    trained = _tokens(
+        accounts, "placed JOIN renders USING (ord, epoch, repeat)", "task = ? AND split = 'train'", [task]
+    )
+    return TaskStats(
+        rows=accounts.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
+        tokens=trained["tokens"],
+        trained_tokens=trained["trained_tokens"],
+        majority_answer=answers[0]["short_answer"] if answers else "",
+    )
+
+
+def _tokens(accounts: Accounts, relation: str, where: str, parameters: list[Any]) -> dict[str, int]:
+    (found,) = accounts.rows(
+        "SELECT coalesce(sum(num_tokens), 0)::BIGINT AS tokens, "
+        f"coalesce(sum(num_trained_tokens), 0)::BIGINT AS trained_tokens FROM {relation} WHERE {where}",
+        parameters,
+    )
+    return found
+
+
+def _split(accounts: Accounts, split: str, seq_len: int) -> SplitStats:
+    (members,) = accounts.rows(
+        "SELECT count(*) AS rows, count(DISTINCT family_id) AS families FROM alive WHERE split = ?", [split]
+    )
+    relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat)"
+    tokens = _tokens(accounts, relation, "split = ? AND reason IS NULL", [split])
+    packs = accounts.number(
+        "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat) "
+        "WHERE split = ?",
+        [split],
+    )
+    return SplitStats(
+        rows=members["rows"],
+        families=members["families"],
+        packs=packs,
+        tokens=tokens["tokens"],
+        trained_tokens=tokens["trained_tokens"],
+        fill=round(tokens["tokens"] / (packs * seq_len), 6) if packs else 0.0,
+    )
+
+
+def _histogram(accounts: Accounts, column: str) -> Histogram:
+    """Of the placed rows; bins double from 16."""
+    found = accounts.rows(
+        f"SELECT CASE WHEN {column} < 16 THEN 0 ELSE floor(log2({column} / 16))::INTEGER + 1 END AS bin, "
+        "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+    )
+    counts = {line["bin"]: line["n"] for line in found}
+    last = max(counts, default=0)
+    return Histogram(
+        edges=[0, *(16 * 2**number for number in range(last + 1))],
+        counts=[counts.get(number, 0) for number in range(last + 1)],
+    )
+
+
+def _rejected_examples(accounts: Accounts) -> dict[str, list[RejectExample]]:
+    """By reason, the first records that it hit; what is personal in the details is masked."""
+    lines = accounts.rows(
+        f"""
+        SELECT reason, row_id, detail FROM refused JOIN rows USING (ord) SEMI JOIN (
+            SELECT unnest(min(ord, {EXAMPLES_PER_REASON})) AS ord FROM refused GROUP BY reason
+        ) USING (ord) ORDER BY reason, ord
+        """
+    )
+    out: dict[str, list[RejectExample]] = {}
+    for line in lines:
+        detail, _ = personal_data.mask(line["detail"] or "")
+        if len(detail) > DETAIL_CHARS:
+            detail = detail[:DETAIL_CHARS].rstrip() + "…"
+        out.setdefault(line["reason"], []).append(RejectExample(where=line["row_id"], detail=detail))
+    return out
+
+
+def _duplicates(accounts: Accounts) -> dict[str, dict[str, int]]:
+    """By source, its rows that said the same as another row, or nearly."""
+    lines = accounts.rows(
+        "SELECT source, reason, count(*) AS n FROM refused JOIN rows USING (ord) "
+        "WHERE reason IN ('duplicate', 'near_duplicate') GROUP BY 1, 2 ORDER BY 1, 2"
+    )
+    out: dict[str, dict[str, int]] = {}
+    for line in lines:
+        out.setdefault(line["source"], {})[line["reason"]] = line["n"]
+    return out

@@ -1,0 +1,207 @@
+"""Which wordings of a task are true of a row, and the draw of one: a function of (seed, row, epoch, repeat).
+
+A wording is paired with an answer only where all it says holds: `when` of the row, `attested` by the row's
+source, `requires` verified on the answer, `answer` written anew by a renderer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from data_pipeline.tasks.tasks import Renderer, Task, When, Wording
+from hunmin.hashing import stable_hash
+from hunmin.language.answers.constraints import check_of, scale_of
+from hunmin.language.answers.forms import Answered
+from hunmin.language.answers.label_answers import fill, rating_on
+from hunmin.language.script import language_of
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A wording that is true of a row, with the answer it asks for."""
+
+    instruction: str
+    wording_id: str  # task/id
+    axis: str
+    answer: str
+    references: list[str]
+    constraints: list[str] = field(default_factory=list)  # checks that were verified on the answer
+    transforms: list[str] = field(default_factory=list)  # answer:score where a renderer wrote the answer
+    label: str | None = None  # that eval finds in the answer; None where it holds none
+
+
+def true_choices(task: Task, row: dict[str, Any], *, heldout: bool = False) -> list[Choice]:
+    """Every wording that is true of a row, in the bank's order.
+
+    Args:
+        task: the row's.
+        row: a line of schema.ROW; `attests` holds what its source attests, where that is known. A row with
+            an instruction of its own, or with messages, gets none.
+        heldout: of the wordings that nothing is trained in, instead of those that are trained.
+    """
+    return _choices(task, row, [wording for wording in task.wordings if wording.heldout == heldout])
+
+
+def choice_of(task: Task, row: dict[str, Any], wording_id: str) -> Choice | None:
+    """The wording of that id (task/id, held out or not) where it is true of a row; None where it is not."""
+    name = wording_id.removeprefix(f"{task.name}/")
+    found = _choices(task, row, [wording for wording in task.wordings if wording.id == name])
+    return found[0] if found else None
+
+
+def draw_choice(
+    task: Task,
+    row: dict[str, Any],
+    *,
+    seed: int,
+    epoch: int,
+    repeat: int,
+    plain: bool = False,
+    heldout: bool = False,
+) -> Choice | None:
+    """One of `true_choices`, each as likely as another; None where there is none.
+
+    The bank is gone through in an order drawn by hash, and the first true wording is taken: uniform over
+    the true ones, without a look at the others.
+
+    Args:
+        task: the row's.
+        row: see `true_choices`; `row_id` is read as well.
+        seed: of the run.
+        epoch: wordings are drawn anew in each.
+        repeat: which copy of the row in its epoch.
+        plain: leave out the wordings whose answer a renderer writes; what is asked to be scored by its own
+            label or reference is asked so.
+        heldout: as in `true_choices`.
+    """
+    if _asks_already(row):
+        return None
+    facts = _Facts(row)
+    bank = [one for one in task.wordings if one.heldout == heldout and not (plain and one.answer)]
+    drawn = stable_hash("wording", seed, row["row_id"], epoch, repeat)
+    for wording in _shuffled(bank, drawn):
+        choice = _choice(task, wording, facts)
+        if choice is not None:
+            return choice
+    return None
+
+
+def _choices(task: Task, row: dict[str, Any], bank: Sequence[Wording]) -> list[Choice]:
+    if _asks_already(row):
+        return []
+    facts = _Facts(row)
+    return [choice for wording in bank if (choice := _choice(task, wording, facts)) is not None]
+
+
+def _asks_already(row: dict[str, Any]) -> bool:
+    return bool(row.get("messages") or row["fields"].get("instruction"))
+
+
+class _Facts:
+    """What wordings ask of a row, each computed once and only where one asks."""
+
+    def __init__(self, row: dict[str, Any]):
+        fields = row["fields"]
+        self.answer: str = fields["answer"]
+        self.input: str = fields.get("input") or ""
+        self.label: str | None = fields.get("label")
+        self.value: str | None = fields.get("value")
+        self.language: str = row["language"]
+        self.references: list[str] = row.get("references") or [self.answer]
+        self.attests = frozenset(row.get("attests") or ())
+
+    @cached_property
+    def answered(self) -> Answered:
+        return Answered(self.answer, self.input)
+
+    @cached_property
+    def input_language(self) -> str:
+        return language_of(self.input)
+
+    @cached_property
+    def label_sets(self) -> set[frozenset[str]]:
+        """The sets of labels that the source attests it tells apart: labels:긍정/부정/중립."""
+        sets = (text.partition(":")[2] for text in self.attests if text.startswith("labels:"))
+        return {frozenset(labels.split("/")) for labels in sets}
+
+
+def _choice(task: Task, wording: Wording, facts: _Facts) -> Choice | None:
+    """The wording with its answer, or None where it is not true of the row."""
+    if wording.attested and not facts.attests.issuperset(wording.attested):
+        return None
+    renderer = task.renderers[wording.answer] if wording.answer else None
+    if not _holds(wording.when, facts, renderer.language if renderer else facts.language):
+        return None
+    if renderer is None:
+        answered, references, label = facts.answered, facts.references, facts.label
+    else:
+        answer = _rendered(renderer, facts)
+        if answer is None:
+            return None
+        answered, references = Answered(answer, facts.input), [answer]
+        label = _label_in(answer, facts.label, task.labels)
+    for name in wording.requires:
+        if not check_of(name)(answered):
+            return None
+    return Choice(
+        instruction=wording.text,
+        wording_id=f"{task.name}/{wording.id}",
+        axis=wording.axis,
+        answer=answered.answer,
+        references=list(references),
+        constraints=list(wording.requires),
+        transforms=[f"answer:{wording.answer}"] if renderer else [],
+        label=label,
+    )
+
+
+def _holds(when: When, facts: _Facts, language: str) -> bool:
+    """Cheap conditions first: most wordings fall by the language."""
+    return (
+        (when.language is None or when.language == language)
+        and (when.input is None or when.input == bool(facts.input))
+        and (when.scale is None or f"scale:{when.scale}" in facts.attests)
+        and (not when.labels or (facts.label in when.labels and frozenset(when.labels) in facts.label_sets))
+        and (when.input_language is None or when.input_language == facts.input_language)
+    )
+
+
+def _rendered(renderer: Renderer, facts: _Facts) -> str | None:
+    """The answer a renderer writes for a row; None where it has none."""
+    if renderer.answers:
+        return renderer.answers.get(facts.label or "")
+    slots = {"label": facts.label or "", "value": facts.value or ""}
+    if renderer.scales:
+        slots["value"] = _rating(renderer, facts) or ""
+    assert renderer.text is not None
+    return fill(renderer.text, slots)
+
+
+def _label_in(answer: str, label: str | None, labels: Sequence[str]) -> str | None:
+    """The label that a written answer gives: itself where it is one, else the row's where it names that."""
+    if answer in labels:
+        return answer
+    return label if label and label in answer else None
+
+
+def _rating(renderer: Renderer, facts: _Facts) -> str | None:
+    """The row's rating on the renderer's scale, where the source attests the scale it stands on."""
+    for scale, divide in renderer.scales.items():
+        if f"scale:{scale}" in facts.attests:
+            return rating_on(facts.value or "", scale_of(scale), divide=divide)
+    return None
+
+
+def _shuffled(bank: list[Wording], state: int) -> Iterator[Wording]:
+    """The bank in an order drawn from a 64-bit hash, step by step (Fisher and Yates, SplitMix64)."""
+    for left in range(len(bank), 0, -1):
+        state = (state + 0x9E3779B97F4A7C15) & _64_BITS
+        mixed = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _64_BITS
+        place = (mixed ^ (mixed >> 31)) % left
+        yield bank[place]
+        bank[place] = bank[left - 1]
+
+
+_64_BITS = (1 << 64) - 1

@@ -1,0 +1,260 @@
+"""A pool of Ray actors that answers groups of prompts. The only file of this package that touches Ray.
+
+A group is a pure function of the prompts, and is answered and committed whole: which actor took it, when,
+and how often it was tried changes nothing. What was committed before a kill is not asked again.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+from ray.exceptions import RayActorError
+from ray.util import ActorPool
+
+from eval.config import STAGE_VERSION
+from eval.engines.engine import Engine, Generation, GenerationSettings
+from hunmin.artifact import write_atomic
+from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
+from hunmin.hashing import sha256_json
+from hunmin.progress import progress, say
+
+MAX_RESTARTS = 3  # of an actor, and of a group whose actor died; Ray's own default is none
+
+PART = pa.schema([("sample_id", pa.string()), ("ids", pa.list_(pa.int32())), ("stopped", pa.bool_())])
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What one sample asks."""
+
+    sample_id: str
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model to ask: its name in the tables, where it lies, and what it is."""
+
+    system: str  # base | tuned
+    path: str
+    sha256: str  # of its weights and settings, no path in it
+
+
+@dataclass(frozen=True)
+class Group:
+    """Prompts that one model answers in one batch; `part` is where the answers go."""
+
+    model: ModelRef
+    prompts: list[Prompt]
+    part: Path
+
+
+def make_groups(
+    prompts: Sequence[Prompt],
+    *,
+    models: Sequence[ModelRef],
+    settings: GenerationSettings,
+    batch_size: int,
+    parts_dir: Path,
+) -> list[Group]:
+    """Cut the prompts into batches of like length, longest first, for each model in turn.
+
+    A part's name depends on all that its answers depend on, so a part that exists is the answer.
+    """
+    ordered = sorted(prompts, key=lambda prompt: (-len(prompt.ids), prompt.sample_id))
+    groups = []
+    for model in models:
+        for start in range(0, len(ordered), batch_size):
+            members = ordered[start : start + batch_size]
+            key = sha256_json(
+                {
+                    "stage_version": STAGE_VERSION,
+                    "model": model.sha256,
+                    "settings": asdict(settings),
+                    "prompts": [asdict(prompt) for prompt in members],
+                }
+            )
+            groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.parquet"))
+    return groups
+
+
+def answer(
+    groups: Sequence[Group],
+    *,
+    settings: GenerationSettings,
+    num_actors: int,
+    num_cpus: int,
+    num_gpus: int,
+) -> dict[str, dict[str, Generation]]:
+    """Answer every group that has no part yet, then read all parts.
+
+    Args:
+        groups: in the order they are to be started.
+        settings: how to generate; the same that the groups were made with.
+        num_actors: at most so many work at once.
+        num_cpus, num_gpus: what Ray has; the actors leave a CPU of it to others where there are two.
+
+    Returns:
+        By system, by sample id.
+
+    Raises:
+        EnvironmentFailure: an actor died more often than MAX_RESTARTS.
+
+    """
+    missing = [group for group in groups if not group.part.exists()]
+    if len(missing) < len(groups):
+        say(f"eval: {len(groups) - len(missing)} of {len(groups)} groups were answered before the stop")
+    for batch in _per_process(missing, settings):
+        _answer_missing(
+            batch,
+            settings=settings,
+            num_actors=actors_at_work(num_actors, len(batch), num_gpus=num_gpus, engine=settings.engine),
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+        )
+    answers: dict[str, dict[str, Generation]] = {}
+    for group in groups:
+        answers.setdefault(group.model.system, {}).update(read_part(group))
+    return answers
+
+
+def _answer_missing(
+    missing: Sequence[Group], *, settings: GenerationSettings, num_actors: int, num_cpus: int, num_gpus: int
+) -> None:
+    actors = [
+        Answerer.options(
+            num_cpus=cpus_per_actor(num_cpus=num_cpus, num_actors=num_actors),
+            num_gpus=gpus_per_actor(num_gpus=num_gpus, num_actors=num_actors),
+            max_restarts=MAX_RESTARTS,
+            max_task_retries=MAX_RESTARTS,
+            scheduling_strategy="SPREAD",  # over the nodes, where there are several
+        ).remote(settings)
+        for _ in range(num_actors)
+    ]
+    pool = ActorPool(actors)
+    for index, group in enumerate(missing):
+        pool.submit(lambda actor, item: actor.answer.remote(*item), (index, group))
+    try:
+        with progress("eval", total=sum(len(group.prompts) for group in missing)) as ticker:
+            while pool.has_next():
+                index, generations = pool.get_next_unordered()
+                write_part(missing[index], generations)
+                ticker.advance(len(generations), note=missing[index].model.system)
+    except RayActorError as error:
+        raise EnvironmentFailure(
+            f"an eval actor died {MAX_RESTARTS + 1} times ({one_line(error)}); if memory ran out, "
+            "lower eval.num_actors or eval.batch_size; the answers so far are kept"
+        ) from error
+    finally:
+        for actor in actors:
+            ray.kill(actor)  # type: ignore[arg-type]  # ray's own stubs disagree
+
+
+def cpus_per_actor(*, num_cpus: int, num_actors: int) -> float:
+    """CPU slots an actor asks Ray for: together they leave one free, or half of a single one.
+
+    A whole slot or an equal part of one: a share lies on one node, and any other would not always fit.
+    """
+    actors_on_one = math.ceil(num_actors / max(num_cpus - 1, num_cpus / 2))
+    return math.floor(10_000 / actors_on_one) / 10_000  # Ray counts in ten-thousandths, and rounds
+
+
+def gpus_per_actor(*, num_gpus: int, num_actors: int) -> float:
+    """GPU an actor asks Ray for: a share must fit others on one GPU, for Ray never takes it from two."""
+    if not num_gpus:
+        return 0
+    actors_on_one = math.ceil(num_actors / num_gpus)
+    return math.floor(10_000 / actors_on_one) / 10_000  # Ray counts in ten-thousandths, and rounds
+
+
+def actors_at_work(wanted: int, num_groups: int, *, num_gpus: int, engine: str) -> int:
+    """No more than there are groups; with vLLM, which takes a GPU for itself, no more than GPUs."""
+    most = max(1, num_gpus) if engine == "vllm" else wanted
+    return min(wanted, num_groups, most)
+
+
+def _per_process(groups: Sequence[Group], settings: GenerationSettings) -> list[list[Group]]:
+    """Groups that the same actors answer: one model's with vLLM, whose memory comes back when they end."""
+    if settings.engine != "vllm":
+        return [list(groups)] if groups else []
+    models = dict.fromkeys(group.model for group in groups)
+    return [[group for group in groups if group.model == model] for model in models]
+
+
+@ray.remote
+class Answerer:
+    """Holds one engine at a time. Keeps nothing that a restart would miss."""
+
+    def __init__(self, settings: GenerationSettings):
+        self._settings = settings
+        self._path: str | None = None
+        self._engine: Engine | None = None
+
+    def answer(self, index: int, group: Group) -> tuple[int, list[Generation]]:
+        """The group's answers, in the order of its prompts, behind the index that came with it."""
+        return index, self._engine_of(group.model.path).generate([prompt.ids for prompt in group.prompts])
+
+    def _engine_of(self, path: str) -> Engine:
+        if self._engine is None or self._path != path:
+            self._engine = None  # free the old weights before the new ones come
+            self._engine = _load(path, self._settings)
+            self._path = path
+        return self._engine
+
+
+def _load(path: str, settings: GenerationSettings) -> Engine:
+    import torch
+
+    torch.set_num_threads(settings.num_threads)
+    device = _device()
+    if settings.engine == "vllm":
+        from eval.engines.vllm import VLLMEngine
+
+        return VLLMEngine(path, settings=settings, on_gpu=device != "cpu")
+    from eval.engines.hf import HFEngine
+
+    return HFEngine(path, settings=settings, device=device)
+
+
+def _device() -> str:
+    """The GPU that Ray gave this actor. Ray may or may not have hidden the others: ask both."""
+    ids = ray.get_runtime_context().get_accelerator_ids()["GPU"]
+    if not ids:
+        return "cpu"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return f"cuda:{visible.index(ids[0]) if ids[0] in visible else int(ids[0])}"
+
+
+def write_part(group: Group, generations: Sequence[Generation]) -> None:
+    """Commit a group's answers, all or nothing."""
+    table = pa.table(
+        {
+            "sample_id": [prompt.sample_id for prompt in group.prompts],
+            "ids": [generation.ids for generation in generations],
+            "stopped": [generation.stopped for generation in generations],
+        },
+        schema=PART,
+    )
+    sink = BytesIO()
+    pq.write_table(table, sink)
+    group.part.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(group.part, sink.getvalue())
+
+
+def read_part(group: Group) -> dict[str, Generation]:
+    """A group's committed answers by sample id.
+
+    Raises:
+        ArtifactError: the file holds other samples than the group.
+
+    """
+    rows = pq.read_table(group.part, schema=PART).to_pylist()
+    if [row["sample_id"] for row in rows] != [prompt.sample_id for prompt in group.prompts]:
+        raise ArtifactError(f"{group.part}: holds other samples than its name says; delete it and run again")
+    return {row["sample_id"]: Generation(row["ids"], row["stopped"]) for row in rows}

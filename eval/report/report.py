@@ -1,0 +1,266 @@
+"""The report stage: what the other stages left in a run folder, as one HTML page and its figures.
+
+The page is self-contained (style, script and figures inside it, no network) and a function of those files
+alone: equal inputs give equal bytes. Read `run` first; what the page says is in `corpus.py`, `training.py`,
+`results.py` and `answers.py`, how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
+"""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from eval.config import REPORT_STAGE_VERSION
+from eval.report.drawing import pictures, style
+from eval.report.drawing.svg import Figure
+from eval.report.sections import answers, corpus, formatting, results, training
+from hunmin import artifact, hashing
+from hunmin.artifact import Manifest
+from hunmin.errors import ArtifactError
+from hunmin.progress import say
+from hunmin.schema import SampleMetrics, Scores, Stats, TrainMetrics, ValMetrics
+
+PAGE = "index.html"
+FIGURES = "figures"  # the folder of their PNG files
+TEMPLATES = Path(__file__).parent
+STAGES = {
+    "data": ("stats.json", "rows.parquet", "heldout.parquet"),
+    "train": ("metrics.jsonl",),
+    "eval": ("scores.json", "samples.parquet"),
+}
+LEDGER_COLUMNS = ["family_id", "split", "language", "licence", "synthetic"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything the page is made from."""
+
+    config: dict[str, Any]
+    config_text: str
+    manifests: dict[str, Manifest]  # by stage, in the order of the stages
+    stats: Stats
+    ledger: pa.Table  # LEDGER_COLUMNS of rows.parquet
+    heldout: pa.Table  # family_id of heldout.parquet
+    train_metrics: list[TrainMetrics]  # one a step, ascending
+    val_metrics: list[ValMetrics]
+    sample_metrics: list[SampleMetrics]
+    scores: Scores
+    choice: answers.Choice  # which samples the page shows
+    samples: pa.Table  # those
+
+
+def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str) -> Manifest:
+    """Read the finished stages of a run and write `RUN/report/index.html`, manifest last.
+
+    Args:
+        run_dir: the run folder, with config.yaml and finished stages data, train, eval.
+        name: the run's name, the page's heading.
+        parents: stage -> content_sha256 of what this report is made from.
+        config_sha256: hash of the config fields that the report depends on.
+
+    Raises:
+        ArtifactError: a stage is not finished, a file differs from its manifest, or a stage is not the
+            one that `parents` names.
+
+    """
+    started = time.monotonic()
+    inputs = read_inputs(run_dir, parents)
+    page, figures = render(inputs, name)
+    out_dir = run_dir / "report"
+    artifact.clear(out_dir)
+    artifact.write_atomic(out_dir / PAGE, page.encode())
+    drawn = [out_dir / FIGURES / pictures.file_name(figure) for figure in figures]
+    (out_dir / FIGURES).mkdir()
+    for path, figure in zip(drawn, figures, strict=True):
+        artifact.write_atomic(path, pictures.png(figure))
+    say(f"report: {out_dir / PAGE}")
+    return artifact.commit(
+        out_dir,
+        stage="report",
+        stage_version=REPORT_STAGE_VERSION,
+        parents=parents,
+        config_sha256=config_sha256,
+        # Not of the page's bytes, which hold times: the page follows from these.
+        content_sha256=hashing.sha256_json(
+            {"stage_version": REPORT_STAGE_VERSION, "name": name, "parents": parents, "config": config_sha256}
+        ),
+        counts={
+            "tasks": len(inputs.scores["tasks"]),
+            "figures": len(figures),
+            "samples": len(inputs.choice.reasons),
+            "page_bytes": len(page.encode()),
+        },
+        files=[out_dir / PAGE, *drawn],
+        seconds=time.monotonic() - started,
+    )
+
+
+def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
+    """Everything the page needs, verified against the stages' manifests."""
+    manifests = {stage: _verified(run_dir, stage, parents) for stage in STAGES}
+    config_text = _read(run_dir / "config.yaml", Path.read_text)
+    metrics = _read(run_dir / "train" / "metrics.jsonl", read_metrics)
+    data = run_dir / "data"
+    scores: Scores = _read(run_dir / "eval" / "scores.json", _load_json)
+    samples = run_dir / "eval" / "samples.parquet"
+    choice = _read(samples, lambda path: choose_samples(path, scores))
+    return Inputs(
+        config=yaml.safe_load(config_text),
+        config_text=config_text,
+        manifests=manifests,
+        stats=_read(data / "stats.json", _load_json),
+        ledger=_read(data / "rows.parquet", lambda path: pq.read_table(path, columns=LEDGER_COLUMNS)),
+        heldout=_read(data / "heldout.parquet", lambda path: pq.read_table(path, columns=["family_id"])),
+        train_metrics=[line for line in metrics if line["kind"] == "train"],
+        val_metrics=[line for line in metrics if line["kind"] == "val"],
+        sample_metrics=[line for line in metrics if line["kind"] == "samples"],
+        scores=scores,
+        choice=choice,
+        samples=_read(samples, lambda path: read_samples(path, list(choice.reasons))),
+    )
+
+
+def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
+    """The page and the figures on it. What comes from data or config is escaped by the template engine."""
+    sections: dict[str, Any] = {
+        "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
+        "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
+        "training": training.section(
+            inputs.train_metrics,
+            inputs.val_metrics,
+            inputs.sample_metrics,
+            inputs.stats,
+            export_step=inputs.manifests["train"].counts["export_step"],
+        ),
+        "overview": results.overview(inputs.scores),
+        "scores": results.scores(inputs.scores),
+        "answers": answers.section(
+            inputs.samples.to_pylist(),
+            inputs.choice,
+            inputs.scores,
+            skipped=inputs.manifests["eval"].counts.get("skipped", {}),
+            max_asked=(inputs.config.get("eval") or {}).get("max_samples_per_task"),
+        ),
+        "provenance": results.provenance(inputs.manifests, inputs.scores),
+    }
+    figures = list(figures_of(sections))
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=name,
+            config_text=inputs.config_text,
+            num_figures=len(figures),
+            # Ours, and the only texts besides figures that are not escaped.
+            style=Markup(style.page_css()),
+            script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+            **sections,
+        )
+    )
+    return page, figures
+
+
+def figures_of(value: Any) -> Iterator[Figure]:
+    """All figures in a section, however deep, in its order."""
+    if isinstance(value, Figure):
+        yield value
+    elif isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from figures_of(member)
+
+
+def csp_hash(text: str) -> str:
+    """What a Content-Security-Policy calls an inline script or style by."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        formatting.FILTERS | {"system_name": results.system_name, "csp_hash": csp_hash}
+    )
+    environment.globals.update({"is_long": formatting.is_long, "lead": formatting.lead})
+    return environment
+
+
+def read_metrics(path: Path) -> list[Any]:
+    """The lines of metrics.jsonl by kind and step; where a resumed run wrote a step again, the later line.
+
+    Raises:
+        ArtifactError: a line is not JSON.
+
+    """
+    lines: dict[tuple[str, int], Any] = {}
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise ArtifactError(
+                f"{path}, line {number}: not JSON ({error}); delete {path.parent} and run: "
+                f"{_command('train', path.parent.parent)}"
+            ) from error
+        lines[record["kind"], record["step"]] = record
+    return [lines[key] for key in sorted(lines)]
+
+
+def choose_samples(path: Path, scores: Scores) -> answers.Choice:
+    """Which samples the page shows, with few of them in memory at a time."""
+    found = answers.outcomes(_rows(path, answers.OUTCOME_COLUMNS), scores)
+    return answers.choose(found, answers.text_bytes(_rows(path, answers.TEXT_COLUMNS)))
+
+
+def read_samples(path: Path, sample_ids: list[str]) -> pa.Table:
+    """What both models said to these samples, without reading the others."""
+    wanted = [("sample_id", "in", sample_ids), ("system", "in", list(answers.MODELS))]
+    return pq.read_table(path, filters=wanted if sample_ids else None)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=columns):
+            yield from batch.to_pylist()
+
+
+def _verified(run_dir: Path, stage: str, parents: dict[str, str]) -> Manifest:
+    cure = _command(stage, run_dir)
+    manifest = artifact.verify(run_dir / stage, cure=cure, only=STAGES[stage])
+    wanted = parents.get(stage, manifest.content_sha256)
+    if wanted != manifest.content_sha256:
+        raise ArtifactError(
+            f"{run_dir / stage}: content {manifest.content_sha256[:12]}… is not the {wanted[:12]}… that this "
+            f"report is made from; run: {cure}"
+        )
+    return manifest
+
+
+def _command(stage: str, run_dir: Path) -> str:
+    return f"hunmin {stage} {run_dir / 'config.yaml'} --run {run_dir}"
+
+
+def _read(path: Path, reader: Callable[[Path], T]) -> T:
+    if not path.exists():
+        raise ArtifactError(f"{path}: missing; the report needs it. Run the stage that writes it again")
+    return reader(path)
+
+
+def _load_json(path: Path) -> Any:
+    return json.loads(path.read_text())

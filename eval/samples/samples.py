@@ -1,0 +1,130 @@
+"""Held-out rows to samples: what is asked, and what a right answer is. And answers that need no model."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from eval.scores.labelled import LabelExtractor
+from eval.scores.metric import Answer, Reference
+from hunmin.models.renderer import Renderer, RowRefused
+from hunmin.schema import TaskInfo
+
+_SENTENCE = re.compile(r".*?[.!?…][\"'”’)\]]*(?=\s|$)|.+")  # without DOTALL: at most the first line
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One assistant turn to be answered, after the true turns before it."""
+
+    sample_id: str  # row_id/turn; in a held-out wording row_id/turn/wording_id
+    row_id: str
+    turn: int  # counted over the row's assistant messages
+    task: str
+    wording_id: str | None
+    messages: list[dict[str, Any]]  # the history; the last message is not the assistant's
+    question: str  # the last user message
+    text: str  # what the trivial baselines work on: the input, else the question
+    reference: Reference
+
+
+def make_samples(rows: Sequence[Mapping[str, Any]], tasks: Mapping[str, TaskInfo]) -> list[Sample]:
+    """One sample per trained assistant turn of each held-out row (schema.HELDOUT)."""
+    extractors = {
+        name: LabelExtractor(info["labels"]) for name, info in sorted(tasks.items()) if info["labels"]
+    }
+    return [sample for row in rows for sample in _samples_of(row, extractors.get(row["task"]))]
+
+
+def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Iterator[Sample]:
+    messages = row["messages"]
+    places = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    for turn, index in enumerate(places):
+        if not messages[index]["train"]:
+            continue
+        texts: list[str] = [messages[index]["content"]]
+        if turn == len(places) - 1:  # a row's references are of its last answer
+            texts += [text for text in row["references"] or [] if text not in texts]
+        question = _last_user(messages[:index])
+        fields = row["fields"] or {}
+        yield Sample(
+            sample_id=f"{row['row_id']}/{turn}" + ("" if row["seen_wording"] else f"/{row['wording_id']}"),
+            row_id=row["row_id"],
+            turn=turn,
+            task=row["task"],
+            wording_id=row["wording_id"],
+            messages=messages[:index],
+            question=question,
+            text=(turn == 0 and fields.get("input")) or question,
+            reference=Reference(texts, row["language"], _label(fields.get("label"), texts[0], extract)),
+        )
+
+
+def _label(declared: str | None, answer: str, extract: LabelExtractor | None) -> str | None:
+    """The right label: as declared if it is one of the task's, else the one that the right answer gives."""
+    if extract is None:
+        return None
+    return extract(declared or "") or extract(answer)
+
+
+def _last_user(messages: Sequence[Mapping[str, Any]]) -> str:
+    return next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")
+
+
+def draw(samples: Sequence[Sample], *, per_task: int | None, seed: int) -> list[Sample]:
+    """At most `per_task` samples of each task, drawn by hash, in canonical order: task, then id."""
+
+    def lot(sample: Sample) -> str:
+        return hashlib.sha256(f"{seed}:{sample.sample_id}".encode()).hexdigest()
+
+    by_task: dict[str, list[Sample]] = {}
+    for sample in sorted(samples, key=lot):
+        by_task.setdefault(sample.task, []).append(sample)
+    drawn = [sample for members in by_task.values() for sample in members[:per_task]]
+    return sorted(drawn, key=lambda sample: (sample.task, sample.sample_id))
+
+
+def render(
+    samples: Sequence[Sample], *, renderer: Renderer, max_prompt_tokens: int
+) -> tuple[dict[str, list[int]], dict[str, int]]:
+    """Prompt ids by sample id, and how many samples cannot be asked, by reason."""
+    prompts: dict[str, list[int]] = {}
+    skipped: Counter[str] = Counter()
+    for sample in samples:
+        try:
+            ids = renderer.prompt(sample.messages)
+        except RowRefused as refusal:
+            skipped[refusal.reason] += 1
+            continue
+        if len(ids) > max_prompt_tokens:
+            skipped["prompt_too_long"] += 1
+        else:
+            prompts[sample.sample_id] = ids
+    return prompts, dict(skipped)
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence or line of a text."""
+    found = _SENTENCE.match(text.strip())
+    return found.group().rstrip() if found else ""
+
+
+def baseline_answers(samples: Sequence[Sample], *, majority: Mapping[str, str]) -> dict[str, list[Answer]]:
+    """What systems without a model answer, by system; `majority`: the commonest train answer by task."""
+    return {
+        "majority": [Answer(majority.get(sample.task, "")) for sample in samples],
+        "copy": [Answer(sample.text) for sample in samples],
+        "first_sentence": [Answer(first_sentence(sample.text)) for sample in samples],
+    }
+
+
+def read_heldout(path: Path) -> tuple[list[dict[str, Any]], dict[str, TaskInfo]]:
+    """The rows of heldout.parquet, and its tasks by name."""
+    table = pq.read_table(path)
+    return table.to_pylist(), json.loads((table.schema.metadata or {})[b"hunmin"])["tasks"]

@@ -1,0 +1,83 @@
+"""Held-out rows asked again, in wordings that nothing was trained in: what a score owes to its wording."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from eval.samples.samples import Sample, draw
+from eval.scores.intervals import Resamples, interval, paired_delta
+from eval.scores.metric import Answer, Metric
+from hunmin.schema import WordingMetric, WordingScores
+
+
+def draw_again(
+    samples: Sequence[Sample], reworded: Sequence[Sample], *, per_task: int, seed: int
+) -> list[Sample]:
+    """Which samples are asked again: at most `per_task` of each task, drawn by hash, in canonical order.
+
+    Args:
+        samples: that are asked in a wording that training draws from.
+        reworded: of the same rows, in a held-out wording.
+        per_task: 0 asks none.
+        seed: of the draw.
+    """
+    asked = {(sample.row_id, sample.turn) for sample in samples}
+    twins = [sample for sample in reworded if (sample.row_id, sample.turn) in asked]
+    return draw(twins, per_task=per_task, seed=seed)
+
+
+@dataclass
+class Compared:
+    """Scores by task; and of each sample that was asked again its metrics, by sample id."""
+
+    scores: dict[str, WordingScores] = field(default_factory=dict)
+    per_sample: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def compare_wordings(
+    samples: Sequence[Sample],
+    again: Sequence[Sample],
+    *,
+    answers: Mapping[str, Answer],
+    metrics: Mapping[str, Sequence[Metric]],
+    num_resamples: int,
+    seed: int,
+) -> Compared:
+    """Each task's scores over the rows that were asked twice, with the paired difference.
+
+    Args:
+        samples: in a wording that training draws from; at least the rows of `again`.
+        again: in a held-out wording, of `draw_again`.
+        answers: of one model, by sample id.
+        metrics: by task.
+        num_resamples, seed: of the bootstrap.
+    """
+    first = {(sample.row_id, sample.turn): sample for sample in samples}
+    pairs: dict[str, list[tuple[Sample, Sample]]] = {}
+    for sample in again:
+        pairs.setdefault(sample.task, []).append((first[sample.row_id, sample.turn], sample))
+    found = Compared(per_sample={sample.sample_id: {} for sample in again})
+    for task, twice in pairs.items():
+        draws = Resamples(
+            num_samples=len(twice), num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode())
+        )
+        scores: dict[str, WordingMetric] = {}
+        for metric in metrics[task]:
+            seen, unseen = (
+                metric.statistics(
+                    [answers[one.sample_id].text for one in side], [one.reference for one in side]
+                )
+                for side in zip(*twice, strict=True)
+            )
+            scores[metric.name] = WordingMetric(
+                unit=metric.unit,
+                seen=interval(seen, metric.aggregate, draws),
+                unseen=interval(unseen, metric.aggregate, draws),
+                delta=paired_delta(unseen, seen, metric.aggregate, draws),
+            )
+            values = metric.per_sample(unseen)
+            for (_, sample), value in zip(twice, values if values is not None else (), strict=False):
+                found.per_sample[sample.sample_id][metric.name] = float(value)
+        wordings = len({sample.wording_id for _, sample in twice})
+        found.scores[task] = WordingScores(n=len(twice), wordings=wordings, metrics=scores)
+    return found

@@ -1,0 +1,80 @@
+"""Goals: what a config says beforehand that its run will show, and whether it did."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from eval.config import GoalConfig
+from hunmin.errors import ConfigError
+from hunmin.schema import GoalScore, Interval, MetricScores, RivalScore, TaskInfo, TaskScores
+
+MOST = {"ratio": 1.0, "%": 100.0}  # of a metric, by its unit
+_ROUNDING = 1e-9  # 0.35 - 0.2 is 0.15 to a reader, and a little less to a float
+
+
+def check_goals(goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo]) -> None:
+    """Refuse, before hours of training, a goal that cannot be judged or met.
+
+    Args:
+        goals: of the config.
+        tasks: those that its sources have.
+
+    Raises:
+        ConfigError: no source has the task, the task is not scored by the metric, or the margin is in
+            another unit than the metric.
+
+    """
+    for index, goal in enumerate(goals):
+        place = f"eval.goals.{index}"
+        if goal.task not in tasks:
+            raise ConfigError(f"{place}.task: no source has the task {goal.task!r}{_hint(goal.task, tasks)}")
+        _check_metric(goal, tasks[goal.task], place=place)
+
+
+def _check_metric(goal: GoalConfig, task: TaskInfo, *, place: str) -> None:
+    from eval.scores.score_table import metrics_of  # here, for it loads the libraries of the metrics
+
+    units = {metric.name: metric.unit for metric in metrics_of(goal.task, task)}
+    if goal.metric not in units:
+        raise ConfigError(
+            f"{place}.metric: task {goal.task} is not scored by {goal.metric!r}{_hint(goal.metric, units)}"
+        )
+    unit = units[goal.metric]
+    if goal.margin > MOST[unit] or (unit == "%" and 0 < goal.margin < 1):
+        other = goal.margin / 100 if unit == "ratio" else goal.margin * 100
+        raise ConfigError(
+            f"{place}.margin: {goal.metric} goes from 0 to {MOST[unit]:g}; did you mean {other:g} "
+            f"instead of {goal.margin:g}?"
+        )
+
+
+def _hint(name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(sorted(known))}"
+
+
+def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
+    """A goal against the scores of its task; without any it is not met."""
+    metric = task["metrics"][goal.metric] if task else None
+    rivals = {system: _rival(metric, system, margin=goal.margin) for system in goal.over} if metric else {}
+    n = metric["n"] if metric else 0
+    return GoalScore(
+        task=goal.task,
+        metric=goal.metric,
+        unit=metric["unit"] if metric else "",
+        margin=goal.margin,
+        min_samples=goal.min_samples,
+        n=n,
+        tuned=metric["systems"]["tuned"]["value"] if metric else None,
+        rivals=rivals,
+        met=bool(rivals) and n >= goal.min_samples and all(rival["met"] for rival in rivals.values()),
+    )
+
+
+def _rival(metric: MetricScores, system: str, *, margin: float) -> RivalScore:
+    delta = metric["delta"] if system == "base" else metric.get("over", {})[system]
+    assert delta is not None
+    return RivalScore(delta=delta, met=delta["value"] >= margin - _ROUNDING and _above_zero(delta))
+
+
+def _above_zero(delta: Interval) -> bool:
+    return delta["low"] is not None and delta["low"] > 0

@@ -1,0 +1,75 @@
+"""Bootstrap intervals. Pure, seeded, vectorised: a resample is a row of weights over samples.
+
+A metric gives a row of sufficient statistics per sample and a function from their sums to the value; one
+matrix product then scores all resamples, for means and corpus metrics alike.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hunmin.schema import Interval
+
+Array = NDArray[np.float64]
+Aggregate = Callable[[Array], Array]  # sums of statistics (B, K) -> values (B,)
+
+LEVEL = 0.95
+CHUNK_CELLS = 4_000_000  # of a weight matrix held at once: 32 MB
+
+
+class Resamples:
+    """How often each of `num_samples` samples is drawn in each of `num_resamples` bootstrap resamples.
+
+    The same draws for every system and metric of a task, which is what makes a difference paired.
+    """
+
+    def __init__(self, *, num_samples: int, num_resamples: int, seed: int):
+        self._num_samples = num_samples
+        self._num_resamples = num_resamples
+        self._seed = seed
+
+    @property
+    def can_spread(self) -> bool:
+        """Whether resamples can differ: a single sample is drawn the same way each time."""
+        return self._num_samples > 1
+
+    def sums(self, statistics_NK: Array) -> Array:
+        """Sums of the statistics over each resample, (num_resamples, K)."""
+        return np.concatenate([weights_BN @ statistics_NK for weights_BN in self._weights()])
+
+    def _weights(self) -> Iterator[Array]:
+        rng = np.random.default_rng(self._seed)
+        num_samples, left = self._num_samples, self._num_resamples
+        chunk = max(1, CHUNK_CELLS // num_samples)
+        uniform = np.full(num_samples, 1 / num_samples)
+        while left > 0:
+            size = min(chunk, left)
+            yield rng.multinomial(num_samples, uniform, size=size).astype(np.float64)
+            left -= size
+
+
+def value_of(statistics_NK: Array, aggregate: Aggregate) -> float:
+    """The metric over all samples."""
+    return float(aggregate(statistics_NK.sum(axis=0, keepdims=True))[0])
+
+
+def interval(statistics_NK: Array, aggregate: Aggregate, resamples: Resamples) -> Interval:
+    """The metric with its percentile interval; a single sample has none."""
+    value = value_of(statistics_NK, aggregate)
+    if not resamples.can_spread:
+        return Interval(value=value, low=None, high=None)
+    return _interval(value, aggregate(resamples.sums(statistics_NK)))
+
+
+def paired_delta(tuned_NK: Array, base_NK: Array, aggregate: Aggregate, resamples: Resamples) -> Interval:
+    """Tuned minus base, both over the same samples, with the interval of the difference as in `interval`."""
+    value = value_of(tuned_NK, aggregate) - value_of(base_NK, aggregate)
+    if not resamples.can_spread:
+        return Interval(value=value, low=None, high=None)
+    return _interval(value, aggregate(resamples.sums(tuned_NK)) - aggregate(resamples.sums(base_NK)))
+
+
+def _interval(value: float, resampled: Array) -> Interval:
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(value=value, low=float(low), high=float(high))

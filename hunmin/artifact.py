@@ -1,0 +1,245 @@
+"""Stage folders that are either finished or not: manifest, atomic writes, verification.
+
+`manifest.json` is written last, by rename; a folder without one is not finished. Nothing here knows what
+a stage does.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hunmin.errors import ArtifactError
+from hunmin.hashing import sha256_file
+from hunmin.schema import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+
+
+def fsync_path(path: Path) -> None:
+    """Flush a file's or a folder's bytes to the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write the whole file or nothing: temporary name, fsync, rename, fsync of the folder."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    fsync_path(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_atomic` of a readable JSON text."""
+    write_atomic(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A name to write to; renamed to `path` when the block ends well."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        fsync_path(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a parquet file whole or not at all."""
+    with whole(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+    fsync_path(path.parent)
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A file of a stage; `path` relative to the stage folder, `rows` null where it has none."""
+
+    path: str
+    bytes: int
+    rows: int | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a finished stage is, and what it was made from."""
+
+    stage: str
+    stage_version: int
+    parents: dict[str, str]  # stage -> its content_sha256
+    config_sha256: str  # of the content fields
+    content_sha256: str  # logical content in canonical order; no bytes, time, host, path
+    counts: dict[str, Any]
+    files: list[FileEntry]
+    code_sha256: str
+    versions: dict[str, str]
+    seconds: float
+    schema_version: int = SCHEMA_VERSION
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def load_manifest(stage_dir: Path) -> Manifest | None:
+    """The manifest of a finished stage; None where the stage is not finished.
+
+    Raises:
+        ArtifactError: the file is there and is not a manifest of this schema version.
+
+    """
+    path = stage_dir / MANIFEST
+    if not path.exists():
+        return None
+    try:
+        raw = json.loads(path.read_text())
+        raw["files"] = [FileEntry(**entry) for entry in raw["files"]]
+        manifest = Manifest(**raw)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ArtifactError(
+            f"{path}: not a manifest ({error}); delete {stage_dir} to run the stage again"
+        ) from error
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path}: schema_version {manifest.schema_version}, this hunmin reads {SCHEMA_VERSION}; "
+            f"delete {stage_dir} to run the stage again"
+        )
+    return manifest
+
+
+def commit(
+    stage_dir: Path,
+    *,
+    stage: str,
+    stage_version: int,
+    parents: dict[str, str],
+    config_sha256: str,
+    content_sha256: str,
+    counts: dict[str, Any],
+    files: Iterable[Path],
+    rows: dict[str, int] | None = None,
+    seconds: float,
+    extra: dict[str, Any] | None = None,
+) -> Manifest:
+    """Hash the files, flush them, and write the manifest last. After this the stage is finished.
+
+    Args:
+        stage_dir: the stage's folder.
+        stage, stage_version, parents, config_sha256, content_sha256, counts, seconds, extra: see Manifest.
+        files: the files that belong to the stage, inside stage_dir.
+        rows: by path relative to stage_dir, for tables.
+
+    """
+    entries = []
+    for path in sorted(files):
+        fsync_path(path)
+        relative = path.relative_to(stage_dir).as_posix()
+        entries.append(
+            FileEntry(relative, path.stat().st_size, (rows or {}).get(relative), sha256_file(path))
+        )
+    manifest = Manifest(
+        stage=stage,
+        stage_version=stage_version,
+        parents=parents,
+        config_sha256=config_sha256,
+        content_sha256=content_sha256,
+        counts=counts,
+        files=entries,
+        code_sha256=code_sha256(),
+        versions=versions(),
+        seconds=round(seconds, 3),
+        extra=extra or {},
+    )
+    write_json(stage_dir / MANIFEST, asdict(manifest))
+    return manifest
+
+
+def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -> Manifest:
+    """The manifest, after every file was found with its size and sha256.
+
+    Args:
+        stage_dir: the stage's folder.
+        cure: the command that rebuilds the stage, for the message.
+        only: check these files alone, for a reader that opens no others; paths as in the manifest.
+
+    Raises:
+        ArtifactError: the stage is not finished, or a file is missing or differs.
+
+    """
+    manifest = load_manifest(stage_dir)
+    if manifest is None:
+        raise ArtifactError(f"{stage_dir}: no {MANIFEST}, the stage is not finished; run: {cure}")
+    for entry in manifest.files:
+        if only is not None and entry.path not in only:
+            continue
+        path = stage_dir / entry.path
+        if not path.exists():
+            raise ArtifactError(f"{path}: missing, though {MANIFEST} lists it; rebuild with: {cure}")
+        size = path.stat().st_size
+        if size != entry.bytes:
+            raise ArtifactError(f"{path}: {size} bytes, {MANIFEST} says {entry.bytes}; rebuild with: {cure}")
+        found = sha256_file(path)
+        if found != entry.sha256:
+            raise ArtifactError(
+                f"{path}: sha256 {found[:8]}… differs from {MANIFEST} ({entry.sha256[:8]}…); "
+                f"rebuild with: {cure}"
+            )
+    return manifest
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every regular file below a folder, sorted, manifest and temporary files excluded."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != MANIFEST and not path.name.endswith(".partial")
+    )
+
+
+def clear(stage_dir: Path) -> None:
+    """Make an empty stage folder: the manifest goes first, so no moment shows a finished half."""
+    (stage_dir / MANIFEST).unlink(missing_ok=True)
+    if stage_dir.exists():
+        shutil.rmtree(stage_dir)
+    stage_dir.mkdir(parents=True)
+
+
+def code_sha256(*packages: str) -> str:
+    """Hash of the packages' own sources and word lists, all of hunmin's where none is named.
+
+    Of a finished stage it is recorded, never compared; half a stage is gone on with by the same code only.
+    """
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for package in packages or ("hunmin", "data_pipeline", "trainer", "eval", "launcher"):
+        sources = (path for path in (root / package).rglob("*") if path.suffix in (".py", ".txt"))
+        for path in sorted(sources):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that results depend on."""
+    names = ["torch", "deepspeed", "ray", "transformers", "tokenizers", "pyarrow", "numpy", "sentencepiece"]
+    names += ["duckdb", "kiwipiepy", "kiwipiepy_model"]
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

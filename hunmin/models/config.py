@@ -1,0 +1,71 @@
+"""The `model` section of a config."""
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from hunmin.section import Section
+
+
+class FromScratchConfig(Section):
+    """A small Llama initialised at random, with a SentencePiece tokenizer trained on the train split."""
+
+    hidden_size: int = Field(256, ge=8)
+    num_layers: int = Field(6, ge=1)
+    num_heads: int = Field(4, ge=1)
+    intermediate_size: int | None = Field(None, ge=8, description="default: 8/3 hidden_size, to 64s")
+    vocab_size: int = Field(8000, ge=512, description="an upper bound: a small corpus gives fewer")
+    max_position_embeddings: int = Field(8192, ge=8)
+    tie_embeddings: bool = True
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.num_heads or (self.hidden_size // self.num_heads) % 2:
+            raise ValueError(
+                f"hidden_size {self.hidden_size} must be an even multiple of num_heads {self.num_heads}"
+            )
+        return self
+
+
+class ModelConfig(Section):
+    """Which model: `path` or `from_scratch`.
+
+    `path` is a hub id, a local folder, another run's folder, a GGUF file, or package:IMPORT_NAME/FILE.gguf
+    for one inside an installed package; so is `tokenizer`. A tokenizer whose ids are not the model's is
+    refused, unless `vocabulary: map` moves the model's embeddings to it; `add_tokens` are whole words that
+    the tokenizer learns, wherever they stand in a text, and that the model gets embeddings for.
+    """
+
+    path: str | None = None
+    from_scratch: FromScratchConfig | None = None
+    tokenizer: str | None = Field(default=None, description="of another model; absent: the model's own")
+    vocabulary: Literal["refuse", "map"] = Field(
+        default="refuse", description="what becomes of a tokenizer whose ids are not the model's"
+    )
+    add_tokens: tuple[str, ...] = Field(default=(), description="new tokens, such as <think>")
+
+    @property
+    def remakes_vocabulary(self) -> bool:
+        """Whether embeddings are made for another vocabulary than that of `path`: in train/base."""
+        return self.path is not None and (self.vocabulary == "map" or bool(self.add_tokens))
+
+    @field_validator("add_tokens")
+    @classmethod
+    def _tokens_are_new_words(cls, tokens: tuple[str, ...]) -> tuple[str, ...]:
+        for token in tokens:
+            if not token or token != token.strip():
+                raise ValueError(f"{token!r} is no token: it is empty, or begins or ends with a space")
+            if tokens.count(token) > 1:
+                raise ValueError(f"{token!r} stands twice")
+        return tokens
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.path is None) == (self.from_scratch is None):
+            raise ValueError("give exactly one of: path, from_scratch")
+        if self.path is None and (self.tokenizer is not None or self.vocabulary == "map" or self.add_tokens):
+            raise ValueError(
+                "tokenizer, vocabulary and add_tokens change a model of `path`; "
+                "one from scratch trains its own tokenizer"
+            )
+        return self

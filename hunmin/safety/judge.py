@@ -1,0 +1,206 @@
+"""What the finds in a row's texts mean, and what the config wants done about them. Pure functions of a row.
+
+A text is judged with its counterpart: a harmful request that is declined is worth learning, one that is
+answered is not, and a harmful answer never is.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from hunmin.language.script import language_of
+from hunmin.safety import personal_data
+from hunmin.safety.classifier import load_classifier
+from hunmin.safety.config import PersonalDataConfig, PersonalKind, SafetyConfig
+from hunmin.safety.detector import AnyOf, Detector, Hit
+from hunmin.safety.lexicon import Lexicon
+from hunmin.safety.refusals import is_refusal
+from hunmin.section import resolve_path
+
+Action = Literal["drop", "flag", "keep"]
+Refusal = tuple[str, str] | None
+
+REFUSED = "harmful_request_refused"
+SPAN_OF_PROFANITY = (
+    400  # characters in which one swear word makes a text abusive; in longer ones it is a quote
+)
+MAX_NAMED = 3  # finds that a detail names
+
+
+class Finding(NamedTuple):
+    """A hit and where it is: input, answer, messages[2]."""
+
+    field: str
+    hit: Hit
+
+
+class Findings(NamedTuple):
+    """What is wrong with a row, whatever is done about it."""
+
+    harmful: tuple[Finding, ...] = ()
+    biased: tuple[Finding, ...] = ()
+    refused: bool = False  # something harmful or biased was asked, and declined
+
+
+class Judged(NamedTuple):
+    """What `apply` makes of a draft. `refusal`: (reason, detail), or None to keep it."""
+
+    draft: dict[str, Any]
+    flags: list[str]
+    transforms: list[str]
+    refusal: Refusal
+
+
+class Exchange(NamedTuple):
+    """What is asked and what is answered to it: (field, text) each. `answer` is the reply itself."""
+
+    asked: list[tuple[str, str]]
+    answered: list[tuple[str, str]]
+    answer: str
+
+
+def load_detector(config: SafetyConfig, base: Path) -> Detector:
+    """The word lists, and the classifier where the config names one. Milliseconds; one a process is enough.
+
+    Raises:
+        InputError: the classifier's folder cannot be read.
+
+    """
+    lexicon = Lexicon()
+    if config.classifier is None:
+        return lexicon
+    return AnyOf(lexicon, load_classifier(resolve_path(config.classifier, base), threshold=config.threshold))
+
+
+def apply(
+    draft: dict[str, Any], config: SafetyConfig, source_action: Action | None, *, detector: Detector
+) -> Judged:
+    """A normalized draft after safety: unchanged, flagged, masked, or refused.
+
+    Args:
+        draft: `fields`, `messages` and `references` as the readers give them.
+        config: what is done.
+        source_action: the source's own, in place of config.action; `keep` keeps bias as well.
+        detector: of `load_detector`.
+
+    """
+    harm_action = source_action or config.action
+    bias_action = "keep" if source_action == "keep" else config.bias
+    flags: list[str] = []
+    if (harm_action, bias_action) != ("keep", "keep"):
+        findings = judge(draft, detector=detector)
+        flags = [REFUSED] if findings.refused else []
+        for action, reason, found, flag in (
+            (harm_action, "harmful_content", findings.harmful, "harmful:{}"),
+            (bias_action, "biased_content", findings.biased, "{}"),
+        ):
+            if found and action == "drop":
+                return Judged(draft, flags, [], (reason, _detail(found)))
+            if action == "flag":
+                flags += dict.fromkeys(flag.format(finding.hit.category) for finding in found)
+    draft, transforms, refusal = apply_personal(draft, config.personal_data)
+    return Judged(draft, flags, transforms, refusal)
+
+
+def judge(draft: dict[str, Any], *, detector: Detector) -> Findings:
+    """What a detector finds in a row, after the rule of the pair."""
+    harmful: list[Finding] = []
+    biased: list[Finding] = []
+    refused = False
+    for exchange in exchanges(draft):
+        asked = _findings(exchange.asked, detector)
+        answered = _findings(exchange.answered, detector)
+        if asked and is_refusal(exchange.answer):
+            refused = True
+            # Declining may name what was asked for; anything else it says counts.
+            named = {finding.hit.category for finding in asked}
+            asked, answered = [], [f for f in answered if f.hit.category not in named]
+        for finding in asked + answered:
+            (biased if finding.hit.is_bias else harmful).append(finding)
+    return Findings(tuple(harmful), tuple(biased), refused)
+
+
+def exchanges(draft: dict[str, Any]) -> list[Exchange]:
+    """The requests of a row with their answers. A label is the name of a class, not something said."""
+    if draft["messages"]:
+        return _turns(draft["messages"])
+    fields = draft["fields"]
+    asked = [(name, fields[name]) for name in ("instruction", "input") if fields[name]]
+    answered = [("rationale", fields["rationale"])] if fields["rationale"] else []
+    if fields["label"] is None:
+        texts = dict.fromkeys([fields["answer"] or "", *draft["references"]])
+        answered += [("answer", text) for text in texts if text]
+    return [Exchange(asked, answered, fields["answer"] or "")]
+
+
+def _turns(messages: list[dict[str, Any]]) -> list[Exchange]:
+    """Each answer closes an exchange; the system message belongs to the first."""
+    out: list[Exchange] = []
+    asked: list[tuple[str, str]] = []
+    for index, message in enumerate(messages):
+        place = (f"messages[{index}]", message["content"])
+        if message["role"] == "assistant":
+            out.append(Exchange(asked, [place], message["content"]))
+            asked = []
+        else:
+            asked.append(place)
+    return [*out, Exchange(asked, [], "")] if asked else out
+
+
+def _findings(texts: Iterable[tuple[str, str]], detector: Detector) -> list[Finding]:
+    return [Finding(name, hit) for name, text in texts for hit in _weighty(detector.find(text), text)]
+
+
+def _weighty(hits: list[Hit], text: str) -> list[Hit]:
+    """Without the swear words that a long text, such as a novel's summary, merely quotes."""
+    num_profane = sum(hit.category == "profanity" for hit in hits)
+    if len(text) <= num_profane * SPAN_OF_PROFANITY:
+        return hits
+    return [hit for hit in hits if hit.category != "profanity"]
+
+
+def _detail(findings: Iterable[Finding]) -> str:
+    """Field, category and the word list's own spelling, never the row's text."""
+    named = list(dict.fromkeys(f"{f.field}: {f.hit.category} ({f.hit.term})" for f in findings))
+    more = f", and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return ", ".join(named[:MAX_NAMED]) + more
+
+
+def apply_personal(
+    draft: dict[str, Any], config: PersonalDataConfig
+) -> tuple[dict[str, Any], list[str], Refusal]:
+    """The draft with personal data masked in every text, transforms `masked:KIND`, or a refusal."""
+    if config.action == "keep":
+        return draft, [], None
+    texts = [*(text for text in draft["fields"].values() if text), *draft["references"]]
+    texts += [message["content"] for message in draft["messages"] or ()]
+    if not any(personal_data.find(text, kinds=config.kinds) for text in texts):
+        return draft, [], None
+    language = language_of(" ".join(texts))
+    counts: Counter[PersonalKind] = Counter()
+    first_field: dict[PersonalKind, str] = {}
+
+    def masked(name: str, text: str) -> str:
+        text, found = personal_data.mask(text, kinds=config.kinds, language=language)
+        for kind in found:
+            first_field.setdefault(kind, name)
+        counts.update(found)
+        return text
+
+    out = map_texts(draft, masked)
+    kinds: list[PersonalKind] = [kind for kind in personal_data.KINDS if counts[kind]]
+    if config.action == "drop":
+        return draft, [], ("personal_data", ", ".join(f"{first_field[kind]}: {kind}" for kind in kinds))
+    return out, [f"masked:{kind}" for kind in kinds], None
+
+
+def map_texts(draft: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
+    """A draft with `change(field, text)` in place of every text; nothing else is touched."""
+    fields = {name: None if text is None else change(name, text) for name, text in draft["fields"].items()}
+    messages = draft["messages"] and [
+        message | {"content": change(f"messages[{index}]", message["content"])}
+        for index, message in enumerate(draft["messages"])
+    ]
+    references = [change("references", text) for text in draft["references"]]
+    return draft | {"fields": fields, "messages": messages, "references": references}

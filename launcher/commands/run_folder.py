@@ -1,0 +1,36 @@
+"""From the name of a run to its folder, and the command that would make what it lacks."""
+
+import difflib
+import os
+import shlex
+from pathlib import Path
+
+from hunmin.errors import InputError
+
+
+def find_run(run: Path) -> Path:
+    """The folder of a run.
+
+    Args:
+        run: the run folder, or the name of one below the folder of runs.
+
+    Raises:
+        InputError: says what is there instead.
+    """
+    runs = Path(os.environ.get("HUNMIN_RUNS") or "runs")
+    folder = run if run.exists() or run.is_absolute() else runs / run
+    if not folder.is_dir():
+        names = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
+        near = difflib.get_close_matches(run.name, names, n=1)
+        there = f"{runs} holds {', '.join(sorted(names)[:6])}" if names else f"{runs} holds no run"
+        hint = f"did you mean {runs / near[0]}?" if near else there
+        raise InputError(f"{run}: no such run folder; {hint}")
+    if not (folder / "config.yaml").exists():
+        what = "a model folder, not a run" if (folder / "config.json").exists() else "not a run folder"
+        raise InputError(f"{folder}: {what} (no config.yaml in it); name the folder that hunmin run made")
+    return folder
+
+
+def stage_command(folder: Path, stage: str) -> str:
+    """What makes a stage of this run."""
+    return shlex.join(["hunmin", stage, str(folder / "config.yaml"), "--run", str(folder)])

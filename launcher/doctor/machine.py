@@ -1,0 +1,250 @@
+"""What this machine gives a run: cores, memory, disk, files, network. Each function reads one thing.
+
+`root` is where the system's own folders hang; tests hang small ones elsewhere. Standard library only.
+"""
+
+import os
+import resource
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from launcher.doctor.findings import GIB, Finding, gib
+
+SECTION = "machine"
+MIN_MEMORY = 4 * GIB
+MIN_SHM = 1 * GIB  # Docker gives 64 MiB
+MIN_DISK = 10 * GIB
+MIN_TEMP = 5 * GIB
+MIN_FILES = 4096
+MAX_SOCKET_PATH = 107  # bytes a Unix socket's path may have
+RAY_SOCKET_TAIL = len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.1") + len("/ray")
+
+
+def machine_probes(run_folder: Path, *, root: Path = Path("/")) -> dict[str, Callable[[], list[Finding]]]:
+    """All findings of this file, each to be asked for on its own: one may fail where the next does not.
+
+    Args:
+        run_folder: where runs go; need not exist.
+        root: of the file system.
+    """
+    runs_cure, temp_cure = (
+        "name a larger disk: export HUNMIN_RUNS=/path/to/runs",
+        "export TMPDIR=/path/to/larger/disk",
+    )
+    return {
+        "CPU cores": lambda: [cores(root)],
+        "memory": lambda: [memory(root)],
+        "shared memory": lambda: [shared_memory(root)],
+        "disk for runs": lambda: [disk("disk for runs", run_folder, MIN_DISK, runs_cure)],
+        "temporary folder": lambda: [
+            disk("temporary folder", Path(tempfile.gettempdir()), MIN_TEMP, temp_cure)
+        ],
+        "folder for sockets": lambda: [token_folder()],
+        "open files": lambda: [open_files()],
+        "network": lambda: network(root),
+    }
+
+
+def usable_cores(root: Path = Path("/")) -> tuple[float, list[str]]:
+    """Cores that this process may use, and what limits them in words."""
+    machine = os.cpu_count() or 1
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
+    usable, limits = float(mine), [f"{machine} in the machine"]
+    if mine < machine:
+        limits.append(f"{mine} by affinity")
+    quota = cpu_quota(root)
+    if quota is not None and quota < usable:
+        usable = quota
+        limits.append(f"{quota:g} by cgroup quota")
+    return usable, limits
+
+
+def cores(root: Path = Path("/")) -> Finding:
+    """Cores; a config asks for two unless told otherwise."""
+    usable, limits = usable_cores(root)
+    found = f"{usable:g} usable ({', '.join(limits)})"
+    if usable >= 2:
+        return Finding(SECTION, "CPU cores", "ok", found)
+    cure = "hunmin run CONFIG cluster.num_cpus=1 cluster.num_workers=1 eval.num_actors=1"
+    return Finding(SECTION, "CPU cores", "warning", f"{found}; configs ask for 2 by default", cure)
+
+
+def cgroup_folders(root: Path, controller: str) -> list[Path]:
+    """The folders of this process' cgroup and of all above it, the nearest first."""
+    found: list[Path] = []
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = root / "sys/fs/cgroup" / (controller if controllers else "")
+        at = top / path.lstrip("/")
+        found += [folder for folder in (at, *at.parents) if folder.is_relative_to(top)]
+    return found
+
+
+def cpu_quota(root: Path = Path("/")) -> float | None:
+    """Cores' worth of time that cgroups (version 1 or 2) give this process; None: as much as there is."""
+    quotas = []
+    for folder in cgroup_folders(root, "cpu"):
+        quota, period = _words(folder / "cpu.max", 2) or (
+            *(_words(folder / "cpu.cfs_quota_us", 1) or ["max"]),
+            *(_words(folder / "cpu.cfs_period_us", 1) or ["0"]),
+        )
+        if quota.isdigit() and int(period):
+            quotas.append(int(quota) / int(period))
+    return min(quotas, default=None)
+
+
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes that cgroups allow this process; None where they set no limit."""
+    limits = []
+    for folder in cgroup_folders(root, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            words = _words(folder / name, 1)
+            if words and words[0].isdigit():
+                limits.append(int(words[0]))
+    return min((limit for limit in limits if limit < 1 << 60), default=None)
+
+
+def _words(path: Path, count: int) -> list[str] | None:
+    try:
+        words = path.read_text().split()
+    except OSError:
+        return None
+    return words if len(words) == count else None
+
+
+def memory(root: Path = Path("/")) -> Finding:
+    """Memory, with the cgroup's limit."""
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+    except OSError:
+        return Finding(SECTION, "memory", "ok", "not known (no /proc/meminfo)")
+    sizes = {name: int(value.split()[0]) * 1024 for name, value in (line.split(":", 1) for line in lines)}
+    total, limit = sizes["MemTotal"], memory_limit(root)
+    usable = total if limit is None else min(total, limit)
+    free = min(sizes.get("MemAvailable", usable), usable)
+    found = f"{gib(usable)}, {gib(free)} of them free"
+    if usable < total:
+        found = f"{gib(usable)} by cgroup limit (the machine has {gib(total)})"
+    if usable >= MIN_MEMORY:
+        return Finding(SECTION, "memory", "ok", found)
+    cure = "hunmin run CONFIG cluster.num_workers=1 eval.num_actors=1 eval.batch_size=8"
+    return Finding(SECTION, "memory", "warning", f"{found}; less than {gib(MIN_MEMORY)}", cure)
+
+
+def shared_memory(root: Path = Path("/")) -> Finding:
+    """The shared memory that Ray's object store lives in; where it is small Ray falls back to the disk."""
+    shm = root / "dev/shm"
+    if not shm.is_dir():
+        return Finding(SECTION, "shared memory", "warning", "no /dev/shm; Ray's object store uses the disk")
+    size = shutil.disk_usage(shm).total
+    if size >= MIN_SHM:
+        return Finding(SECTION, "shared memory", "ok", f"/dev/shm {gib(size)}")
+    found = f"/dev/shm {gib(size)}; Ray's object store falls back to the disk"
+    return Finding(SECTION, "shared memory", "warning", found, "docker run --shm-size=4g …")
+
+
+def disk(what: str, folder: Path, least: int, cure: str) -> Finding:
+    """Free space where a folder is or will be, and whether it may be written."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Finding(SECTION, what, "missing", f"{folder}: {there} may not be written", cure)
+    free = shutil.disk_usage(there).free
+    found = f"{folder}: {gib(free)} free"
+    if free < least:
+        return Finding(SECTION, what, "warning", f"{found}; less than {gib(least)}", cure)
+    return Finding(SECTION, what, "ok", found)
+
+
+def token_folder() -> Finding:
+    """Whether Ray's token can be written for this user alone, and Ray's sockets have short enough paths."""
+    what, folder = "Ray's files", tempfile.gettempdir()
+    try:
+        with tempfile.TemporaryDirectory(prefix="hunmin-ray-") as made:
+            token = Path(made) / "token"
+            token.touch(mode=0o600)
+            token.write_text("x")
+            private = token.stat().st_mode & 0o077 == 0
+    except OSError as error:
+        cure = "export TMPDIR=/a/folder/you/may/write"
+        return Finding(SECTION, what, "missing", f"{folder}: {error.strerror}", cure)
+    if not private:
+        found = f"{folder} does not keep files private (mode 0600), and Ray's token lies there"
+        return Finding(SECTION, what, "warning", found, "export TMPDIR=/a/folder/on/a/local/disk")
+    temp = os.environ.get("RAY_TMPDIR", "/tmp")
+    length = len(os.fsencode(temp)) + RAY_SOCKET_TAIL
+    if length > MAX_SOCKET_PATH:
+        found = f"RAY_TMPDIR {temp} is too long: socket paths may have {MAX_SOCKET_PATH} bytes, not {length}"
+        return Finding(SECTION, what, "missing", found, "export RAY_TMPDIR=/tmp")
+    return Finding(SECTION, what, "ok", f"{folder} takes a private token, sockets fit below {temp}")
+
+
+def open_files() -> Finding:
+    """The limit of open files; Ray opens many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    found = "no limit" if soft == unlimited else f"limit {soft}"
+    if soft == unlimited or soft >= MIN_FILES:
+        return Finding(SECTION, "open files", "ok", found)
+    best = 65536 if hard == unlimited else min(hard, 65536)
+    return Finding(SECTION, "open files", "warning", f"{found}; Ray wants {MIN_FILES}", f"ulimit -n {best}")
+
+
+def network(root: Path = Path("/")) -> list[Finding]:
+    """Whether the host's name resolves, and which interface gloo would take from it."""
+    name = socket.gethostname()
+    named = os.environ.get("GLOO_SOCKET_IFNAME")
+    known = [entry for _, entry in socket.if_nameindex()]
+    try:
+        address = socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)[0][4][0]
+    except OSError as error:
+        cure = f'echo "127.0.1.1 {name}" | sudo tee -a /etc/hosts'
+        host = Finding(SECTION, "host name", "warning", f"{name} does not resolve ({error})", cure)
+        address = None
+    else:
+        host = Finding(SECTION, "host name", "ok", f"{name} is {address}")
+    what = "gloo's interface"
+    if named is not None and named not in known:
+        found = f"GLOO_SOCKET_IFNAME is {named}, there are {', '.join(known)}"
+        return [host, Finding(SECTION, what, "missing", found, f"export GLOO_SOCKET_IFNAME={known[-1]}")]
+    if named is not None:
+        return [host, Finding(SECTION, what, "ok", f"{named} (GLOO_SOCKET_IFNAME)")]
+    if address is None:
+        found = f"not known without the host's name; there are {', '.join(known)}"
+        return [host, Finding(SECTION, what, "warning", found, f"export GLOO_SOCKET_IFNAME={known[0]}")]
+    interface = _interface_of(str(address), known)
+    if interface is None:
+        others = [entry for entry in known if entry != "lo"] or known
+        found = f"none of {', '.join(known)} has the address {address} of the host's name"
+        cure = f"export GLOO_SOCKET_IFNAME={others[0]}"
+        return [host, Finding(SECTION, what, "warning", found, cure)]
+    alone = " (this machine only; torchrun on several needs GLOO_SOCKET_IFNAME)" if interface == "lo" else ""
+    return [host, Finding(SECTION, what, "ok", f"{interface}, {address}{alone}")]
+
+
+def _interface_of(address: str, known: list[str]) -> str | None:
+    """The interface that has an address."""
+    if address.startswith("127.") or address == "::1":
+        return "lo" if "lo" in known else None
+    import fcntl
+    import struct
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        for name in known:
+            try:
+                packed = fcntl.ioctl(one, 0x8915, struct.pack("256s", name.encode()[:15]))  # SIOCGIFADDR
+            except OSError:
+                continue
+            if socket.inet_ntoa(packed[20:24]) == address:
+                return name
+    return None

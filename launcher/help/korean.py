@@ -1,0 +1,143 @@
+"""The words of `--help` in Korean, by their English, and the groups of the commands.
+
+A command or option that is added needs its line here: tests/launcher/help/test_help.py names what is missing.
+"""
+
+import re
+from collections.abc import Mapping
+
+# The commands in order of use.
+GROUPS = (
+    ("Begin", ("doctor", "init", "fetch")),
+    ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
+    ("Look into a run", ("show", "trace", "diff")),
+    ("On a cluster", ("submit",)),
+    ("Try the model", ("chat",)),
+)
+
+
+def is_korean(environ: Mapping[str, str]) -> bool:
+    """Whether messages are wanted in Korean, as gettext decides it.
+
+    LANGUAGE lists languages by preference and goes before the locale, which is the first of LC_ALL,
+    LC_MESSAGES, LANG that is set; in the locale C nothing is translated.
+    """
+    locale = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environ.get(name))), "")
+    if locale in ("C", "POSIX"):
+        return False
+    wanted = [re.split("[_.@]", one)[0] for one in (environ.get("LANGUAGE") or locale).split(":")]
+    return next((one for one in wanted if one in ("ko", "en", "C")), "en") == "ko"
+
+
+def korean(text: str) -> str:
+    """The Korean for an English text of the help; the English where there is none."""
+    return KOREAN.get(text, text)
+
+
+KOREAN = {
+    # the pages themselves
+    "Usage": "사용법",
+    "Arguments": "인자",
+    "Options": "옵션",
+    "Example": "예",
+    "default": "기본값",
+    "required": "필수",
+    "Show this message and exit.": "이 도움말을 보여 준다",
+    "Begin": "처음에",
+    "From corpus to report": "말뭉치에서 보고서까지",
+    "Look into a run": "실행 들여다보기",
+    "On a cluster": "클러스터에서",
+    "Try the model": "모델 써 보기",
+    "More": "그 밖에",
+    "hunmin COMMAND --help shows the arguments, and an example.": (
+        "hunmin COMMAND --help를 치면 인자와 예가 나온다."
+    ),
+    "훈민: instruction corpora in, an instruction-following model out, with proof of how it got there.": (
+        "훈민: 지시문 말뭉치로 지시를 따르는 모델을 만들고, 어떻게 만들어졌는지 증거를 남긴다."
+    ),
+    # commands
+    "What this machine has, what is missing, and what to type to install it.": (
+        "이 컴퓨터에 무엇이 있고 무엇이 없는지, 없는 것은 어떻게 설치하는지 알려 준다."
+    ),
+    "A config for your own files, ready for hunmin run; says what it saw.": (
+        "내 파일을 살펴보고 바로 실행할 수 있는 설정을 써 준다."
+    ),
+    "Model and data into one folder, for machines without a network.": (
+        "네트워크가 없는 기계에서 쓰도록 모델과 데이터를 한 폴더에 모은다."
+    ),
+    "All stages: data, train, eval, report; continues where it stopped.": (
+        "data, train, eval, report를 차례로 하고, 멈춘 곳이 있으면 거기서 이어 간다."
+    ),
+    "What training would take: steps, memory of a rank, disk, and DeepSpeed's settings.": (
+        "학습에 드는 것: 단계 수, 랭크 하나의 메모리, 디스크, DeepSpeed에 주는 설정."
+    ),
+    "Only data: read, validate, split, tokenize, pack.": (
+        "data만: 읽고, 검사하고, 나누고, 토큰으로 바꾸어 묶는다."
+    ),
+    "Only train: ZeRO-3 ranks on the packs, then the export.": (
+        "train만: 묶음으로 ZeRO-3 학습을 하고 모델을 내보낸다."
+    ),
+    "Only eval: both models answer held-out rows; scores.": (
+        "eval만: 남겨 둔 문제를 학습 전후의 모델에게 묻고 채점한다."
+    ),
+    "Only report: one page of what the other stages wrote.": "report만: 앞 단계의 결과를 한 쪽에 정리한다.",
+    "Run on a cluster: all stages as a job of SLURM or of Ray.": (
+        "모든 단계를 SLURM이나 Ray 클러스터의 작업으로 맡긴다."
+    ),
+    "What is trained and what is context in a pack, or where a row stands.": (
+        "묶음에서 무엇이 학습되고 무엇이 문맥인지, 또는 한 행이 어디에 있는지 보여 준다."
+    ),
+    "Where a token of a pack came from, read again from its source; or where a row went.": (
+        "묶음 속 토큰을 원본까지 되짚어 가거나, 한 행이 어디로 갔는지 알려 준다."
+    ),
+    "Two runs side by side: settings, counts, scores and their difference.": (
+        "두 실행을 나란히: 설정과 개수, 점수와 그 차이의 신뢰 구간."
+    ),
+    "Talk to the trained model of a run in the terminal.": "학습한 모델과 터미널에서 이야기한다.",
+    # arguments and options
+    "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
+    "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",
+    "the run folder; default: $HUNMIN_RUNS or runs/, plus the name": (
+        "실행 폴더. 기본값: $HUNMIN_RUNS 또는 runs/ 아래 설정의 이름"
+    ),
+    "go on with another config; stages that change are kept aside": (
+        "설정이 달라졌어도 계속한다. 달라지는 단계의 옛 결과는 따로 남는다"
+    ),
+    "print the result as one JSON object": "결과를 JSON 객체 하나로 출력한다",
+    "also look at what this config needs": "이 설정에 필요한 것도 살펴본다",
+    "also try whether the model hub answers": "모델 허브에 연결되는지도 확인한다",
+    "JSON, JSONL, CSV, TSV, or two line-parallel texts": (
+        "JSON, JSONL, CSV, TSV, 또는 줄이 짝을 이루는 글 두 개"
+    ),
+    "the config to write": "새로 쓸 설정 파일",
+    "a shipped task (sentiment, …) or a name of your own": "들어 있는 과제(sentiment 등)나 스스로 지은 이름",
+    "the instruction of a task of your own, in your words": "스스로 지은 과제의 지시문",
+    "FIELD=COLUMN: which column is input, answer, label …": "필드=열: input, answer, label 등이 어느 열인지",
+    "alpaca, sharegpt, messages, table, parallel …; else detected": (
+        "alpaca, sharegpt, messages, table, parallel 등. 없으면 알아낸다"
+    ),
+    "utf-8, cp949 …; else detected": "utf-8, cp949 등. 없으면 알아낸다",
+    "tab, comma, semicolon, or the sign; else detected": "tab, comma, semicolon 또는 기호. 없으면 알아낸다",
+    "a run folder, or its name below runs/": "실행 폴더, 또는 runs/ 아래의 이름",
+    "the pack of this number": "이 번호의 묶음",
+    "the row of this id, such as reviews:a.tsv:12.0": "이 id의 행. 예: reviews:a.tsv:12.0",
+    "of the pack": "학습용(train) 묶음인지 검증용(val) 묶음인지",
+    "of the pack; each epoch counts its own": "묶음의 에포크. 번호는 에포크마다 따로 센다",
+    "also the ids of the tokens": "토큰의 id도 보여 준다",
+    "write it as a page to this file instead": "화면 대신 이 파일에 웹 페이지로 쓴다",
+    "its position in the pack": "묶음 안에서의 위치",
+    "talk to the model before training": "학습하기 전의 모델과 이야기한다",
+    "where an answer is cut; default: as in eval": "답을 자르는 길이. 기본값: eval과 같음",
+    "0 always takes the likeliest token": "0이면 언제나 가장 그럴듯한 토큰을 고른다",
+    "a system message before it all": "대화 맨 앞에 둘 시스템 메시지",
+    "the folder; default: fetched/, plus the name": "모을 폴더. 기본값: fetched/ 아래 설정의 이름",
+    "slurm, or ray: a Ray cluster that is up": "slurm, 또는 이미 떠 있는 Ray 클러스터면 ray",
+    "slurm: hosts": "slurm: 컴퓨터 수",
+    "slurm: GPUs a host; default: as cluster says": "slurm: 한 대의 GPU 수. 기본값: cluster를 따름",
+    "slurm: cores a host; default: cluster.num_cpus": "slurm: 한 대의 코어 수. 기본값: cluster.num_cpus",
+    "slurm: limit, such as 2:00:00": "slurm: 시간 제한. 예: 2:00:00",
+    "slurm: as sbatch": "slurm: sbatch의 옵션과 같음",
+    "ray: http://HOST:PORT; default: $RAY_ADDRESS": "ray: http://호스트:포트. 기본값: $RAY_ADDRESS",
+    "slurm: only print the job script": "slurm: 작업 스크립트를 출력만 한다",
+    "show the log, end with the job's exit code": "기록을 보여 주며 기다리고, 작업의 종료 코드로 끝난다",
+}

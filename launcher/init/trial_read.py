@@ -1,0 +1,86 @@
+"""Reading the sources once as the data stage will, to say what is kept and to fit the defaults."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from data_pipeline.config import DataConfig, SourceConfig
+from data_pipeline.rows.prepare import prepare
+from data_pipeline.sources import expand, read
+from data_pipeline.tasks.tasks import Task
+from hunmin.errors import InputError
+
+READ = 20_000  # records of a source that are read
+MOST_NARROW, MOST_WIDE = 5, 2.5  # characters that a token of a small vocabulary holds at best: ASCII, Hangul
+
+
+@dataclass
+class Counts:
+    """What reading the sources gave."""
+
+    kept: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)  # reason -> the first detail
+    chars: list[int] = field(default_factory=list)  # of kept rows
+    least_tokens: list[float] = field(default_factory=list)  # of kept rows, if all their words were tokens
+    letters: set[str] = field(default_factory=set)
+    partly: bool = False  # there are more records
+
+    @property
+    def total(self) -> int:
+        """Records that were read."""
+        return self.kept + self.rejected.total()
+
+
+def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base: Path) -> Counts:
+    """Read and judge the rows of the sources as the data stage will, up to READ records each.
+
+    Args:
+        sources: as the config will hold them.
+        tasks: shipped ones and the user's own, by name: their labels decide what is kept.
+        base: the folder that relative paths start from.
+
+    Raises:
+        InputError: not one record can be kept.
+    """
+    counts = Counts()
+    config = DataConfig.model_validate({"sources": list(sources)})
+    for index, source in enumerate(sources):
+        units = expand(source, index=index, base=base)
+        rows = (row for unit in units for row in read(unit, source))
+        before = counts.total
+        for draft in islice(rows, READ):
+            row = prepare(draft, config=config, tasks=dict(tasks), seed=0)
+            if "reason" in row:
+                where = "" if "reason" in draft else f"record {row['record'] + 1}: "
+                counts.rejected[row["reason"]] += 1
+                counts.examples.setdefault(row["reason"], f"{where}{row['detail']}")
+                continue
+            counts.kept += 1
+            texts = [text for name, text in row["fields"].items() if text and name != "label"]
+            texts += [turn["content"] for turn in row["messages"] or []]
+            counts.chars.append(sum(map(len, texts)))
+            narrow = sum(char.isascii() for text in texts for char in text)
+            counts.least_tokens.append(narrow / MOST_NARROW + (counts.chars[-1] - narrow) / MOST_WIDE)
+            counts.letters.update("".join(texts))
+        counts.partly |= counts.total - before == READ
+    if not counts.kept:
+        reason, number = (counts.rejected.most_common(1) or [("no record", 0)])[0]
+        example = f", first {counts.examples[reason]}" if number else ""
+        raise InputError(
+            f"none of {counts.rejected.total()} records can be kept ({reason} {number} times{example}); "
+            "see whether the columns and labels are the right ones (--column)"
+        )
+    return counts
+
+
+def account(counts: Counts) -> list[str]:
+    """Records in = kept + rejected, with the first detail of each reason."""
+    more = f"the first {counts.total}" if counts.partly else str(counts.total)
+    lines = [f"{more} records read: {counts.kept} kept, {counts.rejected.total()} rejected"]
+    lines += [
+        f"  {reason} {number}: {counts.examples[reason]}" for reason, number in counts.rejected.most_common()
+    ]
+    return lines

@@ -1,0 +1,127 @@
+"""A packed row made again from its source: read, prepared and encoded as the data stage does it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from data_pipeline.build.build import Build
+from data_pipeline.config import SourceConfig
+from data_pipeline.packing.encode import encode
+from data_pipeline.rows.prepare import prepare
+from data_pipeline.sources import expand, read
+from data_pipeline.sources.find import Unit
+from hunmin.errors import InputError
+from hunmin.models.renderer import Piece
+from launcher.inspect.packed_data import Row
+from launcher.inspect.tokens import TokenTexts
+
+
+class SourceChanged(InputError):
+    """A source does not give the packed row any more; the message names the file and says what it gives."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A row as its source gives it now."""
+
+    line: Row  # of rows.parquet
+    paths: tuple[str, ...]  # of the file it was read from, or of both parallel files
+    row: Row  # as prepared
+    messages: list[dict[str, Any]]
+    examples: list[str]  # row ids of the worked examples that were drawn, in order
+    input_ids: list[int]
+    labels: list[int]
+    pieces: list[Piece]  # their ids, joined, are input_ids
+
+
+def rebuild_segment(build: Build, line: Row) -> Rebuilt:
+    """One row again.
+
+    Args:
+        build: of the run: its config, tasks, seed and the folder of `data/`.
+        line: of rows.parquet.
+
+    Raises:
+        SourceChanged: the record is not there any more, or is refused now.
+        InputError: the source's files are not there.
+    """
+    return next(rebuild_segments(build, [line]))
+
+
+def rebuild_segments(build: Build, lines: Iterable[Row]) -> Iterator[Rebuilt]:
+    """Many rows again, by source and file; each file is read once, up to the last record that is needed.
+
+    Raises:
+        SourceChanged: a record is not there any more, or is refused now.
+        InputError: a source's files are not there.
+    """
+    by_file: dict[tuple[str, str], list[Row]] = {}
+    for line in lines:
+        by_file.setdefault((line["source"], line["file"]), []).append(line)
+    for (source_name, file), members in by_file.items():
+        source, unit = _find(build, source_name, file)
+        drafts = _drafts(unit, source, {(line["record"], line["sub_record"]) for line in members})
+        for line in members:
+            yield _rebuilt(build, line, drafts.get((line["record"], line["sub_record"])), unit)
+
+
+def _find(build: Build, name: str, file: str) -> tuple[SourceConfig, Unit]:
+    for index, source in enumerate(build.config.sources):
+        if source.name == name:
+            for unit in expand(source, index=index, base=build.base):
+                if unit.file == file:
+                    return source, unit
+            raise SourceChanged(f"source {name}: {source.path} holds no {file} any more")
+    raise SourceChanged(f"the run's config.yaml has no source {name} any more")
+
+
+def _drafts(unit: Unit, source: SourceConfig, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Row]:
+    """The drafts of some records of a file, by (record, sub_record); what is not there is left out."""
+    found: dict[tuple[int, int], Row] = {}
+    for draft in read(unit, source):
+        key = draft["record"], draft["sub_record"]
+        if key in wanted:
+            found[key] = draft
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def _rebuilt(build: Build, line: Row, draft: Row | None, unit: Unit) -> Rebuilt:
+    place = f"{' and '.join(unit.paths)}: record {line['record']}"
+    if draft is None:
+        raise SourceChanged(f"{place} is not there any more")
+    row = prepare(draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base)
+    if row.get("reason"):
+        raise SourceChanged(f"{place} is refused now: {row['reason']}: {row['detail']}")
+    # Its place among all records orders the data stage's work and says nothing about the row itself.
+    row |= {"ord": 0, "split": line["split"]}
+    encoded = encode(row, build=build, epoch=line["epoch"], repeat=line["repeat"])
+    if encoded.get("reason"):
+        raise SourceChanged(f"{place} cannot be rendered now: {encoded['reason']}: {encoded['detail']}")
+    return Rebuilt(
+        line=line,
+        paths=unit.paths,
+        row=row,
+        messages=encoded["messages"],
+        examples=encoded["examples"],
+        input_ids=encoded["input_ids"],
+        labels=encoded["labels"],
+        pieces=_pieces(build, encoded["messages"]),
+    )
+
+
+def _pieces(build: Build, messages: list[dict[str, Any]]) -> list[Piece]:
+    """The pieces of a row, with the most exact offsets that there are."""
+    texts = _texts(build.out_dir / "tokenizer")
+    return [
+        replace(piece, offsets=texts.offsets(piece.text, piece.input_ids) or piece.offsets)
+        for piece in build.renderer.pieces_with_offsets(messages)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _texts(folder: Path) -> TokenTexts:
+    return TokenTexts(folder)

@@ -1,0 +1,143 @@
+"""What `hunmin show` tells, as plain values: a pack, or a row wherever it went."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hunmin.errors import InputError
+from hunmin.schema import IGNORE_INDEX
+from launcher.inspect.packed_data import Corpus, Pack, Row
+from launcher.inspect.tokens import TokenGroup, TokenTexts
+
+
+@dataclass(frozen=True)
+class ShownSegment:
+    """A segment as it is shown: its line of rows.parquet and its tokens as whole characters."""
+
+    index: int  # in the pack
+    line: Row
+    groups: list[TokenGroup]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; positions are those of the pack."""
+        return {
+            "segment": self.index,
+            "start": self.groups[0].position,
+            "row": self.line,
+            "tokens": [asdict(group) for group in self.groups],
+        }
+
+
+@dataclass(frozen=True)
+class ShownPack:
+    """A pack, or some of its segments."""
+
+    pack: Pack
+    segments: list[ShownSegment]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return place_of(self.pack) | {
+            "num_tokens": len(self.pack.input_ids),
+            "num_trained_tokens": num_trained(self.pack),
+            "segments": [segment.as_json() for segment in self.segments],
+        }
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """Where a row went, and how it looks there.
+
+    `lines` are all its lines in rows.parquet, of which `shown` is the first; `heldout` and `rejected` are
+    its lines in those tables. At least one of the three is there.
+    """
+
+    row_id: str
+    lines: list[Row]
+    shown: ShownPack | None
+    heldout: list[Row]
+    rejected: list[Row]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "row_id": self.row_id,
+            "lines": self.lines,
+            "shown": self.shown and self.shown.as_json(),
+            "heldout": self.heldout,
+            "rejected": self.rejected,
+        }
+
+
+def show_pack(corpus: Corpus, *, split: str, epoch: int, number: int) -> ShownPack:
+    """A whole pack.
+
+    Raises:
+        InputError: there is none of that number.
+    """
+    pack = corpus.pack(split, epoch=epoch, number=number)
+    return _shown(corpus, pack, range(len(pack.segments)))
+
+
+def show_row(corpus: Corpus, row_id: str) -> ShownRow:
+    """A row: the segment of its first line in full, and every other place it went to.
+
+    Raises:
+        InputError: no record gave a row of that id; names the nearest.
+    """
+    lines = corpus.lines_of(row_id)
+    heldout, rejected = corpus.heldout_of(row_id), corpus.rejections_of(row_id)
+    if not lines and not heldout and not rejected:
+        raise InputError(no_such_row(corpus, row_id))
+    shown = None
+    if lines:
+        pack, index = find_segment(corpus, lines[0])
+        shown = _shown(corpus, pack, [index])
+    return ShownRow(row_id, lines, shown, heldout, rejected)
+
+
+def find_segment(corpus: Corpus, line: Row) -> tuple[Pack, int]:
+    """The pack of a line of rows.parquet, and the index of its segment there."""
+    pack = corpus.pack(line["split"], epoch=line["epoch"], number=line["pack"])
+    return pack, [segment.row for segment in pack.segments].index(line["row"])
+
+
+def no_such_row(corpus: Corpus, row_id: str) -> str:
+    """The message about a row id that no record has, with the nearest one that exists."""
+    near = corpus.nearest(row_id)
+    return f"no row {row_id}; " + (
+        f"the nearest is {near}" if near else "a row id is SOURCE:FILE:RECORD.SUB, as in data/rows.parquet"
+    )
+
+
+def place_of(pack: Pack) -> dict[str, Any]:
+    """Where a pack lies."""
+    names = ("split", "epoch", "number", "num_packs", "shard", "seq_len")
+    return {("pack" if name == "number" else name): getattr(pack, name) for name in names}
+
+
+def num_trained(pack: Pack) -> int:
+    """Tokens of a pack that are targets."""
+    return sum(label != IGNORE_INDEX for label in pack.labels)
+
+
+def _shown(corpus: Corpus, pack: Pack, indices: Any) -> ShownPack:
+    texts = TokenTexts(corpus.tokenizer)
+    chosen = [(index, pack.segments[index]) for index in indices]
+    lines = corpus.lines(segment.row for _, segment in chosen)
+    return ShownPack(
+        pack,
+        [
+            ShownSegment(
+                index,
+                line,
+                list(
+                    texts.groups(
+                        pack.input_ids[segment.start : segment.end],
+                        pack.labels[segment.start : segment.end],
+                        start=segment.start,
+                    )
+                ),
+            )
+            for (index, segment), line in zip(chosen, lines, strict=True)
+        ],
+    )

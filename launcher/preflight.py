@@ -1,0 +1,42 @@
+"""What is wrong with a config and its inputs, found before Ray starts or a queue takes its hours."""
+
+from data_pipeline.augment.curriculum import check_curriculum
+from data_pipeline.tasks.tasks import task_infos
+from eval.scores.goals import check_goals
+from hunmin.models.folder import locate_model
+from launcher.run import Run
+from trainer import config as train_config
+
+
+def check_before_ray(run: Run) -> None:
+    """Find what is wrong with config and inputs before a queue takes its hours.
+
+    Raises:
+        ConfigError: a goal or train.best_by names a task or metric that the sources do not have.
+        InputError: a source, task file, template or model is not as the config says.
+    """
+    check_task_names(run)
+    check_inputs(run)
+
+
+def check_task_names(run: Run) -> None:
+    """Tasks and metrics that goals, curriculum and train.best_by name: the sources have them."""
+    tasks = task_infos(run.config.data, base=run.base)
+    if run.config.data.tasks:  # the user's own files may name metrics that there are none of
+        from eval.scores.score_table import metrics_of
+
+        for name, info in tasks.items():
+            metrics_of(name, info)
+    check_goals(run.config.eval.goals, tasks)
+    check_curriculum(run.config.data.mix.curriculum, tasks)
+    train_config.check_best_by(run.config.train.best_by, tasks)
+
+
+def check_inputs(run: Run) -> None:
+    """Sources, tasks, template, model and tokenizer are as the config says."""
+    from data_pipeline.build.inputs import check
+
+    check(run.config.data, base=run.base)
+    for path in (run.config.model.path, run.config.model.tokenizer):
+        if path is not None:
+            locate_model(path, base=run.base, weights=False)

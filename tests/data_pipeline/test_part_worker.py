@@ -1,0 +1,105 @@
+"""Parts of the work in progress: the same whoever makes them, whole or absent, kept for the same inputs."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from data_pipeline import sources
+from data_pipeline.build.build import Build
+from data_pipeline.build.prepared_rows import rows_at
+from data_pipeline.build.work_folder import Work, first_ord, part_number, part_of
+from data_pipeline.config import DataConfig
+from data_pipeline.part_worker import Stride, read_stride
+from hunmin.artifact import whole
+
+
+def build_of(folder: Path, num_rows: int, part_rows: int) -> tuple[Build, Work, sources.Unit]:
+    lines = [
+        {"instruction": f"{i}에 1을 더하면?", "input": "", "output": f"{i + 1}입니다."}
+        for i in range(num_rows)
+    ]
+    text = "\n".join([*(json.dumps(line, ensure_ascii=False) for line in lines), "{broken"])
+    (folder / "a.jsonl").write_text(text, encoding="utf-8")
+    source = {"name": "a", "format": "alpaca", "path": "a.jsonl"}
+    config = DataConfig.model_validate({"sources": [source], "part_rows": part_rows})
+    out = folder / "data"
+    work = Work.open(out, {"a": 1})
+    (unit,) = sources.expand(config.sources[0], index=0, base=folder)
+    return Build(config, {}, 0, folder, out), work, unit
+
+
+@pytest.mark.parametrize("part_rows", [1, 4, 10, 100])
+def test_parts_are_the_same_for_any_number_of_tasks(tmp_path: Path, part_rows: int) -> None:
+    found = []
+    for step in (1, 3):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        build, work, unit = build_of(folder, 10, part_rows)
+        judged = [
+            read_stride(Stride(0, unit, first, step), build=build, work=work)["judged"]
+            for first in range(step)
+        ]
+        assert sum(judged) == 11
+        parts = {part: pq.read_table(work.path("read", part)).to_pylist() for part in work.parts("read")}
+        assert [len(rows) for rows in parts.values()] == [part_rows] * (11 // part_rows) + (
+            [11 % part_rows] if 11 % part_rows else []
+        )
+        rows = [row for part in parts.values() for row in part]
+        assert [row["record"] for row in rows] == list(range(11))
+        assert [part_of(row["ord"]) for row in rows] == [p for p, members in parts.items() for _ in members]
+        assert rows[-1]["reason"] == "broken_json"
+        found.append(parts)
+    assert found[0] == found[1]
+
+
+def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
+    build, work, unit = build_of(tmp_path, 10, 4)
+    stride = Stride(0, unit, 0, 1)
+    read_stride(stride, build=build, work=work)
+    work.path("read", part_number(0, 1)).unlink()
+    assert read_stride(stride, build=build, work=work) == {"judged": 4}
+
+
+def test_rows_are_found_by_their_place_in_order(tmp_path: Path) -> None:
+    build, work, unit = build_of(tmp_path, 10, 4)
+    read_stride(Stride(0, unit, 0, 1), build=build, work=work)
+    places = [first_ord(part_number(0, 2)) + 1, first_ord(part_number(0, 0)) + 3]
+    assert [row["fields"]["instruction"] for row in rows_at(work, places)] == [
+        "3에 1을 더하면?",
+        "9에 1을 더하면?",
+    ]
+
+
+def test_places_ascend_with_unit_part_and_row() -> None:
+    places = [
+        first_ord(part_number(unit, part)) + row for unit in (0, 1, 7) for part in (0, 5) for row in (0, 9)
+    ]
+    assert places == sorted(set(places))
+
+
+def test_work_goes_on_only_from_the_same_inputs(tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    work = Work.open(out, {"config": "a"})
+    done = work.path("read", 3)
+    done.write_text("whole")
+    leftover = out / ".rows.parquet.77.partial"
+    leftover.write_text("half")
+    assert Work.open(out, {"config": "a"}).parts("read") == [3]
+    assert not leftover.exists()
+    assert Work.open(out, {"config": "b"}).parts("read") == []
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    def fail() -> None:
+        with whole(tmp_path / "x") as partial:
+            partial.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    with whole(tmp_path / "x") as partial:
+        partial.write_text("all")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

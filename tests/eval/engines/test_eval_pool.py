@@ -1,0 +1,206 @@
+"""The pool on a real Ray: any number of actors, killed or not, gives the same answers."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from eval.engines import pool
+from eval.engines.engine import Generation, GenerationSettings
+from eval.engines.hf import HFEngine
+from eval.engines.pool import (
+    Group,
+    ModelRef,
+    Prompt,
+    answer,
+    cpus_per_actor,
+    make_groups,
+    read_part,
+    write_part,
+)
+from hunmin.errors import ArtifactError
+
+SETTINGS = GenerationSettings(max_new_tokens=24, temperature=0.0, seed=0, stop_ids=(300, 310), num_threads=1)
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def groups_of(
+    folder: Path, parts_dir: Path, prompts: Sequence[Sequence[int]], **settings: int
+) -> tuple[list[Group], GenerationSettings]:
+    changed = replace(SETTINGS, **settings)  # type: ignore[arg-type]
+    groups = make_groups(
+        [Prompt(f"row/{index}", list(ids)) for index, ids in enumerate(prompts)],
+        models=[ModelRef("base", str(folder), "a"), ModelRef("tuned", str(folder), "b")],
+        settings=changed,
+        batch_size=4,
+        parts_dir=parts_dir,
+    )
+    return groups, changed
+
+
+def run(groups: list[Group], settings: GenerationSettings, *, num_actors: int = 2):
+    return answer(groups, settings=settings, num_actors=num_actors, num_cpus=2, num_gpus=0)
+
+
+def alone(groups: list[Group], settings: GenerationSettings) -> dict[str, dict[str, Generation]]:
+    """What the engine says to each group, asked here, without a pool."""
+    torch.set_num_threads(settings.num_threads)
+    engine = HFEngine(groups[0].model.path, settings=settings)
+    answers: dict[str, dict[str, Generation]] = {}
+    for group in groups:
+        found = engine.generate([prompt.ids for prompt in group.prompts])
+        ids = [prompt.sample_id for prompt in group.prompts]
+        answers.setdefault(group.model.system, {}).update(zip(ids, found, strict=True))
+    return answers
+
+
+def actor_pids() -> set[int]:
+    """Our own Ray's actor processes: descendants of this process, and no one else's."""
+    pids = set()
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # gone, or a zombie
+            if "ray::Answerer" in " ".join(child.cmdline()):
+                pids.add(child.pid)
+    return pids
+
+
+def test_groups_are_a_function_of_the_prompts(prompts: list[list[int]], tmp_path: Path) -> None:
+    named = [Prompt(f"row/{index}", ids) for index, ids in enumerate(prompts)]
+    models = [ModelRef("base", "x", "a"), ModelRef("tuned", "y", "b")]
+
+    def make(order: list[Prompt], **changes: int) -> list[Group]:
+        changed = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+        return make_groups(order, models=models, settings=changed, batch_size=5, parts_dir=tmp_path)
+
+    groups = make(named)
+    assert make(named[::-1]) == groups
+    assert [len(group.prompts) for group in groups] == [5, 5, 5, 5, 4] * 2
+    lengths = [len(prompt.ids) for group in groups[:5] for prompt in group.prompts]
+    assert lengths == sorted(lengths, reverse=True)
+    parts = {group.part for group in groups}
+    assert len(parts) == 10
+    assert not parts & {group.part for group in make(named, max_new_tokens=25)}
+    changed = [replace(named[0], ids=[*named[0].ids[:-1], 271]), *named[1:]]
+    assert len(parts - {group.part for group in make(changed)}) == 2  # one group for each model
+
+
+@pytest.mark.parametrize(("num_cpus", "num_actors"), [(1, 1), (1, 2), (2, 1), (2, 2), (8, 2), (64, 100)])
+def test_actors_leave_a_cpu_to_others(num_cpus: int, num_actors: int) -> None:
+    share = cpus_per_actor(num_cpus=num_cpus, num_actors=num_actors)
+    assert 0 < share <= 1
+    assert num_cpus - share * num_actors >= min(1, num_cpus / 2)
+    assert num_cpus * int(1 / share) >= num_actors  # a place for each, even on nodes of one CPU
+
+
+def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path: Path) -> None:
+    first, second, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
+    write_part(first, [Generation([1], True)] * 4)
+    assert read_part(first) == {prompt.sample_id: Generation([1], True) for prompt in first.prompts}
+    first.part.rename(second.part)
+    with pytest.raises(ArtifactError, match="other samples"):
+        read_part(second)
+
+
+def test_one_and_two_actors_say_what_the_engine_says(
+    ray_local: None, model_folder: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    for num_actors in (1, 2):
+        groups, settings = groups_of(model_folder, tmp_path / str(num_actors), prompts)
+        found = run(groups, settings, num_actors=num_actors)
+        assert found == alone(groups, settings)
+        assert list(found) == ["base", "tuned"]
+        assert len(found["tuned"]) == len(prompts)
+
+
+def test_a_killed_actor_changes_no_answer(
+    ray_local: None, model_folder: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    groups, settings = groups_of(model_folder, tmp_path, prompts, max_new_tokens=150)
+    killed: list[int] = []
+    done = threading.Event()
+
+    def killer() -> None:
+        while not done.wait(0.05) and not killed:
+            answered = list(tmp_path.rglob("*.parquet"))
+            victims = actor_pids()
+            if len(answered) > 1 and victims:  # in the middle of the work
+                killed.append(min(victims))
+                os.kill(killed[-1], signal.SIGKILL)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    found = run(groups, settings)
+    done.set()
+    thread.join()
+    assert len(killed) == 1
+    assert found == alone(groups, settings)
+
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+from launcher.cluster import local_ray
+sys.path.insert(0, str(Path("tests/eval")))
+from test_eval_pool import groups_of, run
+
+folder, parts, prompts = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+with local_ray(num_cpus=2):
+    run(*groups_of(folder, parts, prompts, max_new_tokens=150))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_driver_loses_and_doubles_nothing(
+    ray_local: None, model_folder: Path, prompts: list[list[int]], tmp_path: Path
+) -> None:
+    parts = tmp_path / "parts"
+    command = [sys.executable, "-c", DRIVER, str(model_folder), str(parts), str(prompts)]
+    driver = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    deadline = time.monotonic() + 120
+    while len(list(parts.rglob("*.parquet"))) < 2:
+        assert driver.poll() is None, "the driver ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    kept = {path: path.stat().st_mtime_ns for path in parts.rglob("*.parquet") if path.name[0] != "."}
+    groups, settings = groups_of(model_folder, parts, prompts, max_new_tokens=150)
+    assert 2 <= len(kept) < len(groups)
+    assert run(groups, settings) == alone(groups, settings)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_an_actor_that_always_dies_is_the_environments_fault(
+    ray_local: None,
+    model_folder: Path,
+    prompts: list[list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "MAX_RESTARTS", 0)
+    groups, settings = groups_of(model_folder, tmp_path, prompts * 4, max_new_tokens=400)
+    done = threading.Event()
+
+    def killer() -> None:
+        while not done.wait(0.05):
+            for pid in actor_pids() if list(tmp_path.rglob("*.parquet")) else ():
+                os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=killer)
+    thread.start()
+    try:
+        with pytest.raises(pool.EnvironmentFailure, match="an eval actor died"):
+            run(groups, settings, num_actors=1)
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,105 @@
+"""Packs as numbers: read them from shards, join them into the one sequence a forward takes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hunmin.schema import IGNORE_INDEX
+from hunmin.shards import read_shards, shard_metadata
+
+
+class Pack(NamedTuple):
+    """One pack. `tasks` holds a task per segment, as index into PackFolder.tasks."""
+
+    input_ids: np.ndarray
+    labels: np.ndarray
+    seq_lengths: np.ndarray
+    tasks: np.ndarray
+
+
+# Computes, trains nothing: for a rank that has no pack where others have one.
+ZERO_WEIGHT_PACK = Pack(
+    np.zeros(2, np.int32), np.full(2, IGNORE_INDEX, np.int32), np.array([2], np.int32), np.zeros(1, np.int32)
+)
+
+
+class PackFolder:
+    """The packs of a split, numbered through its shards in canonical order. Memory-mapped: opening costs
+    the number of shards.
+
+    Attributes:
+        epoch_sizes: packs in each epoch.
+        tasks: every task name of any shard.
+
+    """
+
+    def __init__(self, folder: Path):
+        self._tables = read_shards(folder)
+        self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
+        metadata = [shard_metadata(table) for table in self._tables]
+        self.tasks = sorted({task for entry in metadata for task in entry["tasks"]})
+        self._task_ids = [
+            np.array([self.tasks.index(task) for task in entry["tasks"]], np.int32) for entry in metadata
+        ]
+        sizes: dict[int, int] = {}
+        for table, entry in zip(self._tables, metadata, strict=True):
+            sizes[entry["epoch"]] = sizes.get(entry["epoch"], 0) + table.num_rows
+        self.epoch_sizes = tuple(size for _, size in sorted(sizes.items()))
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, index: int) -> Pack:
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        table, row = self._tables[shard], index - int(self._starts[shard])
+        ids, labels, lengths, tasks = (
+            table.column(name)[row].values.to_numpy()
+            for name in ("input_ids", "labels", "seq_lengths", "tasks")
+        )
+        return Pack(ids, labels, lengths, self._task_ids[shard][tasks])
+
+
+class Batch(NamedTuple):
+    """A micro-batch as one sequence of T tokens in S segments; no padding.
+
+    input_ids, position_ids (restarting in each segment), labels: int64 (T,); cu_seqlens: int32 (S + 1,);
+    tasks: int64 (S,).
+    """
+
+    input_ids: Tensor
+    position_ids: Tensor
+    labels: Tensor
+    cu_seqlens: Tensor
+    tasks: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device; cu_seqlens and tasks too."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+def join(packs: Sequence[Pack]) -> Batch:
+    """Lay packs end to end; none gives the zero-weight pack."""
+    packs = packs or [ZERO_WEIGHT_PACK]
+    lengths = np.concatenate([pack.seq_lengths for pack in packs])
+    ends = np.cumsum(lengths)
+    positions = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+    ids, labels, tasks = (
+        np.concatenate([pack[field] for pack in packs]).astype(np.int64) for field in (0, 1, 3)
+    )
+    return Batch(*map(torch.from_numpy, (ids, positions, labels, np.append(0, ends).astype(np.int32), tasks)))
+
+
+def targets_of_segments(pack: Pack) -> np.ndarray:
+    """Tokens of each segment that are predicted and trained (segments,); nothing predicts a first one."""
+    trained = pack.labels != IGNORE_INDEX
+    starts = np.cumsum(pack.seq_lengths) - pack.seq_lengths
+    return np.add.reduceat(trained, starts, dtype=np.int64) - trained[starts]
+
+
+def count_targets(pack: Pack) -> int:
+    """Tokens of the pack that are predicted and trained."""
+    return int(targets_of_segments(pack).sum())

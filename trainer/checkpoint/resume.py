@@ -1,0 +1,104 @@
+"""Where a run goes on: the newest checkpoint that is sound. Its files are verified by all ranks together."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from hunmin.errors import ArtifactError
+from hunmin.progress import Alive, no_watch, say
+from trainer.checkpoint import checkpoint
+from trainer.checkpoint.checkpoint import Checkpoint, TrainState
+from trainer.engine.long_work import together
+from trainer.engine.ranks import Rank
+
+NONE = -1
+SEEN_WITHIN_S, LOOK_EVERY_S = 90.0, 1.0
+
+
+def resume_point(
+    checkpoints: Path, me: Rank, *, alive: Alive = no_watch
+) -> tuple[Checkpoint | None, TrainState]:
+    """The checkpoint to go on from, and the state that goes on; later ones are removed. Collective.
+
+    Args:
+        checkpoints: their folder, on a file system that every rank sees.
+        me: this rank; the first one chooses and removes.
+        alive: called as files are verified.
+
+    """
+    step = _newest_sound(checkpoints, me, alive)
+    if me.is_first:
+        checkpoint.discard_after(checkpoints, step)
+    if step == NONE:
+        return None, TrainState()
+    found = Checkpoint(checkpoint.folder_of(checkpoints, step))
+    return found, _without_lost_best(checkpoints, found.state, me)
+
+
+def _newest_sound(checkpoints: Path, me: Rank, alive: Alive) -> int:
+    steps = _whole(checkpoints) if me.is_first else iter(())
+    while (step := int(me.gather([next(steps, NONE)])[0, 0])) != NONE:
+        mine = partial(_fault, checkpoint.folder_of(checkpoints, step), (me.index, me.world_size))
+        faults = [fault for fault in me.gather_texts(together(me, mine, alive=alive)) if fault]
+        if not faults:
+            return step
+        if me.is_first:
+            checkpoint.say_passed_over(faults[0])
+    return NONE
+
+
+def _whole(checkpoints: Path) -> Iterator[int]:
+    """The candidates that lack no file; says which it passes over."""
+    for step in checkpoint.candidates(checkpoints):
+        try:
+            Checkpoint(checkpoint.folder_of(checkpoints, step)).check_sizes()
+        except ArtifactError as error:
+            checkpoint.say_passed_over(error)
+        else:
+            yield step
+
+
+def _fault(folder: Path, share: tuple[int, int], alive: Alive) -> str:
+    """What is wrong with a rank's share of a checkpoint's files; nothing: an empty text."""
+    try:
+        _once_seen(folder, alive).verify(share=share, alive=alive)
+    except ArtifactError as error:
+        return str(error)
+    return ""
+
+
+def _once_seen(folder: Path, alive: Alive) -> Checkpoint:
+    """The checkpoint, which the first rank sees as a whole.
+
+    A network file system may show it to other nodes later (nfs(5), acdirmax): what they do not see yet must
+    not be taken for damaged, and removed.
+    """
+    until = time.monotonic() + SEEN_WITHIN_S
+    while True:
+        try:
+            found = Checkpoint(folder)
+            found.check_sizes()
+            return found
+        except ArtifactError:
+            if time.monotonic() > until:
+                raise
+        alive()
+        time.sleep(LOOK_EVERY_S)
+
+
+def _without_lost_best(checkpoints: Path, state: TrainState, me: Rank) -> TrainState:
+    """The state; its best step is forgotten where that checkpoint is gone.
+
+    It went when a later one was better, and that one was not sound. Collective: the first rank looks.
+    """
+    is_gone = state.best_step is not None and not checkpoint.is_complete(checkpoints, state.best_step)
+    if not me.gather([is_gone])[0, 0]:
+        return state
+    if me.is_first:
+        say(
+            f"train: the checkpoint of the best step, {state.best_step}, is gone; the best is chosen anew "
+            f"from step {state.step} on"
+        )
+    return replace(state, best_step=None, best_val_loss=None)

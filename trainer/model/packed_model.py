@@ -1,0 +1,356 @@
+"""The model: where its first weights come from, how it reads a packed sequence."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    LlamaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.initialization import no_init_weights
+
+from hunmin.errors import ConfigError, InputError
+from hunmin.models.config import FromScratchConfig
+from hunmin.models.folder import locate_model
+from hunmin.models.tokenizer import load_tokenizer
+from trainer.batches.sequence_parallel import own_targets
+from trainer.batches.targets import next_token_targets
+from trainer.config import TrainConfig
+from trainer.model import lora
+from trainer.model.attention import implementation
+from trainer.model.head import LossHead
+from trainer.objective.loss import masked_loss
+
+
+class PackedCausalLM(nn.Module):
+    """A causal language model over packed sequences, with the head computed only where a target is.
+
+    Attributes:
+        lm: the model as transformers has it.
+        head: its head with the loss, in chunks.
+        gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
+            hidden state. What a task's share of the gradient is told by.
+
+    """
+
+    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28):
+        super().__init__()
+        self.lm = lm
+        self.head = LossHead(lm, max_bytes=max_logits_bytes)
+        self.gradient_norms_N = torch.empty(0)
+        self._own_head = False
+        self._attention = lm.config._attn_implementation
+        self._shard: tuple[int, int] | None = None
+
+    def share_sequence(self, *, index: int, size: int, attention: str) -> None:
+        """From now on `forward` gets a slice of the tokens (sequence_parallel.shard).
+
+        Args:
+            index, size: of this rank in the group that shares packs.
+            attention: the registered name of an attention that sees all tokens.
+
+        """
+        self._shard = (index, size)
+        self.lm.config._attn_implementation = attention
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Inside, every rank computes all tokens itself."""
+        shard, attention = self._shard, self.lm.config._attn_implementation
+        self._shard = None
+        if shard is not None:
+            self.lm.config._attn_implementation = self._attention
+        try:
+            yield
+        finally:
+            self._shard, self.lm.config._attn_implementation = shard, attention
+
+    def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, labels: Tensor) -> Tensor:
+        """Loss of each trained token of one packed sequence.
+
+        Args:
+            input_ids: int64 (T,), or this rank's slice of them.
+            position_ids: likewise, restarting in each segment.
+            cu_seqlens: int32 (segments + 1,), of the whole pack.
+            labels: int64 (T,), of the whole pack, not shifted.
+
+        Returns:
+            losses_N: fp32 nats, of the targets that these tokens predict. Their sum is the pack's loss, their
+                number its valid tokens.
+
+        """
+        if self._shard is None:
+            positions_N, targets_N = next_token_targets(labels, cu_seqlens)
+        else:
+            index, size = self._shard
+            _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
+        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        if self._own_head:
+            return masked_loss(self.lm(**inputs, logits_to_keep=positions_N).logits[0], targets_N)
+        hidden_ND = self.lm.base_model(**inputs).last_hidden_state[0, positions_N]
+        if hidden_ND.requires_grad:
+            hidden_ND.register_hook(self._keep_norms)
+        return self.head(hidden_ND, targets_N)
+
+    def logits(
+        self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
+    ) -> Tensor:
+        """Logits at some positions of one whole packed sequence: logits_NV in the model's precision."""
+        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        with self._whole():
+            return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
+
+    @torch.no_grad()
+    def check(self, device: torch.device) -> bool:
+        """Hold a packed forward of a few tokens against the model's own, before anything is trained.
+
+        Where our head differs, the model's own is taken, which is not cut into chunks. Collective under
+        ZeRO-3.
+
+        Returns:
+            Whether our head is taken.
+
+        Raises:
+            InputError: the model's attention does not keep segments apart.
+
+        """
+        was_training = self.training
+        self.eval()  # neither dropout nor recomputation
+        length = 4
+        ids = (torch.arange(2 * length, device=device) + 1) % self.lm.config.get_text_config().vocab_size
+        places, bounds = torch.arange(length, device=device), torch.tensor([0, length], device=device).int()
+        second = ids[length:]
+        with self._whole():
+            own_N = masked_loss(self.logits(second, places, bounds, places[:-1]), second[1:])
+            alone_N = self(second, places, bounds, second)
+            packed_N = self(ids, places.repeat(2), torch.cat([bounds, bounds[1:] + length]), ids)
+        self.train(was_training)
+        tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
+        if not torch.allclose(packed_N[length - 1 :], alone_N, rtol=64 * tolerance, atol=64 * tolerance):
+            raise InputError(
+                f"{type(self.lm).__name__}: rows packed together see each other (a row's losses differ by "
+                f"{float((packed_N[length - 1 :] - alone_N).abs().max()):.2g} from those it has alone); its "
+                "attention does not take segment boundaries: take another model"
+            )
+        self._own_head = not torch.allclose(alone_N, own_N, rtol=tolerance, atol=tolerance)
+        return not self._own_head
+
+    def _keep_norms(self, gradient_ND: Tensor) -> None:
+        self.gradient_norms_N = gradient_ND.detach().float().norm(dim=-1)
+
+
+def _inputs(input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> dict[str, Any]:
+    longest = int(cu_seqlens.diff().max())
+    return {
+        "input_ids": input_ids[None],
+        "position_ids": position_ids[None],
+        "attention_mask": None,
+        "use_cache": False,
+        "cu_seq_lens_q": cu_seqlens,
+        "cu_seq_lens_k": cu_seqlens,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }
+
+
+def build(
+    folder: Path, *, device: torch.device, dtype: torch.dtype, config: TrainConfig | None = None
+) -> PackedCausalLM:
+    """The architecture of a transformers folder, weights not initialised: they are read afterwards.
+
+    Args:
+        folder: its config.json is read.
+        device, dtype: of the forward; they choose the attention.
+        config: adapters, recomputation and the room for logits; default: the defaults.
+
+    Raises:
+        InputError: transformers has no causal language model for it.
+        ConfigError: adapters or recomputation do not fit the model.
+
+    """
+    config = config or TrainConfig.model_validate({})
+    described = AutoConfig.from_pretrained(folder)
+    try:
+        with no_init_weights():
+            lm = AutoModelForCausalLM.from_config(
+                described,
+                dtype=dtype,
+                attn_implementation=implementation(device, can_flash=_can_flash(described)),
+            )
+    except ValueError as error:
+        raise InputError(
+            f"{folder}: not a causal language model ({error}); name one in model.path"
+        ) from error
+    lm.tie_weights()
+    if config.lora is not None:
+        lora.adapt(lm, config.lora)
+    if config.activation_checkpointing:
+        if not lm.supports_gradient_checkpointing:
+            raise ConfigError(
+                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; "
+                "set it to false"
+            )
+        # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
+        lm.activation_checkpointing_enable({"use_reentrant": True})
+        lm.enable_input_require_grads()  # a reentrant layer without one gives no gradient at all
+    return PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
+
+
+def _can_flash(config: PreTrainedConfig) -> bool:
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)] if known else None
+    return known and bool(model_class._supports_flash_attn)
+
+
+def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, out: Path) -> None:
+    """Initialise a small Llama at random and save it as a transformers folder, whole or not at all.
+
+    Called in one process: ranks then load it as they load any model.
+
+    Raises:
+        ConfigError: the tokenizer has more tokens than model.from_scratch.vocab_size.
+
+    """
+    tokenizer = load_tokenizer(tokenizer_dir)
+    vocab_size = len(tokenizer)
+    if vocab_size > config.vocab_size:
+        raise ConfigError(
+            f"model.from_scratch.vocab_size is {config.vocab_size}, the tokenizer of the data has "
+            f"{vocab_size} tokens; raise it, or rebuild the data with: hunmin data"
+        )
+    described = scratch_config(config, vocab_size=vocab_size)
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
+        setattr(described, name, token_id(getattr(tokenizer, name)))
+    torch.manual_seed(seed)
+    lm = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    lm.save_pretrained(partial)
+    partial.rename(out)
+
+
+def scratch_config(config: FromScratchConfig, *, vocab_size: int) -> LlamaConfig:
+    """The architecture of a model from scratch."""
+    return LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=config.hidden_size,
+        intermediate_size=config.intermediate_size or 64 * max(1, round(config.hidden_size * 8 / 3 / 64)),
+        num_hidden_layers=config.num_layers,
+        num_attention_heads=config.num_heads,
+        max_position_embeddings=config.max_position_embeddings,
+        tie_word_embeddings=config.tie_embeddings,
+    )
+
+
+def token_id(value: object) -> int | None:
+    """A special token's id, whose declared type is wider than what a causal model has."""
+    assert value is None or isinstance(value, int), f"a token id, not {value!r}"
+    return value
+
+
+def locate_base(path: str) -> Path:
+    """The local folder of `model.path`: a transformers folder, another run's folder, or a hub id.
+
+    Raises:
+        InputError: no such folder or hub model, or no safetensors in it.
+
+    """
+    folder = locate_model(path, base=Path.cwd())
+    if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{folder}: needs config.json and *.safetensors; convert the model once with "
+            "AutoModelForCausalLM.from_pretrained(...).save_pretrained(...)"
+        )
+    return folder
+
+
+def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:
+    """Every id the tokenizer can produce must have an embedding.
+
+    Raises:
+        InputError: the tokenizer is larger than the model.
+
+    """
+    rows = AutoConfig.from_pretrained(folder).get_text_config().vocab_size
+    ids = len(load_tokenizer(tokenizer_dir))
+    if ids > rows:
+        raise InputError(
+            f"{folder}: {rows} embeddings, but the tokenizer of the data has {ids} tokens; "
+            "build the data with this model's own tokenizer (model.path)"
+        )
+
+
+class FolderWeights:
+    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory.
+
+    Attributes:
+        shapes: of every tensor in the safetensors files.
+
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._files = {path.name: safe_open(path, framework="pt") for path in sorted(_weight_files(folder))}
+        self._file_of = {name: file for file, handle in self._files.items() for name in handle.offset_keys()}
+        self.shapes = {
+            name: tuple(self._files[file].get_slice(name).get_shape()) for name, file in self._file_of.items()
+        }
+
+    def check(self, wanted: dict[str, tuple[int, ...]], *, tied: set[str]) -> None:
+        """Every tensor of the model is in the files with its shape, and no other.
+
+        Args:
+            wanted: shapes of the model's parameters.
+            tied: names that may be in the files though the model shares them with another.
+
+        Raises:
+            InputError: lists what is missing, extra or of another shape.
+
+        """
+        missing = sorted(wanted.keys() - self.shapes.keys())
+        extra = sorted(name for name in self.shapes.keys() - wanted.keys() - tied if "inv_freq" not in name)
+        shapes = sorted(
+            name for name in wanted.keys() & self.shapes.keys() if wanted[name] != self.shapes[name]
+        )
+        if missing or extra or shapes:
+            found = [
+                *(f"missing {name}" for name in missing),
+                *(f"unknown {name}" for name in extra),
+                *(f"{name} is {self.shapes[name]}, the config says {wanted[name]}" for name in shapes),
+            ]
+            raise InputError(
+                f"{self._folder}: weights do not fit config.json: {'; '.join(found[:5])}"
+                + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+                + "; take a complete model folder"
+            )
+
+    def read(self, name: str, start: int, stop: int) -> Tensor:
+        """Elements start..stop of the flattened tensor, fp32 (stop - start,)."""
+        if start == stop:  # a small parameter leaves nothing for the last ranks
+            return torch.empty(0)
+        part = self._files[self._file_of[name]].get_slice(name)
+        shape = self.shapes[name]
+        if len(shape) < 2:
+            return part[start:stop].float() if shape else part[...].reshape(1)[start:stop].float()
+        width = int(torch.Size(shape[1:]).numel())
+        first = start // width
+        rows = part[first : -(-stop // width)]
+        return rows.reshape(-1)[start - first * width : stop - first * width].float()
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        return [folder / file for file in set(json.loads(index.read_text())["weight_map"].values())]
+    return [folder / "model.safetensors"]

@@ -1,0 +1,102 @@
+"""What a training would take, from configurations alone: memory, disk, steps, DeepSpeed's settings."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from trainer.batches import dealing
+from trainer.config import TrainConfig
+from trainer.engine.deepspeed_settings import deepspeed_settings
+from trainer.engine.learning_rate import warmup_steps
+from trainer.engine.ranks import dtype_of
+from trainer.plan import memory
+
+FP32 = 4
+SAVED_COPIES = 3  # a checkpoint holds masters and two moments
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes, and numbers of steps; what is None is known when data/ exists.
+
+    Attributes:
+        memory: of one rank, by the names of memory.Memory.
+        checkpoint_bytes: of one; `keep` newest and the best stand at a time.
+        export_bytes: of the model that leaves.
+        deepspeed: what deepspeed.initialize is given.
+
+    """
+
+    num_parameters: int
+    num_trained_parameters: int
+    world_size: int
+    accum_steps: int
+    precision: str
+    num_packs: int | None
+    num_steps: int | None
+    warmup_steps: int | None
+    memory: dict[str, int]
+    checkpoint_bytes: int
+    export_bytes: int
+    deepspeed: dict[str, Any]
+
+
+def plan(
+    train: TrainConfig,
+    model: PreTrainedConfig,
+    *,
+    seq_len: int,
+    world_size: int,
+    device_type: str,
+    epoch_sizes: tuple[int, ...] | None,
+) -> Plan:
+    """Plan a training; nothing is read, loaded or written.
+
+    Args:
+        train: the `train` section.
+        model: the architecture.
+        seq_len: tokens in a pack.
+        world_size: ranks.
+        device_type: cuda or cpu.
+        epoch_sizes: packs in each epoch; None before they are made.
+
+    """
+    accum_steps = dealing.grad_accum_steps(
+        train.global_batch_size, world_size=world_size, micro_batch_size=train.micro_batch_size
+    )
+    num_steps = train.num_steps
+    if num_steps is None and epoch_sizes is not None:
+        num_steps = dealing.steps_per_pass(epoch_sizes, global_batch_size=train.global_batch_size)
+    elements = count(memory.parameter_shapes(model))
+    trained = elements if train.lora is None else count(memory.adapter_shapes(model, train.lora))
+    precision = dtype_of(train.precision, device_type)
+    return Plan(
+        num_parameters=elements,
+        num_trained_parameters=trained,
+        world_size=world_size,
+        accum_steps=accum_steps,
+        precision=str(precision).removeprefix("torch."),
+        num_packs=None if epoch_sizes is None else sum(epoch_sizes),
+        num_steps=num_steps,
+        warmup_steps=None if num_steps is None else warmup_steps(num_steps, train),
+        memory=memory.estimate(
+            model,
+            seq_len=seq_len,
+            micro_batch_size=train.micro_batch_size,
+            world_size=world_size,
+            dtype=precision,
+            train=train,
+        ).as_dict(),
+        checkpoint_bytes=SAVED_COPIES * FP32 * trained,
+        export_bytes=precision.itemsize * elements,
+        deepspeed=deepspeed_settings(
+            train, accum_steps=accum_steps, device_type=device_type, dtype=precision
+        ),
+    )
+
+
+def count(shapes: dict[str, tuple[int, ...]]) -> int:
+    """Elements of all parameters."""
+    return sum(map(math.prod, shapes.values()))

@@ -1,0 +1,208 @@
+"""Ranks as Ray Train workers. The only file of the package with Ray."""
+
+import math
+import shutil
+import tempfile
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.train import RunConfig, ScalingConfig
+from ray.train._internal.base_worker_group import BaseWorkerGroup
+from ray.train.torch import TorchConfig, TorchTrainer
+
+# Private: the hook before the process group, and what Ray says of a worker that it lost. The version is
+# pinned, tests hold them.
+from ray.train.torch.config import _TorchBackend
+from ray.train.v2._internal.exceptions import RayTrainError
+from ray.train.v2.api.exceptions import TrainingFailedError, WorkerGroupError
+
+from hunmin.artifact import Manifest
+from hunmin.errors import EnvironmentFailure, GateError, HunminError, StopRequested
+from hunmin.models.config import ModelConfig
+from hunmin.progress import say
+from trainer.config import TrainConfig
+from trainer.engine.ranks import use_interface_of
+from trainer.health.signals import forward_signals
+from trainer.health.watchdog import hang_report
+from trainer.job import Job, begin, finish
+from trainer.metrics.metrics_log import shown
+
+CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
+LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Socket closed")  # gloo's words
+
+
+def run(
+    *,
+    config: TrainConfig,
+    model: ModelConfig,
+    seed: int,
+    data_dir: Path,
+    out_dir: Path,
+    num_workers: int,
+    gpus_per_worker: int,
+    parents: dict[str, str],
+    config_sha256: str,
+) -> Manifest:
+    """Train on `num_workers` ranks and export. Ray is initialised by the caller.
+
+    Args:
+        config: the `train` section.
+        model: the `model` section.
+        seed: the run's seed.
+        data_dir: a finished data stage.
+        out_dir: the stage's folder; what an interrupted run of the same config left there is continued.
+        num_workers: ranks.
+        gpus_per_worker: 0 or 1.
+        parents: content_sha256 of the stages this one reads.
+        config_sha256: of the content fields this stage depends on.
+
+    Raises:
+        StopRequested: a signal came; the same call continues.
+        GateError: the ranks cannot be placed, or training is refused.
+        EnvironmentFailure: ranks were lost more often than train.max_restarts.
+
+    """
+    start = time.monotonic()
+    job = Job(
+        config=config,
+        model=model,
+        seed=seed,
+        data_dir=data_dir.resolve(),
+        out_dir=out_dir.resolve(),
+        parents=parents,
+        config_sha256=config_sha256,
+    )
+    num_steps = begin(job)
+    with (
+        forward_signals(job.stop_file) as stop_flag,
+        shown(job.metrics_file, num_steps=num_steps),
+        tempfile.TemporaryDirectory(dir=job.out_dir, prefix=".ray-") as storage,
+    ):
+        for restart in count():
+            try:
+                _fit(
+                    job,
+                    storage=storage,
+                    name=f"train-{restart}",
+                    num_workers=num_workers,
+                    gpus=gpus_per_worker,
+                )
+                break
+            except RanksLost as lost:
+                if stop_flag.is_set():
+                    raise StopRequested(f"stopped on request, when {lost}") from lost
+                if restart == config.max_restarts:
+                    raise
+                say(f"train: {lost} (restart {restart + 1} of {config.max_restarts})")
+            except KeyboardInterrupt as error:  # the second Ctrl-C
+                raise StopRequested(
+                    "interrupted; the same command goes on from the last checkpoint"
+                ) from error
+    manifest = finish(job, seconds=time.monotonic() - start)
+    if stop_flag.is_set():  # too late for a step to end early; the stages behind must not start
+        raise StopRequested("stopped on request when training was done; the same command continues")
+    return manifest
+
+
+class RanksLost(EnvironmentFailure):
+    """A rank died or hung. Another start may go on from the last checkpoint."""
+
+
+def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> None:
+    """Run the ranks once, to their end.
+
+    Raises:
+        RanksLost: one died or hung.
+        HunminError: of the first rank that raised one.
+
+    """
+    stacks = job.out_dir / "stacks"
+    shutil.rmtree(stacks, ignore_errors=True)
+    trainer = _Trainer(
+        _rank,
+        train_loop_config={"job": job},
+        torch_config=_TorchConfig(
+            backend="nccl" if gpus else "gloo", timeout_s=int(job.config.collective_timeout_s)
+        ),
+        scaling_config=ScalingConfig(
+            num_workers=num_workers,
+            use_gpu=gpus > 0,
+            resources_per_worker=_resources(num_workers, gpus),
+            placement_strategy="SPREAD",  # over the nodes of a cluster
+        ),
+        run_config=RunConfig(name=name, storage_path=storage),
+    )
+    try:
+        trainer.fit()
+    except TrainingFailedError as error:
+        hang = hang_report(stacks)
+        raise (_cause(error) if hang is None else RanksLost(f"{hang}; {CONTINUES}")) from error
+
+
+class _Trainer(TorchTrainer):
+    """Ray's, without its own answer to SIGINT, which ends the ranks at once: ours saves first."""
+
+    def _register_sigint_handler(self, controller: Any) -> None:
+        pass
+
+
+class _Backend(_TorchBackend):
+    """Ray's, after each rank was told which network interface is its own."""
+
+    def on_start(self, worker_group: BaseWorkerGroup, backend_config: TorchConfig) -> None:
+        worker_group.execute(_use_own_interface)
+        super().on_start(worker_group, backend_config)
+
+
+class _TorchConfig(TorchConfig):
+    @property
+    def backend_cls(self) -> type[_TorchBackend]:
+        return _Backend
+
+
+def _use_own_interface() -> None:
+    use_interface_of(ray.util.get_node_ip_address())
+
+
+def _rank(config: dict[str, Any]) -> None:
+    from trainer.loop import train  # here, so that the driver does not load DeepSpeed
+
+    train(config["job"])
+
+
+def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
+    """A CPU for each rank, or its share where there are fewer.
+
+    Raises:
+        GateError: Ray has not enough GPUs.
+
+    """
+    have = ray.cluster_resources()
+    gpus = num_workers * gpus_per_worker
+    if gpus > have.get("GPU", 0):
+        raise GateError(
+            f"cluster: {num_workers} ranks need {gpus} GPUs, Ray has {have.get('GPU', 0):g}; lower "
+            "cluster.num_workers, or set cluster.gpus_per_worker: 0"
+        )
+    # An equal part of a slot: a rank's share lies on one node, and any other would not always fit.
+    cpus = math.floor(10_000 / max(1, math.ceil(num_workers / have["CPU"]))) / 10_000
+    return {"CPU": cpus, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
+
+
+def _cause(error: TrainingFailedError) -> BaseException:
+    """What went wrong first, with its class: ranks that only lost a neighbour say so in other words."""
+    if not isinstance(error, WorkerGroupError):
+        return error
+    causes = dict(sorted(error.worker_failures.items()))  # by rank: what it raised, or Ray's word for a loss
+    dead = [rank for rank, cause in causes.items() if isinstance(cause, RayTrainError)]
+    for cause in causes.values():
+        if isinstance(cause, HunminError):
+            return cause
+    left = [rank for rank, cause in causes.items() if any(word in str(cause) for word in LOST_PEER)]
+    if dead or left:  # a survivor may tell first; then nobody knows which rank it was
+        who = f"rank {', '.join(map(str, dead))}" if dead else "a rank"
+        return RanksLost(f"{who} died (killed, out of memory, or its node is lost); {CONTINUES}")
+    return next((cause for cause in causes.values() if isinstance(cause, OSError)), error)
