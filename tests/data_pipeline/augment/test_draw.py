@@ -436,7 +436,7 @@ def test_what_is_switched_off_is_no_variant(two_rewordings: None) -> None:
 EVERYTHING = {"role": 0.5, "few_shot": 0.5, "chain_of_thought": True, "task_prefix": True, "rewordings": 0.7}
 _SCRIPT = """
 import json, sys
-sys.path.insert(0, "tests/data_pipeline/variants")
+sys.path.insert(0, "tests/data_pipeline/augment")
 from test_draw import everything_drawn
 print(json.dumps(everything_drawn(), ensure_ascii=False))
 """
