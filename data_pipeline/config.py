@@ -5,7 +5,8 @@ the stage run again (design: artifacts).
 """
 
 import difflib
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -22,18 +23,14 @@ class FilterConfig(Section):
     values: tuple[str, ...] = Field(min_length=1)
 
 
-SourceFormat = Literal[
-    "alpaca",
-    "sharegpt",
-    "vicuna",
-    "messages",
-    "oasst",
-    "prompt_completion",
-    "natural_instructions",
-    "table",
-    "parallel",
-    "gettext",
-]
+# Every module of sources/formats is a format: listed, not imported, for they import this file.
+FORMATS = tuple(
+    sorted(path.stem for path in (Path(__file__).parent / "sources" / "formats").glob("[a-z]*.py"))
+)
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[FORMATS]
 
 
 class SourceConfig(Section):
@@ -46,7 +43,7 @@ class SourceConfig(Section):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
-    format: SourceFormat
+    format: FormatName
     path: str | tuple[str, ...]
     licence: str = "unknown"
     weight: float = Field(1.0, gt=0, description="share in the mix, times its number of rows; see data.mix")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from jinja2 import Environment, TemplateSyntaxError
 
-from data_pipeline.config import DataConfig, SourceConfig
+from data_pipeline.config import DataConfig
 from data_pipeline.sources import describe, expand, read
+from data_pipeline.sources.formats import format_of
 from data_pipeline.tasks.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
 from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
@@ -84,15 +85,8 @@ def check(config: DataConfig, *, base: Path) -> None:
             describe(unit, source)
             if all(Path(path).stat().st_size < PEEK_BYTES for path in unit.paths):
                 next(iter(read(unit, source)), None)  # the first records show whether this is its format
-        if _needs_wordings(source):
+        if format_of(source.format).needs_wordings(source):
             require_bank(tasks, source.task or "", source=source.name)
-
-
-def _needs_wordings(source: SourceConfig) -> bool:
-    """Whether the rows come without an instruction of their own."""
-    if source.format == "table":
-        return "instruction" not in source.columns and source.templates is None
-    return source.format in ("parallel", "gettext")
 
 
 def _check_template(text: str | None) -> None:

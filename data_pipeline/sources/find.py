@@ -9,9 +9,10 @@ from pathlib import Path
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Unit, printable
-from data_pipeline.sources.files.remote import hub_files, url_files
-from data_pipeline.sources.promptsource import chosen, load_templates
+from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.remote import hub_files, url_files
 from data_pipeline.sources.settings import HUB, check_settings, paths_of
+from data_pipeline.sources.values.promptsource import chosen, load_templates
 from hunmin.errors import ConfigError, InputError
 from hunmin.section import resolve_path
 
@@ -34,7 +35,7 @@ def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
 
     """
     check_settings(source, index=index)
-    if source.format == "parallel":
+    if len(format_of(source.format).sides) > 1:
         pairs = _parallel_pairs(source, index=index, base=base)
         folder = _common_folder([_pattern(pair, base) for pair in _two_patterns(source, index=index)[:1]])
         return [_named_unit(source, index, _relative(pair[0], folder), pair) for pair in pairs]

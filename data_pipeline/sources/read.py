@@ -1,13 +1,13 @@
 """One file of a source -> draft rows and rejections in file order. Read this first."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.objects import describe_objects
 from data_pipeline.sources.files.records import (
     Draft,
+    Outcomes,
     Record,
     Reject,
     Unit,
@@ -15,43 +15,8 @@ from data_pipeline.sources.files.records import (
     check_unicode,
     printable,
 )
-from data_pipeline.sources.files.text_files import text_dialect
-from data_pipeline.sources.formats.gettext import catalogue_records, parse_entry
-from data_pipeline.sources.formats.natural_instructions import instance_records, parse_instance
-from data_pipeline.sources.formats.oasst import parse_tree, tree_records
-from data_pipeline.sources.formats.parallel import line_pairs, num_directions, parse_pair
-from data_pipeline.sources.formats.prompt_completion import pair_records, parse_prompt_completion
-from data_pipeline.sources.formats.table import describe_table, table_records
-from data_pipeline.sources.values.conversations import conversation_records, parse_conversation
-from data_pipeline.sources.values.mapping import mapped_object_records, parse_mapped
-from data_pipeline.sources.values.promptsource import chosen, load_templates, parse_templated
-
-Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None where there is none
-
-
-class Format(NamedTuple):
-    """How a format is read: its records in file order, and the outcomes of one record (or Reject)."""
-
-    records: Callable[[Unit, SourceConfig], Iterator[Record]]
-    parse: Callable[[Any, SourceConfig], Outcomes]
-
-
-def _parse_object(value: Any, source: SourceConfig) -> Outcomes:
-    return parse_mapped(as_object(value), source)
-
-
-FORMATS = {
-    "alpaca": Format(mapped_object_records, _parse_object),
-    "sharegpt": Format(conversation_records, parse_conversation),
-    "vicuna": Format(conversation_records, parse_conversation),
-    "messages": Format(conversation_records, parse_conversation),
-    "oasst": Format(tree_records, parse_tree),
-    "prompt_completion": Format(pair_records, parse_prompt_completion),
-    "natural_instructions": Format(instance_records, parse_instance),
-    "table": Format(table_records, _parse_object),
-    "parallel": Format(line_pairs, parse_pair),
-    "gettext": Format(catalogue_records, parse_entry),
-}
+from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.values.promptsource import parse_templated
 
 
 def read(unit: Unit, source: SourceConfig) -> Iterator[dict[str, Any]]:
@@ -65,7 +30,7 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[dict[str, Any]]:
         InputError: the whole file cannot be what the source says it is.
 
     """
-    records = FORMATS[source.format].records(unit, source)
+    records = format_of(source.format).records(unit, source)
     for number, record in enumerate(islice(records, source.max_records)):
         for sub_record, outcome in enumerate(_outcomes(record, unit, source)):
             if isinstance(outcome, Reject):
@@ -82,9 +47,9 @@ def _outcomes(record: Record, unit: Unit, source: SourceConfig) -> Outcomes:
         if unit.templates is not None:
             found = parse_templated(as_object(record.value), source, path=unit.templates)
         else:
-            found = FORMATS[source.format].parse(record.value, source)
+            found = format_of(source.format).parse(record.value, source)
     except Reject as reject:
-        return [reject] * num_directions(source)
+        return [reject] * (2 if source.directions == "both" else 1)  # one for each row it would have given
     return [_writable(one) if isinstance(one, Draft) else one for one in found]
 
 
@@ -117,24 +82,4 @@ def _row(draft: Draft, source: SourceConfig) -> dict[str, Any]:
 
 def describe(unit: Unit, source: SourceConfig) -> list[str]:
     """How the file is written, declared or detected, in words: the same words for files alike."""
-    if source.format == "table":
-        return [*describe_table(unit, source), *_describe_templates(unit, source)]
-    if source.format not in ("parallel", "gettext", "natural_instructions"):
-        return describe_objects(unit, source)
-    words = [word for path in unit.paths for word in text_dialect(path, encoding=source.encoding).words()]
-    return [*dict.fromkeys(words), _SHAPES[source.format]]
-
-
-_SHAPES = {
-    "parallel": "line-parallel",
-    "gettext": "gettext catalogue",
-    "natural_instructions": "JSON object with Instances",
-}
-
-
-def _describe_templates(unit: Unit, source: SourceConfig) -> list[str]:
-    if unit.templates is None:
-        return []
-    templates = load_templates(unit.templates)
-    used = chosen(templates, source, path=unit.templates)
-    return [f"{len(used)} of {len(templates)} templates"]
+    return format_of(source.format).describe(unit, source)

@@ -20,6 +20,7 @@ from pathlib import Path
 from data_pipeline.build.inputs import check, inputs_sha256
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.sources import expand
+from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.settings import HUB_SPLIT
 from hunmin.artifact import write_atomic, write_json
 from hunmin.errors import EnvironmentFailure, InputError
@@ -170,7 +171,7 @@ def _source_items(config: DataConfig, base: Path) -> Iterator[Item]:
 
 
 def _sides(source: SourceConfig) -> tuple[str, ...]:
-    return ("source/", "target/") if source.format == "parallel" else ("",)
+    return tuple(f"{side}/" if side else "" for side in format_of(source.format).sides)
 
 
 def _settings_items(config: DataConfig, base: Path) -> Iterator[Item]:
@@ -197,7 +198,7 @@ def _moved(config: RunConfig, base: Path) -> RunConfig:
     sources = []
     for source in config.data.sources:
         folders = tuple(f"corpus/{source.name}/{side}".rstrip("/") for side in _sides(source))
-        path = folders if source.format == "parallel" else folders[0]
+        path = folders[0] if len(folders) == 1 else folders
         templates = None if source.templates is None else f"templates/{source.name}.yaml"
         # What came from the hub lies here as files, which have no subset or split.
         moved = {"path": path, "templates": templates, "subset": None, "hub_split": HUB_SPLIT}

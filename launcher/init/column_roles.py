@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from data_pipeline.sources.files.records import short
-from data_pipeline.sources.settings import FIELDS
+from data_pipeline.sources.values.mapping import FIELDS
 from hunmin.errors import InputError
 
 MAX_LABELS = 30  # more distinct values are no label set

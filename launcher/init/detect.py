@@ -13,11 +13,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from data_pipeline.config import FORMATS
 from data_pipeline.sources.files.columnar import columnar_kind
 from data_pipeline.sources.files.text_files import lines, text_dialect
 from data_pipeline.sources.formats.gettext import catalogue_records
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
-from data_pipeline.sources.read import FORMATS
 from hunmin.errors import InputError
 from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, unit_of
 from launcher.init.json_files import detect_columnar, detect_json

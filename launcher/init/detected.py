@@ -10,7 +10,7 @@ from typing import Any
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Reject, scalar_text
 from data_pipeline.sources.find import Unit
-from data_pipeline.sources.read import FORMATS
+from data_pipeline.sources.formats import format_of
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
 from launcher.init.column_roles import choose_columns, guess_task
@@ -114,7 +114,7 @@ def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int
         InputError: the file cannot be read to its end.
     """
     counts: Counter[str] = Counter()
-    for record in FORMATS[source.format].records(unit_of(path, source), source):
+    for record in format_of(source.format).records(unit_of(path, source), source):
         if isinstance(record.value, dict):
             with suppress(Reject):
                 counts[scalar_text(record.value.get(column), column).strip()] += 1

@@ -3,6 +3,7 @@
 import datetime
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -61,6 +62,9 @@ class Draft:
         fields = (self.instruction, self.input, self.rationale, self.label, self.value, self.family_key)
         turns = (turn["content"] for turn in self.messages or ())
         return [text for text in (*fields, *self.references, *turns) if text is not None]
+
+
+Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None where there is none
 
 
 def short(value: Any) -> str:

@@ -9,7 +9,8 @@ from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, short
 from data_pipeline.sources.files.text_files import open_text
-from data_pipeline.sources.formats.parallel import Pair, parse_pair
+from data_pipeline.sources.formats import LANGUAGES, SourceFormat, text_in_the_shape
+from data_pipeline.sources.values.pairs import Pair, parse_pair
 from hunmin.errors import InputError
 
 # polib cuts text by str.splitlines, which knows more line ends than a catalogue has: they are put aside as
@@ -75,3 +76,13 @@ def _pairs(entry: polib.POEntry) -> list[Pair]:
         return [(entry.msgid, forms[0])]
     plural = (entry.msgid_plural, forms[-1])
     return [plural] if len(forms) == 1 else [(entry.msgid, forms[0]), plural]
+
+
+FORMAT = SourceFormat(
+    records=catalogue_records,
+    parse=parse_entry,
+    settings=LANGUAGES,
+    describe=text_in_the_shape("gettext catalogue"),
+    needs_wordings=lambda source: True,
+    from_hub=False,
+)

@@ -17,6 +17,7 @@ from data_pipeline.sources.files.records import (
     scalar_text,
     short,
 )
+from data_pipeline.sources.formats import RECORDS, SourceFormat, text_in_the_shape
 from data_pipeline.sources.values.columns import column_text
 from data_pipeline.sources.values.mapping import check_filters, family_key, map_label
 from hunmin.errors import InputError
@@ -81,3 +82,12 @@ def parse_instance(value: Any, source: SourceConfig) -> list[Draft]:
         family_key=family_key(record, source),
     )
     return [draft]
+
+
+FORMAT = SourceFormat(
+    records=instance_records,
+    parse=parse_instance,
+    settings=RECORDS | {"labels"},
+    describe=text_in_the_shape("JSON object with Instances"),
+    from_hub=False,
+)

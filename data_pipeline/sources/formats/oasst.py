@@ -7,6 +7,7 @@ from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, kind_of, short
+from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.conversations import last_pair
 from data_pipeline.sources.values.mapping import check_filters, family_key
 
@@ -106,3 +107,6 @@ def _outcome(path: list[Node], family: str) -> Draft | Reject:
         family_key=family,
         synthetic=any(node.get("synthetic") for node in path if node["role"] == "assistant"),
     )
+
+
+FORMAT = SourceFormat(records=tree_records, parse=parse_tree, settings=RECORDS | {"threads"})

@@ -16,9 +16,10 @@ from data_pipeline.sources.files.records import (
     scalar_text,
     short,
 )
+from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.columns import keys_for, value_at
 from data_pipeline.sources.values.conversations import parse_turns
-from data_pipeline.sources.values.mapping import check_filters, family_key
+from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
 
 PROMPT_KEYS = ("prompt", "question", "query", "input", "instruction")
 COMPLETION_KEYS = ("completion", "response", "answer", "output", "target")
@@ -67,3 +68,11 @@ def _value(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 
 def _as_turns(value: Any, role: str) -> list[Any]:
     return value if isinstance(value, list) else [{"role": role, "content": value}]
+
+
+FORMAT = SourceFormat(
+    records=pair_records,
+    parse=parse_prompt_completion,
+    settings=RECORDS | {"columns"},
+    check=lambda source, where: check_fields(source.columns, where, known=("instruction", "answer")),
+)

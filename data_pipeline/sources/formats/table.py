@@ -1,4 +1,4 @@
-"""CSV and TSV (JSON, Parquet and Arrow tables are read by `mapping`): delimiter, quotes, header."""
+"""CSV and TSV (JSON, Parquet and Arrow tables are mapped as objects): delimiter, quotes, header."""
 
 import csv
 import sys
@@ -11,10 +11,11 @@ from data_pipeline.sources.files.columnar import columnar_kind
 from data_pipeline.sources.files.objects import describe_objects
 from data_pipeline.sources.files.records import Record, Reject, Unit, did_you_mean, short
 from data_pipeline.sources.files.text_files import lines, open_text, suffix_of, text_dialect
-from data_pipeline.sources.settings import columns_of
+from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.columns import columns_in
-from data_pipeline.sources.values.mapping import mapped_object_records
-from hunmin.errors import InputError
+from data_pipeline.sources.values.mapping import check_columns, mapped_records, parse_mapped
+from data_pipeline.sources.values.promptsource import chosen, load_templates
+from hunmin.errors import ConfigError, InputError
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -75,7 +76,7 @@ def table_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
     """
     if is_objects(unit, source):
-        yield from mapped_object_records(unit, source)
+        yield from mapped_records(unit, source, source.columns)
         return
     dialect = table_dialect(unit, source)
     rows = _rows(unit.paths[0], source, dialect)
@@ -147,9 +148,7 @@ def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: Tabl
             raise InputError(f"{path}: the header line cannot be read: {first[1]}")
         header = [name.strip() for name in first[1]]
     used = [
-        (f"columns.{field}", column)
-        for field, spec in columns_of(source).items()
-        for column in columns_in(spec)
+        (f"columns.{field}", column) for field, spec in source.columns.items() for column in columns_in(spec)
     ]
     used += [(f"filters: {rule.column}", rule.column) for rule in source.filters]
     used += [("family", column) for column in columns_in(source.family or "=")]
@@ -179,3 +178,35 @@ def describe_table(unit: Unit, source: SourceConfig) -> list[str]:
     header = _header(unit, source, _rows(unit.paths[0], source, dialect), dialect)
     kind = "header declared" if source.header is not None else "header line"
     return [*words, *dialect.words(), f"{kind}: {', '.join(header)}"]
+
+
+def _describe(unit: Unit, source: SourceConfig) -> list[str]:
+    words = describe_table(unit, source)
+    if unit.templates is None:
+        return words
+    templates = load_templates(unit.templates)
+    used = chosen(templates, source, path=unit.templates)
+    return [*words, f"{len(used)} of {len(templates)} templates"]
+
+
+def _check(source: SourceConfig, where: str) -> None:
+    """Columns that give a row; beside templates, which write the rows, they only rename what is read."""
+    if source.templates is None:
+        if source.template_names:
+            raise ConfigError(f"{where}: template_names chooses among templates; set templates: FILE.yaml")
+        check_columns(source, where, source.columns)
+    elif source.each is not None:
+        raise ConfigError(f"{where}: each and templates exclude each other; templates read whole records")
+    elif source.labels and "label" not in source.columns:
+        raise ConfigError(f"{where}: labels maps the templates' label; add columns: {{label: COLUMN}}")
+
+
+FORMAT = SourceFormat(
+    records=table_records,
+    parse=lambda value, source: parse_mapped(value, source, source.columns),
+    settings=RECORDS
+    | {"columns", "labels", "each", "templates", "template_names", "delimiter", "quoted", "header"},
+    check=_check,
+    describe=_describe,
+    needs_wordings=lambda source: "instruction" not in source.columns and source.templates is None,
+)

@@ -28,26 +28,20 @@ ROLES = {
     "assistant": ("gpt", "assistant", "bot", "chatgpt", "chatbot", "model", "vicuna", "도우미"),
 }
 _ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
-_TURNS = {  # format -> keys that may hold the list of turns
-    "sharegpt": ("conversations", "conversation", "items", "messages"),
-    "vicuna": ("conversations", "conversation", "items", "messages"),
-    "messages": ("messages",),
-}
 
 
-def conversation_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
-    """The records of a file of conversations."""
-    needed = {"the list of turns": _TURNS[source.format]}
-    return object_records(unit, source, needed=needed)
+def conversation_records(unit: Unit, source: SourceConfig, *, keys: tuple[str, ...]) -> Iterator[Record]:
+    """The records of a file of conversations, whose turns stand under one of the keys."""
+    return object_records(unit, source, needed={"the list of turns": keys})
 
 
-def parse_conversation(value: Any, source: SourceConfig) -> list[Draft]:
+def parse_conversation(value: Any, source: SourceConfig, *, keys: tuple[str, ...]) -> list[Draft]:
     """One draft: the whole conversation, with its last question and answer as fields."""
     record = as_object(value)
     check_filters(record, source)
     system = record.get("system")  # some files keep it beside the turns
     beside = [{"role": "system", "content": system}] if isinstance(system, str) else []
-    return [parse_turns(_turn_list(record, source), family_key(record, source), beside=beside)]
+    return [parse_turns(_turn_list(record, keys), family_key(record, source), beside=beside)]
 
 
 def parse_turns(turns: list[Any], family: str | None, *, beside: list[dict[str, str]] | None = None) -> Draft:
@@ -68,8 +62,7 @@ def parse_turns(turns: list[Any], family: str | None, *, beside: list[dict[str, 
     return Draft(answer=answer, references=[answer], instruction=asked, messages=read, family_key=family)
 
 
-def _turn_list(record: Mapping[str, Any], source: SourceConfig) -> list[Any]:
-    keys = _TURNS[source.format]
+def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> list[Any]:
     key = next((key for key in keys if key in record), None)
     if key is None:
         raise Reject(reasons.MISSING_FIELD, f"no key {keys[0]}; the record has {short(list(record))}")

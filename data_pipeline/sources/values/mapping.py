@@ -1,56 +1,106 @@
-"""From named values to drafts: columns, labels, filters, family. Alpaca is one such mapping."""
+"""From named values to drafts: columns, labels, filters, family.
+
+`columns` is everywhere our field -> the file's column or key.
+"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
+from difflib import get_close_matches
 from typing import Any
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
-from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, present, short
-from data_pipeline.sources.settings import columns_of
+from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, present, short
 from data_pipeline.sources.values.columns import columns_in, items_of, keys_for, text_of
+from hunmin.errors import ConfigError
 
 _RANGE = re.compile(r"(-?[0-9]+)-(-?[0-9]+)")
 _INTEGER = re.compile(r"-?[0-9]+")
 
+FIELDS = ("instruction", "input", "answer", "label", "rationale")
+Columns = Mapping[str, str]
+Optional = Set[str]
 
-def mapped_object_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
-    """The records of an Alpaca file, or of a table in JSON, Parquet or Arrow."""
-    return object_records(unit, source, needed=needed_keys(source))
+
+def check_columns(source: SourceConfig, where: str, columns: Columns) -> None:
+    """Refuse a mapping that cannot give a row.
+
+    Raises:
+        ConfigError: with the dotted path of the setting.
+    """
+    check_fields(columns, where, known=FIELDS)
+    if not {"answer", "label"} & columns.keys():
+        raise ConfigError(f"{where}: columns names no answer; add answer: COLUMN, or label: COLUMN")
+    if not {"instruction", "input"} & columns.keys():
+        raise ConfigError(
+            f"{where}: columns names nothing to answer; add input: COLUMN or instruction: COLUMN"
+        )
 
 
-def needed_keys(source: SourceConfig) -> dict[str, tuple[str, ...]]:
+def check_fields(columns: Columns, where: str, *, known: Sequence[str]) -> None:
+    """Refuse a field of ours that there is not.
+
+    Raises:
+        ConfigError: names the field and what it may have been meant to be.
+    """
+    for field in columns:
+        if field not in known:
+            near = get_close_matches(field, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+            raise ConfigError(f"{where}: columns.{field} is unknown; {hint}")
+
+
+def mapped_records(
+    unit: Unit, source: SourceConfig, columns: Columns, *, optional: Optional = frozenset()
+) -> Iterator[Record]:
+    """The records of a file of objects whose values are mapped.
+
+    Args:
+        unit: the file.
+        source: where it comes from.
+        columns: the mapping.
+        optional: fields that a record may lack.
+
+    Raises:
+        InputError: the first records show that this is another kind of file, or it is damaged.
+    """
+    return object_records(unit, source, needed=_needed_keys(source, columns, optional))
+
+
+def _needed_keys(source: SourceConfig, columns: Columns, optional: Optional) -> dict[str, tuple[str, ...]]:
     """What records of a mapped source must hold -> the keys that may hold it."""
     if source.each is not None:  # the items may hold all the rest
         return {"each": keys_for(source.each)}
     needed: dict[str, tuple[str, ...]] = {}
-    for field, spec in columns_of(source).items():
-        for path in [] if _optional(field, source) else columns_in(spec):
+    for field, spec in columns.items():
+        for path in [] if field in optional else columns_in(spec):
             needed[field if path == spec else f"{field}: {path}"] = keys_for(path)
     return needed | {f"filters: {rule.column}": keys_for(rule.column) for rule in source.filters}
 
 
-def parse_mapped(record: Mapping[str, Any], source: SourceConfig) -> list[Draft | Reject]:
-    """The draft of a record by the source's columns; with `each`, one outcome for each item."""
+def parse_mapped(
+    value: Any, source: SourceConfig, columns: Columns, *, optional: Optional = frozenset()
+) -> list[Draft | Reject]:
+    """The draft of a record by its columns; with `each`, one outcome for each item."""
+    record = as_object(value)
     if source.each is None:
-        return [_draft(record, source)]
-    return [_outcome(item, source) for item in items_of(record, source.each)]
+        return [_draft(record, source, columns, optional)]
+    return [_outcome(item, source, columns, optional) for item in items_of(record, source.each)]
 
 
-def _outcome(item: Mapping[str, Any] | Reject, source: SourceConfig) -> Draft | Reject:
+def _outcome(
+    item: Mapping[str, Any] | Reject, source: SourceConfig, columns: Columns, optional: Optional
+) -> Draft | Reject:
     try:
-        return item if isinstance(item, Reject) else _draft(item, source)
+        return item if isinstance(item, Reject) else _draft(item, source, columns, optional)
     except Reject as reject:
         return reject
 
 
-def _draft(record: Mapping[str, Any], source: SourceConfig) -> Draft:
+def _draft(record: Mapping[str, Any], source: SourceConfig, columns: Columns, optional: Optional) -> Draft:
     check_filters(record, source)
-    columns = columns_of(source)
-    texts = {
-        field: text_of(record, spec, optional=_optional(field, source)) for field, spec in columns.items()
-    }
+    texts = {field: text_of(record, spec, optional=field in optional) for field, spec in columns.items()}
     answer, label, value = answer_and_label(texts.get("answer"), texts.get("label"), source)
     instruction, input_text = present(texts.get("instruction")), present(texts.get("input"))
     # An instruction that says the same for every record needs something to say it of.
@@ -68,11 +118,6 @@ def _draft(record: Mapping[str, Any], source: SourceConfig) -> Draft:
         value=value,
         family_key=family_key(record, source),
     )
-
-
-def _optional(field: str, source: SourceConfig) -> bool:
-    """Alpaca files may leave the input away; what the user mapped must be there."""
-    return source.format == "alpaca" and field == "input" and field not in source.columns
 
 
 def answer_and_label(
