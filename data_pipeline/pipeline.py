@@ -15,7 +15,6 @@ workers.
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +49,7 @@ from hunmin.progress import progress, say
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
 from hunmin.section import content_of, resolve_path
 from hunmin.shards import write_shard
+from hunmin.stage import Inputs, open_stage
 
 Item = TypeVar("Item")
 
@@ -61,8 +61,7 @@ def run(
     seed: int,
     base: Path,
     out_dir: Path,
-    parents: dict[str, str],
-    config_sha256: str,
+    inputs: Inputs,
 ) -> artifact.Manifest:
     """Build `data/` in out_dir, or go on building it. Ray is already up.
 
@@ -72,28 +71,27 @@ def run(
         seed: of splits and draws.
         base: the folder that relative paths start from.
         out_dir: the stage's folder.
-        parents: hash of the inputs.
-        config_sha256: of the content fields.
+        inputs: of the stage.
 
     Raises:
         InputError: a source, template or tokenizer is not as the config says.
         GateError: nothing to train on, or held-out rows stand in the train split.
     """
-    start = time.monotonic()
     _quiet_ray()
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
     build = Build(config, tasks, seed, base, out_dir)
     # Whether leaks may pass is asked when all is read, and changes no part: the answer goes on from there.
     of_parts = content_of(config.model_copy(update={"allow_contamination": None}))
-    identity = {
+    half = {
         "version": STAGE_VERSION,
         "config": hashing.sha256_json([of_parts, content_of(model), seed]),
-        "parents": parents,
+        "parents": inputs.parents,
         "part_rows": config.part_rows,
         "code": artifact.code_sha256("hunmin", "data_pipeline"),  # parts of two codes must not be mixed
         "libraries": artifact.versions(),
     }
-    work = Work.open(out_dir, identity)
+    stage = open_stage(out_dir, inputs, half=half)
+    work = Work.open(out_dir)
 
     dialects = _read_sources(build, work)
     accounts = Accounts(work.folder, memory_mb=config.memory_mb)
@@ -140,12 +138,7 @@ def run(
         "shards": shard_sha256,
         "tables": {name: table.sha256 for name, table in written.items()},
     }
-    manifest = artifact.commit(
-        out_dir,
-        stage="data",
-        stage_version=STAGE_VERSION,
-        parents=parents,
-        config_sha256=config_sha256,
+    manifest = stage.commit(
         content_sha256=hashing.sha256_json(content),
         counts={
             "records": sum(source["records"] for source in numbers["sources"].values()),
@@ -155,7 +148,6 @@ def run(
         files=[path for path in artifact.files_below(out_dir) if work.folder not in path.parents],
         rows={name: table.num_rows for name, table in written.items()}
         | {shard.path: shard.num_packs for shard in shards},
-        seconds=time.monotonic() - start,
     )
     work.remove()
     return manifest

@@ -1,10 +1,14 @@
 """The `eval` section of a config."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from hunmin.models.config import ModelConfig
+from hunmin.models.folder import model_sha256
 from hunmin.section import Section, execution
+from hunmin.stage import Inputs
 
 STAGE_VERSION = 3
 REPORT_STAGE_VERSION = 4
@@ -52,3 +56,18 @@ class EvalConfig(Section):
         default=(), description="what the run is to show, checked at its end"
     )
     num_actors: int = execution(2, ge=1)
+
+
+def stage_inputs(
+    config: EvalConfig, *, model: ModelConfig, seed: int, base: Path, data_sha256: str, train_sha256: str
+) -> Inputs:
+    """What `eval/` depends on; the arguments are those of the train stage, and both stages' contents."""
+    parents = {"data": data_sha256, "train": train_sha256}
+    if model.path is not None:
+        parents["model"] = model_sha256(model.path, base=base)
+    return Inputs.of(STAGE_VERSION, parents=parents, seed=seed, eval=config)
+
+
+def report_inputs(*, name: str, seed: int, parents: dict[str, str]) -> Inputs:
+    """What `report/` depends on: the content of every other stage, by name."""
+    return Inputs.of(REPORT_STAGE_VERSION, parents=parents, name=name, seed=seed)

@@ -6,7 +6,6 @@ data/heldout.parquet -> samples -> a pool of actors -> answers -> scores -> eval
 
 import json
 import shutil
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from eval.config import STAGE_VERSION, EvalConfig
+from eval.config import EvalConfig
 from eval.engines.choice import capability, choose, has_vllm, precision, versions
 from eval.engines.engine import Generation, GenerationSettings, context_length
 from eval.engines.models import check_tokenizer, model_refs
@@ -26,12 +25,13 @@ from eval.scores.goals import judge
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer
 from eval.scores.score_table import Scored, metrics_of, score_table, score_task
-from hunmin.artifact import MANIFEST, Manifest, commit, load_manifest, verify, write_json, write_parquet
+from hunmin.artifact import Manifest, load_manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.progress import say
 from hunmin.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
+from hunmin.stage import Inputs, open_stage
 
 __all__ = ["SYSTEMS", "run", "score_table"]
 
@@ -48,8 +48,7 @@ def run(
     out_dir: Path,
     num_cpus: int,
     num_gpus: int,
-    parents: dict[str, str],
-    config_sha256: str,
+    inputs: Inputs,
 ) -> Manifest:
     """Evaluate `train_dir`/export against `base`. Ray must be running; a stopped run is continued.
 
@@ -60,7 +59,7 @@ def run(
         base: hub id or folder of the model that was tuned.
         out_dir: where samples.parquet, scores.json and, until they are written, the parts go.
         num_cpus, num_gpus: what Ray has.
-        parents, config_sha256: for the manifest.
+        inputs: of the stage.
 
     Raises:
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
@@ -68,11 +67,9 @@ def run(
         EnvironmentFailure: the actors kept dying.
 
     """
-    started = time.monotonic()
     _verify(data_dir, ("heldout.parquet", "stats.json", "tokenizer/"), cure="hunmin data CONFIG")
     train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / MANIFEST).unlink(missing_ok=True)
+    stage = open_stage(out_dir, inputs)
 
     engine = choose(config.engine, num_gpus=num_gpus, installed=has_vllm(), lowest=capability())
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
@@ -145,12 +142,7 @@ def run(
     for name, table in tables.items():
         write_parquet(out_dir / name, table)
     write_json(out_dir / "scores.json", scores)
-    manifest = commit(
-        out_dir,
-        stage="eval",
-        stage_version=STAGE_VERSION,
-        parents=parents,
-        config_sha256=config_sha256,
+    manifest = stage.commit(
         content_sha256=content_sha256(tables, scores),
         counts={
             "samples": len(asked.samples),
@@ -161,7 +153,6 @@ def run(
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},
-        seconds=time.monotonic() - started,
         extra={"engine": {**scores["engine"], "versions": versions(engine)}},
     )
     if (out_dir / "parts").exists():

@@ -7,6 +7,7 @@ from hunmin import artifact
 from hunmin.errors import ConfigError, InputError
 from hunmin.models.folder import local_model
 from hunmin.section import resolve_path
+from hunmin.stage import is_ours
 from launcher.config import RunConfig, difference, load, resolved
 
 ORDER = ("data", "train", "eval", "report")
@@ -91,13 +92,7 @@ def _refuse_foreign(run: Run) -> None:
     Raises:
         InputError: names what stands there.
     """
-    made: dict[str, tuple[Path, ...]] = {
-        name: (run.dir / ".stages" / f"{name}.json", run.dir / name / artifact.MANIFEST) for name in ORDER
-    }
-    made["train"] += (run.dir / "train" / "identity.json",)  # started by torchrun
-    foreign = [
-        f"{name}/" for name in ORDER if (run.dir / name).exists() and not any(p.exists() for p in made[name])
-    ]
+    foreign = [f"{name}/" for name in ORDER if (run.dir / name).exists() and not is_ours(run.dir / name)]
     if foreign:
         raise InputError(
             f"{run.dir} holds {', '.join(foreign)} that no run made, and stages empty their folders; "

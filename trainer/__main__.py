@@ -7,7 +7,6 @@ RUN_DIR holds config.yaml (sections model, train, seed are read) and a finished 
 
 import os
 import sys
-import time
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,10 +18,10 @@ from hunmin.artifact import verify
 from hunmin.errors import ConfigError, HunminError, InputError
 from hunmin.lock import run_lock
 from hunmin.models.config import ModelConfig
-from hunmin.models.folder import local_model, model_sha256
+from hunmin.models.folder import local_model
 from hunmin.models.tokenizer import count_differing_ids, load_tokenizer
 from hunmin.progress import say
-from trainer.config import TrainConfig, content_sha256
+from trainer.config import TrainConfig, stage_inputs
 from trainer.job import Job, begin, finish
 from trainer.loop import train
 from trainer.metrics.metrics_log import shown
@@ -48,22 +47,18 @@ def load_job(run_dir: Path) -> Job:
     except (ValidationError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     data = verify(run_dir / "data", cure=f"hunmin data {path}")
-    config_sha256 = content_sha256(config, model=model, seed=seed)
-    parents = {"data": data.content_sha256}
-    if model.path is not None:
-        base = run_dir / sections.get("base", ".")
-        parents["model"] = model_sha256(model.path, base=base)
-        if (local := local_model(model.path, base)) is not None:
-            model = model.model_copy(update={"path": str(local.resolve())})
-            _check_tokenizer(model, local, run_dir / "data")
+    base = run_dir / sections.get("base", ".")
+    inputs = stage_inputs(config, model=model, seed=seed, base=base, data_sha256=data.content_sha256)
+    if model.path is not None and (local := local_model(model.path, base)) is not None:
+        model = model.model_copy(update={"path": str(local.resolve())})
+        _check_tokenizer(model, local, run_dir / "data")
     return Job(
         config=config,
         model=model,
         seed=seed,
         data_dir=run_dir / "data",
         out_dir=run_dir / "train",
-        parents=parents,
-        config_sha256=config_sha256,
+        inputs=inputs,
     )
 
 
@@ -90,16 +85,17 @@ def main(argv: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     is_first = os.environ.get("RANK", "0") == "0"
-    start = time.monotonic()
     try:
         run_dir = Path(argv[0]).resolve()
         job = load_job(run_dir)
         with run_lock(run_dir) if is_first else nullcontext():
-            num_steps = begin(job) if is_first else 0
-            with shown(job.metrics_file, num_steps=num_steps) if is_first else nullcontext():
+            if not is_first:
                 train(job)
-            if is_first:
-                finish(job, seconds=time.monotonic() - start)
+            else:
+                stage, num_steps = begin(job)
+                with shown(job.metrics_file, num_steps=num_steps):
+                    train(job)
+                finish(job, stage)
                 say(f"train: done, {job.out_dir / 'export'}")
     except HunminError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -3,14 +3,16 @@
 import difflib
 import re
 from collections.abc import Collection
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from hunmin.errors import ConfigError
-from hunmin.hashing import sha256_json
 from hunmin.models.config import ModelConfig
-from hunmin.section import Section, content_of, execution
+from hunmin.models.folder import model_sha256
+from hunmin.section import Section, execution
+from hunmin.stage import Inputs
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
@@ -120,7 +122,23 @@ def check_best_by(best_by: str, tasks: Collection[str]) -> None:
     raise ConfigError(f"train.best_by: no source has the task {best_by!r}; {hint}")
 
 
-def content_sha256(train: TrainConfig, *, model: ModelConfig, seed: int) -> str:
-    """What the weights depend on besides the data: the content fields of the sections and the seed."""
-    value: dict[str, Any] = {"train": content_of(train), "model": content_of(model), "seed": seed}
-    return sha256_json(value)
+def stage_inputs(
+    config: TrainConfig, *, model: ModelConfig, seed: int, base: Path, data_sha256: str
+) -> Inputs:
+    """What `train/` depends on, whoever starts the ranks.
+
+    Args:
+        config: the `train` section.
+        model: the `model` section, its path as the config has it.
+        seed: of the run.
+        base: the folder that relative paths start from.
+        data_sha256: content of `data/`.
+
+    Raises:
+        InputError: there is no such model.
+        EnvironmentFailure: the hub cannot be reached.
+    """
+    parents = {"data": data_sha256}
+    if model.path is not None:
+        parents["model"] = model_sha256(model.path, base=base)
+    return Inputs.of(STAGE_VERSION, parents=parents, seed=seed, model=model, train=config)

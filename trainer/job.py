@@ -7,20 +7,20 @@ from typing import Any
 
 import yaml
 
-from hunmin.artifact import Manifest, clear, commit, files_below, write_json
+from hunmin.artifact import Manifest, files_below
 from hunmin.errors import ArtifactError, ConfigError, GateError
 from hunmin.hashing import sha256_bytes
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import LINEAGE
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
-from hunmin.progress import say
 from hunmin.schema import Stats
+from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
-from trainer.config import ALL_TASKS, STAGE_VERSION, TrainConfig
+from trainer.config import ALL_TASKS, TrainConfig
 from trainer.export.card import CardFacts, model_card
 from trainer.export.export import count_parameters, export, weights_sha256
 from trainer.export.lineage import SCHEMA_VERSION as LINEAGE_VERSION
@@ -41,8 +41,7 @@ class Job:
     seed: int
     data_dir: Path
     out_dir: Path
-    parents: dict[str, str]
-    config_sha256: str
+    inputs: Inputs
 
     @property
     def checkpoints(self) -> Path:
@@ -86,12 +85,12 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
     return dealing.steps_per_pass(packs.epoch_sizes, global_batch_size=config.global_batch_size)
 
 
-def begin(job: Job) -> int:
+def begin(job: Job) -> tuple[Stage, int]:
     """Make the stage's folder ready, once, before the ranks start; what another config or other data left
-    in it goes.
+    in it is put aside.
 
     Returns:
-        The steps of the whole run.
+        The stage, and the steps of the whole run.
 
     Raises:
         ConfigError: train.best_by names a task that the validation rows do not have, or a package of
@@ -108,14 +107,8 @@ def begin(job: Job) -> int:
             "model.vocabulary would never be trained; remove train.lora, or those"
         )
     ancestors_of(job.model.path)  # an unreadable lineage would stop the export, after all steps
-    identity = {"config": job.config_sha256, "parents": job.parents, "stage_version": STAGE_VERSION}
-    path = job.out_dir / "identity.json"
-    if not path.exists() or json.loads(path.read_text()) != identity:
-        if path.exists():
-            say(f"train: {job.out_dir} holds checkpoints of another config or other data; starting anew")
-        clear(job.out_dir)
-        write_json(path, identity)
-    return count_steps(PackFolder(job.data_dir / "train"), job.config)
+    num_steps = count_steps(PackFolder(job.data_dir / "train"), job.config)
+    return open_stage(job.out_dir, job.inputs), num_steps
 
 
 def _check_best_by(job: Job) -> None:
@@ -143,7 +136,7 @@ def _export_rule(job: Job, best_step: int | None) -> str:
     return f"lowest validation loss{of_task}"
 
 
-def finish(job: Job, *, seconds: float) -> Manifest:
+def finish(job: Job, stage: Stage) -> Manifest:
     """Export the best checkpoint by validation loss, else the last, and write the manifest. Once."""
     last_step = checkpoint.newest_valid(job.checkpoints)
     assert last_step is not None, "the last step saves"
@@ -192,16 +185,10 @@ def finish(job: Job, *, seconds: float) -> Manifest:
         out=job.out_dir / "export",
     )
     folders = [job.out_dir / name for name in ("export", "base")]
-    return commit(
-        job.out_dir,
-        stage="train",
-        stage_version=STAGE_VERSION,
-        parents=job.parents,
-        config_sha256=job.config_sha256,
+    return stage.commit(
         content_sha256=content_sha256,
         counts=counts,
         files=[job.metrics_file, *(path for folder in folders for path in files_below(folder))],
-        seconds=seconds,
         extra={
             "base": "base" if base_folder(job).parent == job.out_dir else job.model.path,
             "lineage": list(card.ancestors),
@@ -228,9 +215,9 @@ def card_facts(
     run = Ancestor(
         run=_run_name(job),
         train_content_sha256=content_sha256,
-        data_content_sha256=job.parents.get("data"),
+        data_content_sha256=job.inputs.parents.get("data"),
         base=base_name(job.model.path, ancestors),
-        base_sha256=job.parents.get("model"),
+        base_sha256=job.inputs.parents.get("model"),
         steps=counts["steps"],
         export_step=counts["export_step"],
     )

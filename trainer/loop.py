@@ -206,7 +206,7 @@ def open_metrics(job: Job, me: Rank, state: TrainState) -> MetricsLog:
             config.trackers,
             folder=job.out_dir / "trackers",
             run_name=job.out_dir.parent.name,
-            run_id=sha256_json([str(job.out_dir), job.config_sha256])[:12],
+            run_id=sha256_json([str(job.out_dir), job.inputs.config_sha256])[:12],
             config=config.model_dump(mode="json"),
         ),
     )

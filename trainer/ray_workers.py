@@ -3,7 +3,6 @@
 import math
 import shutil
 import tempfile
-import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from hunmin.artifact import Manifest
 from hunmin.errors import EnvironmentFailure, GateError, HunminError, StopRequested
 from hunmin.models.config import ModelConfig
 from hunmin.progress import say
+from hunmin.stage import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.ranks import use_interface_of
 from trainer.health.signals import forward_signals
@@ -43,8 +43,7 @@ def run(
     out_dir: Path,
     num_workers: int,
     gpus_per_worker: int,
-    parents: dict[str, str],
-    config_sha256: str,
+    inputs: Inputs,
 ) -> Manifest:
     """Train on `num_workers` ranks and export. Ray is initialised by the caller.
 
@@ -56,8 +55,7 @@ def run(
         out_dir: the stage's folder; what an interrupted run of the same config left there is continued.
         num_workers: ranks.
         gpus_per_worker: 0 or 1.
-        parents: content_sha256 of the stages this one reads.
-        config_sha256: of the content fields this stage depends on.
+        inputs: of the stage.
 
     Raises:
         StopRequested: a signal came; the same call continues.
@@ -65,17 +63,15 @@ def run(
         EnvironmentFailure: ranks were lost more often than train.max_restarts.
 
     """
-    start = time.monotonic()
     job = Job(
         config=config,
         model=model,
         seed=seed,
         data_dir=data_dir.resolve(),
         out_dir=out_dir.resolve(),
-        parents=parents,
-        config_sha256=config_sha256,
+        inputs=inputs,
     )
-    num_steps = begin(job)
+    stage, num_steps = begin(job)
     with (
         forward_signals(job.stop_file) as stop_flag,
         shown(job.metrics_file, num_steps=num_steps),
@@ -101,7 +97,7 @@ def run(
                 raise StopRequested(
                     "interrupted; the same command goes on from the last checkpoint"
                 ) from error
-    manifest = finish(job, seconds=time.monotonic() - start)
+    manifest = finish(job, stage)
     if stop_flag.is_set():  # too late for a step to end early; the stages behind must not start
         raise StopRequested("stopped on request when training was done; the same command continues")
     return manifest

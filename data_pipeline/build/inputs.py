@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, TemplateSyntaxError
 
-from data_pipeline.config import DataConfig
+from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.sources.formats import format_of
 from data_pipeline.tasks.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
@@ -14,6 +14,7 @@ from hunmin.models.config import ModelConfig
 from hunmin.models.folder import LINEAGE, TOKENIZER_FILES, hub_identity, local_model
 from hunmin.safety.judge import load_detector
 from hunmin.section import resolve_path
+from hunmin.stage import Inputs
 
 PEEK_BYTES = 64 << 20  # larger files may take long: natural_instructions and gettext are read whole
 
@@ -50,6 +51,16 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
         elif model_path is not None:
             files[name] = hub_identity(model_path, base=base)
     return sha256_json(files)
+
+
+def stage_inputs(config: DataConfig, model: ModelConfig, *, seed: int, base: Path) -> Inputs:
+    """What `data/` depends on.
+
+    Raises:
+        InputError, EnvironmentFailure: see `inputs_sha256`.
+    """
+    parents = {"sources": inputs_sha256(config, model, base=base)}
+    return Inputs.of(STAGE_VERSION, parents=parents, seed=seed, model=model, data=config)
 
 
 def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[Path]:

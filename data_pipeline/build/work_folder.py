@@ -5,15 +5,12 @@ names them, then along the file. Everything that is made of a part lies in a fil
 written under another name and renamed when it is whole; what is there is not made again.
 """
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hunmin import artifact
+from hunmin.stage import WORK
 
-FOLDER = ".work"
 # ord, the canonical place of a record as one number: unit, part of the unit, row of the part.
 _PART_BITS, ROW_BITS = 20, 20
 MAX_PART_ROWS = 1 << ROW_BITS
@@ -42,22 +39,16 @@ class Work:
     folder: Path
 
     @classmethod
-    def open(cls, out_dir: Path, identity: dict[str, Any]) -> "Work":
-        """Go on with the work of an earlier start, if it was made from the same inputs; else start anew.
+    def open(cls, out_dir: Path) -> "Work":
+        """The work in progress of a stage that was opened; what a killed writer left of a file goes.
 
         Args:
-            out_dir: the stage's folder; emptied where there is nothing to go on with.
-            identity: what the work depends on.
+            out_dir: the stage's folder.
         """
-        work = cls(out_dir / FOLDER)
-        mark = work.folder / "identity.json"
-        text = json.dumps(identity, sort_keys=True)
-        if not mark.exists() or mark.read_text() != text:
-            artifact.clear(out_dir)
-            work.folder.mkdir()
-            artifact.write_atomic(mark, text.encode())
+        work = cls(out_dir / WORK)
+        work.folder.mkdir(exist_ok=True)
         for leftover in [*out_dir.rglob("*.partial")]:
-            leftover.unlink()  # of a writer that was killed: nobody else writes here (lock)
+            leftover.unlink()  # nobody else writes here (lock)
         return work
 
     @property

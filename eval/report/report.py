@@ -8,7 +8,6 @@ alone: equal inputs give equal bytes. Read `run` first; what the page says is in
 import base64
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from eval.config import REPORT_STAGE_VERSION
 from eval.report.drawing import pictures, style
 from eval.report.drawing.svg import Figure
 from eval.report.sections import answers, corpus, formatting, results, training
@@ -29,6 +27,7 @@ from hunmin.artifact import Manifest
 from hunmin.errors import ArtifactError
 from hunmin.progress import say
 from hunmin.schema import SampleMetrics, Scores, Stats, TrainMetrics, ValMetrics
+from hunmin.stage import Inputs, open_stage
 
 PAGE = "index.html"
 FIGURES = "figures"  # the folder of their PNG files
@@ -44,7 +43,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Inputs:
+class RunContents:
     """Everything the page is made from."""
 
     config: dict[str, Any]
@@ -61,24 +60,23 @@ class Inputs:
     samples: pa.Table  # those
 
 
-def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str) -> Manifest:
+def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
     """Read the finished stages of a run and write `RUN/report/index.html`, manifest last.
 
     Args:
         run_dir: the run folder, with config.yaml and finished stages data, train, eval.
         name: the run's name, the page's heading.
-        parents: stage -> content_sha256 of what this report is made from.
-        config_sha256: hash of the config fields that the report depends on.
+        inputs: of the stage; its parents are the stages that the report is made from.
 
     Raises:
         ArtifactError: a stage is not finished, a file differs from its manifest, or a stage is not the
-            one that `parents` names.
+            one that `inputs` names.
 
     """
-    started = time.monotonic()
-    inputs = read_inputs(run_dir, parents)
-    page, figures = render(inputs, name)
+    contents = read_contents(run_dir, inputs.parents)
+    page, figures = render(contents, name)
     out_dir = run_dir / "report"
+    stage = open_stage(out_dir, inputs)
     artifact.clear(out_dir)
     artifact.write_atomic(out_dir / PAGE, page.encode())
     drawn = [out_dir / FIGURES / pictures.file_name(figure) for figure in figures]
@@ -86,28 +84,27 @@ def run(*, run_dir: Path, name: str, parents: dict[str, str], config_sha256: str
     for path, figure in zip(drawn, figures, strict=True):
         artifact.write_atomic(path, pictures.png(figure))
     say(f"report: {out_dir / PAGE}")
-    return artifact.commit(
-        out_dir,
-        stage="report",
-        stage_version=REPORT_STAGE_VERSION,
-        parents=parents,
-        config_sha256=config_sha256,
+    return stage.commit(
         # Not of the page's bytes, which hold times: the page follows from these.
         content_sha256=hashing.sha256_json(
-            {"stage_version": REPORT_STAGE_VERSION, "name": name, "parents": parents, "config": config_sha256}
+            {
+                "stage_version": inputs.stage_version,
+                "name": name,
+                "parents": inputs.parents,
+                "config": inputs.config_sha256,
+            }
         ),
         counts={
-            "tasks": len(inputs.scores["tasks"]),
+            "tasks": len(contents.scores["tasks"]),
             "figures": len(figures),
-            "samples": len(inputs.choice.reasons),
+            "samples": len(contents.choice.reasons),
             "page_bytes": len(page.encode()),
         },
         files=[out_dir / PAGE, *drawn],
-        seconds=time.monotonic() - started,
     )
 
 
-def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
+def read_contents(run_dir: Path, parents: dict[str, str]) -> RunContents:
     """Everything the page needs, verified against the stages' manifests."""
     manifests = {stage: _verified(run_dir, stage, parents) for stage in STAGES}
     config_text = _read(run_dir / "config.yaml", Path.read_text)
@@ -116,7 +113,7 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
     scores: Scores = _read(run_dir / "eval" / "scores.json", _load_json)
     samples = run_dir / "eval" / "samples.parquet"
     choice = _read(samples, lambda path: choose_samples(path, scores))
-    return Inputs(
+    return RunContents(
         config=yaml.safe_load(config_text),
         config_text=config_text,
         manifests=manifests,
@@ -132,28 +129,28 @@ def read_inputs(run_dir: Path, parents: dict[str, str]) -> Inputs:
     )
 
 
-def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
+def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
     """The page and the figures on it. What comes from data or config is escaped by the template engine."""
     sections: dict[str, Any] = {
-        "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
-        "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
+        "summary": results.summary(contents.config, contents.manifests, contents.stats, contents.scores),
+        "corpus": corpus.section(contents.stats, ledger=contents.ledger, heldout=contents.heldout),
         "training": training.section(
-            inputs.train_metrics,
-            inputs.val_metrics,
-            inputs.sample_metrics,
-            inputs.stats,
-            export_step=inputs.manifests["train"].counts["export_step"],
+            contents.train_metrics,
+            contents.val_metrics,
+            contents.sample_metrics,
+            contents.stats,
+            export_step=contents.manifests["train"].counts["export_step"],
         ),
-        "overview": results.overview(inputs.scores),
-        "scores": results.scores(inputs.scores),
+        "overview": results.overview(contents.scores),
+        "scores": results.scores(contents.scores),
         "answers": answers.section(
-            inputs.samples.to_pylist(),
-            inputs.choice,
-            inputs.scores,
-            skipped=inputs.manifests["eval"].counts.get("skipped", {}),
-            max_asked=(inputs.config.get("eval") or {}).get("max_samples_per_task"),
+            contents.samples.to_pylist(),
+            contents.choice,
+            contents.scores,
+            skipped=contents.manifests["eval"].counts.get("skipped", {}),
+            max_asked=(contents.config.get("eval") or {}).get("max_samples_per_task"),
         ),
-        "provenance": results.provenance(inputs.manifests, inputs.scores),
+        "provenance": results.provenance(contents.manifests, contents.scores),
     }
     figures = list(figures_of(sections))
     page = (
@@ -161,7 +158,7 @@ def render(inputs: Inputs, name: str) -> tuple[str, list[Figure]]:
         .get_template("page.html.j2")
         .render(
             name=name,
-            config_text=inputs.config_text,
+            config_text=contents.config_text,
             num_figures=len(figures),
             # Ours, and the only texts besides figures that are not escaped.
             style=Markup(style.page_css()),

@@ -9,11 +9,12 @@ import pytest
 from eval_stages import TASKS, Stages, default_rows, heldout_row, make_stages, user
 from transformers import PreTrainedTokenizerFast
 
-from eval.config import EvalConfig
+from eval.config import STAGE_VERSION, EvalConfig
 from eval.evaluate import SYSTEMS, run, score_table
 from hunmin.artifact import Manifest, commit, files_below, load_manifest, verify
 from hunmin.errors import ArtifactError, InputError
 from hunmin.schema import SAMPLES
+from hunmin.stage import Inputs
 
 CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50)
 
@@ -28,8 +29,7 @@ def evaluate(stages: Stages, out_dir: Path, config: EvalConfig = CONFIG) -> Mani
         out_dir=out_dir,
         num_cpus=2,
         num_gpus=0,
-        parents={"data": "d", "train": "t"},
-        config_sha256="c",
+        inputs=Inputs(STAGE_VERSION, {"data": "d", "train": "t"}, "c"),
     )
 
 

@@ -9,10 +9,11 @@ import torch
 from ray.exceptions import WorkerCrashedError
 
 from hunmin.errors import EnvironmentFailure, GateError, one_line
+from hunmin.stage import Inputs
 from launcher.config import load
 from launcher.failures import known_error
 from launcher.run import Run
-from launcher.stages import _inputs
+from launcher.stages import STAGES
 
 
 @pytest.mark.parametrize(
@@ -49,9 +50,9 @@ def test_train_and_eval_depend_on_the_base_models_weights_and_data_does_not(tmp_
     path.write_text(f"name: t\nmodel: {{path: model}}\ndata: {{sources: [{source}]}}\n")
     run = Run(*load(path, []), tmp_path / "run")
 
-    def inputs(value: float) -> dict[str, dict]:
+    def inputs(value: float) -> dict[str, Inputs]:
         safetensors.torch.save_file({"w": torch.full((2,), value)}, model / "model.safetensors")
-        return {name: _inputs(run, name) for name in ("data", "train", "eval")}
+        return {name: STAGES[name].inputs(run) for name in ("data", "train", "eval")}
 
     before, after = inputs(1.0), inputs(2.0)
     assert before["data"] == after["data"]

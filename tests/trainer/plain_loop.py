@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from hunmin.models.config import ModelConfig
 from hunmin.schema import IGNORE_INDEX
+from hunmin.stage import Inputs
 from trainer.batches import dealing
 from trainer.batches.packs import Pack, PackFolder
 from trainer.config import TrainConfig
@@ -39,8 +40,7 @@ def job_in(root: Path, *, model: ModelConfig, **settings: Any) -> Job:
         seed=SEED,
         data_dir=root / "data",
         out_dir=root / "train",
-        parents={},
-        config_sha256="",
+        inputs=Inputs(1, {}, ""),
     )
 
 

@@ -145,7 +145,7 @@ def plain_adapters(root: Path) -> tuple[list[float], Gradients]:
 
 def test_adapters_train_as_peft_does_and_leave_merged(root: Path) -> None:
     job = job_with_adapters(root)
-    begin(job)
+    stage, _ = begin(job)
     run_ranks(train_with_adapters, 2, root)
 
     wanted_losses, wanted = plain_adapters(root)
@@ -156,7 +156,7 @@ def test_adapters_train_as_peft_does_and_leave_merged(root: Path) -> None:
     for name, values in wanted.items():
         assert float((saved.full(name) - values).norm() / values.norm().clamp(min=1e-6)) < 2e-3, name
 
-    manifest = finish(job, seconds=1.0)
+    manifest = finish(job, stage)
     exported = AutoModelForCausalLM.from_pretrained(job.out_dir / "export")
     stock = dict(plain_model(root / "model", torch.float32, attention="eager").named_parameters())
     moved = 0

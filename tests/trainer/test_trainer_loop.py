@@ -7,6 +7,7 @@ import pytest
 from hunmin.errors import ConfigError
 from hunmin.models.config import FromScratchConfig, ModelConfig
 from hunmin.schema import ValMetrics
+from hunmin.stage import Inputs
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.config import TrainConfig, check_best_by
 from trainer.job import Job, begin
@@ -51,8 +52,7 @@ def test_a_task_without_validation_rows_cannot_pick_the_export(tmp_path: Path) -
         seed=0,
         data_dir=tmp_path,
         out_dir=tmp_path / "train",
-        parents={},
-        config_sha256="c",
+        inputs=Inputs(1, {}, "c"),
     )
     with pytest.raises(ConfigError, match="no validation rows; tasks that have some: sentiment"):
         begin(job)

@@ -25,7 +25,7 @@ from hunmin.errors import EnvironmentFailure, InputError, StopRequested
 from hunmin.models.config import ModelConfig
 from hunmin.models.tokenizer import load_tokenizer
 from trainer.__main__ import load_job
-from trainer.config import TrainConfig, content_sha256
+from trainer.config import TrainConfig, stage_inputs
 from trainer.metrics import metrics_log
 
 NUM_STEPS = 40
@@ -104,8 +104,7 @@ def as_ray(run_dir: Path, **changes: Any):
         out_dir=run_dir / "train",
         num_workers=2,
         gpus_per_worker=0,
-        parents={"data": data.content_sha256},
-        config_sha256=content_sha256(config, model=model, seed=5),
+        inputs=stage_inputs(config, model=model, seed=5, base=run_dir, data_sha256=data.content_sha256),
     )
 
 

@@ -10,7 +10,8 @@ from data_pipeline.packing.tokenizer_training import train_tokenizer
 from hunmin.models.config import ModelConfig
 from hunmin.schema import IGNORE_INDEX, PACKS
 from hunmin.shards import shard_name, write_shard
-from trainer.config import TrainConfig
+from hunmin.stage import Inputs
+from trainer.config import STAGE_VERSION, TrainConfig
 from trainer.job import Job
 
 NUM_STEPS = 8
@@ -40,8 +41,7 @@ def make_job(folder: Path, *, sizes: dict[str, Any], seq_len: int, global_batch_
         seed=0,
         data_dir=data,
         out_dir=folder / "train",
-        parents={},
-        config_sha256="check",
+        inputs=Inputs(STAGE_VERSION, {}, "check"),
     )
 
 

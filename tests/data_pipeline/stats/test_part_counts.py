@@ -63,7 +63,7 @@ def test_texts_are_those_of_train_rows_once() -> None:
 
 
 def test_parts_are_merged_from_their_files(tmp_path: Path) -> None:
-    work = Work.open(tmp_path, {})
+    work = Work.open(tmp_path)
     parts = [[line([0, 2])], [line([3], task="u"), line([5], language="und")], []]
     for number, lines in enumerate(parts):
         tally_of(*lines).write(work.path(KIND, number, "json"))

@@ -128,7 +128,7 @@ def report_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_report(folder: Path, *, per_task: int) -> Path:
     parents = write_run(folder, dirty_run(per_task=per_task))
-    page, _ = report.render(report.read_inputs(folder, parents), "감성과 번역")
+    page, _ = report.render(report.read_contents(folder, parents), "감성과 번역")
     (folder / "index.html").write_text(page, encoding="utf-8")
     return folder / "index.html"
 

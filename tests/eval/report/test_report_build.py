@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 from report_run import HOSTILE, LONG_ANSWER, RunSpec, family, sample, small_run, write_run
 
+from eval.config import REPORT_STAGE_VERSION
 from eval.report import report
 from eval.report.sections import answers, corpus, results, training
 from eval.report.sections import formatting as text_module
 from hunmin import artifact
 from hunmin.errors import ArtifactError
+from hunmin.stage import Inputs
 
 GOLDEN = Path(__file__).parent / "golden" / "index.html"
 ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/eval/report"
@@ -64,6 +66,10 @@ class Outline(HTMLParser):
             self.figure_titles.append(data)
 
 
+def inputs_of(parents: dict[str, str]) -> Inputs:
+    return Inputs(REPORT_STAGE_VERSION, parents, "f" * 64)
+
+
 def outline(page: str) -> Outline:
     parser = Outline()
     parser.feed(page)
@@ -82,7 +88,7 @@ def build_page(tmp_path: Path) -> Callable[..., str]:
             change(spec)
         run_dir = tmp_path / folder
         parents = write_run(run_dir, spec)
-        page, _ = report.render(report.read_inputs(run_dir, parents), "감성과 번역")
+        page, _ = report.render(report.read_contents(run_dir, parents), "감성과 번역")
         return page
 
     return built
@@ -128,9 +134,7 @@ def test_only_our_script_and_style_may_run(build_page: Callable[..., str]) -> No
 
 
 def test_figures_lie_beside_the_page_as_png(tmp_path: Path) -> None:
-    manifest = report.run(
-        run_dir=tmp_path, name="a", parents=write_run(tmp_path, small_run()), config_sha256="f" * 64
-    )
+    manifest = report.run(run_dir=tmp_path, name="a", inputs=inputs_of(write_run(tmp_path, small_run())))
     listed = [entry.path for entry in manifest.files]
     page = (tmp_path / "report" / "index.html").read_text()
     drawn = re.findall(r'<title id="fig-(.*?)-title">', page)
@@ -367,7 +371,7 @@ def test_a_control_character_in_a_task_name_is_drawn(tmp_path: Path) -> None:
     spec = small_run()
     spec.scores["tasks"]["감\x0b성"] = spec.scores["tasks"].pop("감성")
     parents = write_run(tmp_path, spec)
-    report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
     assert (tmp_path / "report" / "figures" / "scores.png").exists()
 
 
@@ -394,7 +398,7 @@ def test_renderings_left_out_are_told(build_page: Callable[..., str]) -> None:
 
 def test_every_value_of_a_section_is_on_the_page(tmp_path: Path) -> None:
     spec = small_run()
-    inputs = report.read_inputs(tmp_path, write_run(tmp_path, spec))
+    inputs = report.read_contents(tmp_path, write_run(tmp_path, spec))
     sections = {
         "summary": results.summary(inputs.config, inputs.manifests, inputs.stats, inputs.scores),
         "corpus": corpus.section(inputs.stats, ledger=inputs.ledger, heldout=inputs.heldout),
@@ -435,9 +439,9 @@ def test_versions_that_differ_are_shown_by_stage(build_page: Callable[..., str])
 
 def test_manifest_is_last_and_verifies(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run())
-    first = report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    first = report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
     assert artifact.verify(tmp_path / "report", cure="") == first
-    again = report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    again = report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
     assert again.content_sha256 == first.content_sha256
     assert first.parents == parents
 
@@ -446,7 +450,7 @@ def test_refuses_an_unfinished_stage(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run())
     (tmp_path / "eval" / "manifest.json").unlink()
     with pytest.raises(ArtifactError, match=r"eval: no manifest\.json.*hunmin eval"):
-        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
     assert not (tmp_path / "report").exists()
 
 
@@ -455,13 +459,13 @@ def test_refuses_a_changed_file(tmp_path: Path) -> None:
     path = tmp_path / "eval" / "scores.json"
     path.write_bytes(path.read_bytes().replace(b"85.0", b"95.0"))
     with pytest.raises(ArtifactError, match=r"scores\.json: sha256 .* differs"):
-        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
 
 
 def test_refuses_another_stage_than_its_parents_name(tmp_path: Path) -> None:
     parents = write_run(tmp_path, small_run()) | {"train": "0" * 64}
     with pytest.raises(ArtifactError, match=r"train: content .* is not the 000000000000"):
-        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
 
 
 def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
@@ -469,7 +473,7 @@ def test_a_broken_metrics_line_is_named(tmp_path: Path) -> None:
     with (tmp_path / "train" / "metrics.jsonl").open("a") as handle:
         handle.write('{"kind": "train", "st')
     with pytest.raises(ArtifactError, match=r"metrics\.jsonl, line 47: not JSON") as caught:
-        report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+        report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
     config = tmp_path / "config.yaml"
     assert str(caught.value).endswith(
         f"delete {tmp_path / 'train'} and run: hunmin train {config} --run {tmp_path}"
@@ -493,6 +497,6 @@ def test_files_it_does_not_read_are_not_hashed(tmp_path: Path) -> None:
         {"path": "export/model.safetensors", "bytes": 1, "rows": None, "sha256": "0" * 64}
     )
     artifact.write_json(path, manifest)
-    report.run(run_dir=tmp_path, name="a", parents=parents, config_sha256="f" * 64)
+    report.run(run_dir=tmp_path, name="a", inputs=inputs_of(parents))
     with pytest.raises(ArtifactError, match=r"model\.safetensors: missing"):
         artifact.verify(tmp_path / "train", cure="")

@@ -23,7 +23,7 @@ def words(tmp_path: Path) -> Words:
         if change is not None:
             change(spec)
         parents = write_run(tmp_path / folder, spec)
-        page, _ = report.render(report.read_inputs(tmp_path / folder, parents), "a")
+        page, _ = report.render(report.read_contents(tmp_path / folder, parents), "a")
         text = re.sub(r"<(style|script)>.*?</\1>", " ", page, flags=re.DOTALL)
         text = html.unescape(re.sub(r"<[^>]*>", " ", text)).replace(NBSP, " ")
         return re.sub(r"\s+", " ", text)

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hunmin.artifact import verify
 from hunmin.models.config import ModelConfig
+from hunmin.stage import Inputs, Stage
 from trainer.batches.packs import PackFolder, join
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
@@ -42,8 +43,7 @@ def job_in(root: Path, **changes: Any) -> Job:
         seed=3,
         data_dir=root / "data",
         out_dir=root / "train",
-        parents={"data": "d"},
-        config_sha256="c",
+        inputs=Inputs(1, {"data": "d"}, "c"),
     )
 
 
@@ -57,7 +57,7 @@ def train_two_ranks(root: Path) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("zero3")
     make_data(root / "data")
-    assert begin(job_in(root)) == 6
+    assert begin(job_in(root))[1] == 6
     run_ranks(train_two_ranks, 2, root)
     return root
 
@@ -162,7 +162,8 @@ def engine_losses(root: Path, step: int) -> list[float]:
 
 
 def test_export_loads_with_two_lines_and_is_the_trained_model(trained: Path, tmp_path: Path) -> None:
-    manifest = finish(job_in(trained), seconds=1.0)
+    job = job_in(trained)
+    manifest = finish(job, Stage(job.out_dir, job.inputs))
     verify(trained / "train", cure="hunmin train")
 
     tokenizer = AutoTokenizer.from_pretrained(trained / "train/export")

@@ -1,6 +1,5 @@
 """Where first weights come from: made once, checked tensor by tensor, read slice by slice."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from hunmin.errors import ConfigError, GateError, InputError
 from hunmin.models.config import FromScratchConfig, ModelConfig
-from trainer.config import TrainConfig
+from hunmin.stage import Inputs
+from trainer.config import STAGE_VERSION, TrainConfig
 from trainer.job import Job, begin
 from trainer.model.attention import implementation
 from trainer.model.packed_model import FolderWeights, PackedCausalLM, check_vocab, create_base, locate_base
@@ -121,32 +121,31 @@ def test_locate(folder: Path, tmp_path: Path) -> None:
         locate_base("no/such/folder/anywhere")  # not a hub id either: two slashes too many
 
 
-def job(root: Path, **changes) -> Job:
-    values = {"parents": {"data": "d"}, "config_sha256": "c"} | changes
+def job(root: Path, *, data: str = "d") -> Job:
     return Job(
         config=TrainConfig.model_validate({}),
         model=ModelConfig(from_scratch=SMALL),
         seed=0,
         data_dir=root / "data",
         out_dir=root / "train",
-        **values,
+        inputs=Inputs(STAGE_VERSION, {"data": data}, "c"),
     )
 
 
-def test_begin_keeps_what_is_its_own_and_clears_what_is_not(
+def test_begin_keeps_what_is_its_own_and_puts_aside_what_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_data(tmp_path / "data")
-    assert begin(job(tmp_path)) == 2  # 24 packs in steps of 16
+    assert begin(job(tmp_path))[1] == 2  # 24 packs in steps of 16
     mark = tmp_path / "train/checkpoints"
     mark.mkdir()
     begin(job(tmp_path))
     assert mark.exists()
     assert capsys.readouterr().out == ""
-    begin(job(tmp_path, parents={"data": "other"}))
+    begin(job(tmp_path, data="other"))
     assert not mark.exists()
-    assert "starting anew" in capsys.readouterr().out
-    assert json.loads((tmp_path / "train/identity.json").read_text())["parents"] == {"data": "other"}
+    assert len([*tmp_path.glob("old/train-*/checkpoints")]) == 1
+    assert "what was made from other inputs is kept in" in capsys.readouterr().out
 
 
 def test_no_packs_is_a_gate(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def one_step(root: Path) -> None:
 
 def test_training_on_grown_embeddings_is_plain_training(root: Path) -> None:
     job = job_in(root, model=model_of(root), global_batch_size=4, num_steps=1, learning_rate=1e-2)
-    begin(job)
+    stage, _ = begin(job)
     ours = run_ranks(step_and_gradients, 2, root)[0]
     rows = rows_of(packs_of(root, 0, global_batch_size=4))
     assert any(int(row.ids.max()) >= VOCAB_SIZE for row in rows), "new tokens are in the rows"
@@ -125,7 +125,7 @@ def test_training_on_grown_embeddings_is_plain_training(root: Path) -> None:
     assert relative_error(ours, gradients_of(exact)) <= 2 * own_error
 
     run_ranks(one_step, 2, root)
-    finish(job, seconds=1.0)
+    finish(job, stage)
     exported: Any = AutoModelForCausalLM.from_pretrained(root / "train/export")
     tied = exported.config.tie_word_embeddings
     assert (exported.get_input_embeddings().weight is exported.get_output_embeddings().weight) == tied
