@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
 from hunmin.language.codes import Language
+from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
 from hunmin.section import Section, execution
 
@@ -24,9 +25,7 @@ class FilterConfig(Section):
 
 
 # Every module of sources/formats is a format: listed, not imported, for they import this file.
-FORMATS = tuple(
-    sorted(path.stem for path in (Path(__file__).parent / "sources" / "formats").glob("[a-z]*.py"))
-)
+FORMATS = members(Path(__file__).parent / "sources" / "formats")
 if TYPE_CHECKING:
     FormatName = str
 else:

@@ -1,18 +1,25 @@
 """The `eval` section of a config."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
+from hunmin.registry import members
 from hunmin.section import Section, execution
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 3
 REPORT_STAGE_VERSION = 4
 
+AUTO = "auto"
+ENGINES = members(Path(__file__).parent / "engines")  # every module there is an engine
+if TYPE_CHECKING:
+    EngineName = str
+else:
+    EngineName = Literal[(AUTO, *ENGINES)]
 
 System = Literal["base", "majority", "copy", "first_sentence"]
 
@@ -42,8 +49,8 @@ class EvalConfig(Section):
     temperature: float = Field(default=0.0, ge=0, description="0: greedy; above: seeded sampling, one answer")
     batch_size: int = Field(default=16, ge=1, description="samples that are answered together")
     num_threads: int = Field(default=1, ge=1, description="CPU threads of each actor")
-    engine: Literal["auto", "hf", "vllm"] = Field(
-        default="auto", description="auto: vllm where there is a GPU and it is installed, else hf"
+    engine: EngineName = Field(
+        default=AUTO, description="auto: vllm where there is a GPU and it is installed, else hf"
     )
     max_samples_per_task: int | None = Field(default=None, ge=1, description="drawn with the seed")
     unseen_wordings: int = Field(

@@ -14,11 +14,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from eval.answering.choice import capability, choose, installed, precision, versions
+from eval.answering.models import check_tokenizer, model_refs
+from eval.answering.pool import Group, ModelRef, Prompt, answer, make_groups
 from eval.config import EvalConfig
-from eval.engines.choice import capability, choose, has_vllm, precision, versions
-from eval.engines.engine import Generation, GenerationSettings, context_length
-from eval.engines.models import check_tokenizer, model_refs
-from eval.engines.pool import Group, ModelRef, Prompt, answer, make_groups
+from eval.engines import Generation, GenerationSettings, context_length
 from eval.samples.samples import Sample, baseline_answers, draw, make_samples, read_heldout, render
 from eval.samples.unseen_wordings import compare_wordings, draw_again
 from eval.scores.goals import judge
@@ -71,7 +71,7 @@ def run(
     train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")
     stage = open_stage(out_dir, inputs)
 
-    engine = choose(config.engine, num_gpus=num_gpus, installed=has_vllm(), lowest=capability())
+    engine = choose(config.engine, num_gpus=num_gpus, available=installed(), lowest=capability())
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
     metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     tokenizer = load_tokenizer(data_dir / "tokenizer")

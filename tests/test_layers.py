@@ -27,7 +27,7 @@ BEHIND_ONE_FILE = {
     "ray": {
         "data_pipeline/pipeline.py",
         "trainer/ray_workers.py",
-        "eval/engines/pool.py",
+        "eval/answering/pool.py",
         "launcher/cluster/ray_cluster.py",
         "launcher/cluster/ray_job.py",
     },

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from eval.engines.engine import Generation, GenerationSettings, all_stop_ids, prompt_seed
-from eval.engines.kv_cache import make_cache
+from eval.engines import EngineKind, Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines._kv_cache import make_cache
 from hunmin.errors import ArtifactError
 
 # Shapes: B rows still unfinished, T tokens so far, V vocabulary.
@@ -122,3 +122,10 @@ def _left_pad(prompts: Sequence[Sequence[int]], *, device: str) -> tuple[Tensor,
     ids = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
     mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+ENGINE = EngineKind(
+    load=lambda path, settings, device: HFEngine(path, settings=settings, device=device),
+    packages=("transformers", "torch"),
+    preference=lambda num_gpus, lowest: 1,
+)

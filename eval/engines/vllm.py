@@ -4,13 +4,15 @@ vLLM pins other versions of torch and transformers than hunmin, so it lives in a
 Written for its API of 0.32 (LLM, SamplingParams, TokensPrompt); run on a CPU, not yet on a GPU.
 """
 
+import importlib.util
 import os
 from collections.abc import Sequence
 from typing import Any
 
 from transformers import AutoConfig, GenerationConfig
 
-from eval.engines.engine import Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines import Capability, EngineKind, Generation, GenerationSettings, all_stop_ids, prompt_seed
+from hunmin.progress import say
 
 # Read when vLLM is imported. In this process scheduling follows the order of the prompts alone, and its
 # batch-invariant kernels (a GPU's only) give an answer that does not depend on what is batched with it.
@@ -20,6 +22,8 @@ ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "WARNING",
 }
 ON_A_GPU = {"VLLM_BATCH_INVARIANT": "1"}
+# Batch-invariant kernels and bf16 need an Ampere; on an older GPU vLLM would stop with a traceback.
+MIN_CAPABILITY = (8, 0)
 GPU_MEMORY_SHARE = 0.85  # of the whole GPU; the rest is for CUDA's own and a neighbour's leftovers
 
 
@@ -106,3 +110,36 @@ def _own_stop_ids(path: str) -> int | Sequence[int] | None:
         return GenerationConfig.from_pretrained(path).eos_token_id
     except OSError:  # no generation_config.json
         return GenerationConfig.from_model_config(AutoConfig.from_pretrained(path)).eos_token_id
+
+
+def missing() -> str | None:
+    """Why vLLM cannot answer here; it is not imported."""
+    if importlib.util.find_spec("vllm") is not None:
+        return None
+    return (
+        "the package vllm is not installed here; install it in an environment of its own (docs/gpu.md), or "
+        "set eval.engine: hf"
+    )
+
+
+def preference(num_gpus: int, lowest: Capability | None) -> int:
+    """Before ours on GPUs that it runs on; says where it does not. On a CPU ours is the reference."""
+    if not num_gpus:
+        return 0
+    if lowest is not None and lowest >= MIN_CAPABILITY:
+        return 2
+    has = "is not known here" if lowest is None else f"is {lowest[0]}.{lowest[1]}"
+    say(
+        "eval: engine hf, though vllm is installed: it needs GPUs of compute capability 8.0, and "
+        f"theirs {has}; eval.engine: vllm takes it all the same"
+    )
+    return 0
+
+
+ENGINE = EngineKind(
+    load=lambda path, settings, device: VLLMEngine(path, settings=settings, on_gpu=device != "cpu"),
+    packages=("vllm", "torch"),
+    preference=preference,
+    missing=missing,
+    owns_gpu=True,
+)

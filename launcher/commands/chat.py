@@ -46,7 +46,7 @@ def chat(
         if on_terminal:
             print(f"loading {'the base model' if base else model} …", flush=True)
         check_model(folder)
-        from eval.engines.conversation import Chat
+        from eval.answering.conversation import Chat
 
         loaded = Chat(
             model,

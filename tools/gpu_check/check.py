@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
 
 def checks(found: dict[str, Any], folder: Path) -> Iterator[Outcome]:
     """Every check's outcome, in order."""
-    from eval.engines.choice import has_vllm
+    from eval.engines.vllm import missing
 
     num_gpus = len(found["gpus"])
     known: dict[str, dict[str, Any] | MeasureFailed] = {}
@@ -108,7 +108,7 @@ def checks(found: dict[str, Any], folder: Path) -> Iterator[Outcome]:
     yield outcome_of(
         "memory", lambda: judge_trainer.memory(ranks_measure("memory", folder / "memory", ranks=1))
     )
-    if not has_vllm():
+    if missing():
         yield Outcome("vllm", "skip", reason="vllm is not installed here; it has an environment of its own")
     else:
         yield outcome_of("vllm", lambda: vllm(folder / "vllm"))

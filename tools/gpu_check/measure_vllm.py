@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from eval.engines.engine import Generation, GenerationSettings
+from eval.engines import Generation, GenerationSettings
 from eval.engines.hf import HFEngine
 from tools.gpu_check.result import Outcome
 

@@ -5,14 +5,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import describe_objects
 from data_pipeline.sources.files.records import Outcomes, Record, Unit
 from data_pipeline.sources.files.text_files import text_dialect
+from hunmin.registry import member
 
 RECORDS = frozenset({"filters", "family"})  # settings of formats whose records have named values
 LANGUAGES = frozenset({"languages", "directions"})  # settings of translations
@@ -55,10 +54,9 @@ class SourceFormat:
     from_hub: bool = True
 
 
-@cache
 def format_of(name: str) -> SourceFormat:
     """The format of that name, which the config has checked."""
-    return import_module(f"{__name__}.{name}").FORMAT
+    return member(__name__, name, "FORMAT")
 
 
 def text_in_the_shape(words: str) -> Describe:

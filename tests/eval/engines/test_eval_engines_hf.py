@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedTokenizerFast
 
-from eval.engines.engine import Generation, GenerationSettings
+from eval.engines import Generation, GenerationSettings
+from eval.engines._kv_cache import ROOM_TOKENS, make_cache
 from eval.engines.hf import HFEngine
-from eval.engines.kv_cache import ROOM_TOKENS, make_cache
 from hunmin.errors import ArtifactError
 
 GREEDY = GenerationSettings(max_new_tokens=40, temperature=0.0, seed=0, stop_ids=(), num_threads=1)

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eval.engines.choice import capability, choose, has_vllm, precision, versions
-from eval.engines.engine import Generation, GenerationSettings, all_stop_ids, prompt_seed
-from eval.engines.pool import actors_at_work, gpus_per_actor
+from eval.answering.choice import capability, choose, installed, precision, versions
+from eval.answering.pool import actors_at_work, gpus_per_actor
+from eval.engines import Generation, GenerationSettings, all_stop_ids, prompt_seed
 from eval.engines.vllm import load_arguments, sampling_arguments, to_generation
 from hunmin.errors import InputError
 from tools.gpu_check.measure_vllm import MAX_TIE, judge
@@ -19,7 +19,7 @@ SETTINGS = GenerationSettings(
 
 
 @pytest.mark.parametrize(
-    ("asked", "num_gpus", "installed", "lowest", "wanted"),
+    ("asked", "num_gpus", "with_vllm", "lowest", "wanted"),
     [
         ("auto", 0, False, None, "hf"),
         ("auto", 0, True, None, "hf"),  # on a CPU ours is the reference
@@ -33,12 +33,15 @@ SETTINGS = GenerationSettings(
 def test_the_engine_is_chosen_by_what_is_here(
     asked: str,
     num_gpus: int,
-    installed: bool,
+    with_vllm: bool,
     lowest: tuple[int, int] | None,
     wanted: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert choose(asked, num_gpus=num_gpus, installed=installed, lowest=lowest) == wanted
+    assert (
+        choose(asked, num_gpus=num_gpus, available=["hf", "vllm"] if with_vllm else ["hf"], lowest=lowest)
+        == wanted
+    )
     assert not capsys.readouterr().out
 
 
@@ -46,7 +49,7 @@ def test_the_engine_is_chosen_by_what_is_here(
 def test_auto_takes_vllm_only_where_it_can_run_and_says_so(
     lowest: tuple[int, int] | None, has: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert choose("auto", num_gpus=1, installed=True, lowest=lowest) == "hf"
+    assert choose("auto", num_gpus=1, available=["hf", "vllm"], lowest=lowest) == "hf"
     said = capsys.readouterr().out
     assert "engine hf, though vllm is installed" in said
     assert has in said
@@ -62,8 +65,8 @@ def test_the_lowest_gpu_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_vllm_asked_for_and_absent_is_one_clear_error() -> None:
     with pytest.raises(InputError, match=r"eval\.engine: vllm, but the package vllm is not installed"):
-        choose("vllm", num_gpus=2, installed=False)
-    assert has_vllm() == (importlib.util.find_spec("vllm") is not None)
+        choose("vllm", num_gpus=2, available=["hf"])
+    assert ("vllm" in installed()) == (importlib.util.find_spec("vllm") is not None)
 
 
 def test_what_computed_is_recorded() -> None:

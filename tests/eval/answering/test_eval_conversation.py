@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from eval.engines.conversation import Chat, TextStream
-from eval.engines.engine import GenerationSettings
+from eval.answering.conversation import Chat, TextStream
+from eval.engines import GenerationSettings
 from eval.engines.hf import HFEngine
 from hunmin.errors import InputError
 from hunmin.models.renderer import Renderer

@@ -15,10 +15,8 @@ import psutil
 import pytest
 import torch
 
-from eval.engines import pool
-from eval.engines.engine import Generation, GenerationSettings
-from eval.engines.hf import HFEngine
-from eval.engines.pool import (
+from eval.answering import pool
+from eval.answering.pool import (
     Group,
     ModelRef,
     Prompt,
@@ -28,6 +26,8 @@ from eval.engines.pool import (
     read_part,
     write_part,
 )
+from eval.engines import Generation, GenerationSettings
+from eval.engines.hf import HFEngine
 from hunmin.errors import ArtifactError
 
 SETTINGS = GenerationSettings(max_new_tokens=24, temperature=0.0, seed=0, stop_ids=(300, 310), num_threads=1)

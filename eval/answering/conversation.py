@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from eval.engines.engine import GenerationSettings, context_length
+from eval.engines import GenerationSettings, context_length
 from eval.engines.hf import HFEngine
 from hunmin.errors import InputError
 from hunmin.language.normalize import normalize_text

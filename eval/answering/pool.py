@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from ray.util import ActorPool
 
 from eval.config import STAGE_VERSION
-from eval.engines.engine import Engine, Generation, GenerationSettings
+from eval.engines import Engine, Generation, GenerationSettings, engine_of
 from hunmin.artifact import write_atomic
 from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
 from hunmin.hashing import sha256_json
@@ -174,14 +174,14 @@ def gpus_per_actor(*, num_gpus: int, num_actors: int) -> float:
 
 
 def actors_at_work(wanted: int, num_groups: int, *, num_gpus: int, engine: str) -> int:
-    """No more than there are groups; with vLLM, which takes a GPU for itself, no more than GPUs."""
-    most = max(1, num_gpus) if engine == "vllm" else wanted
+    """No more than there are groups; of an engine that takes a GPU for itself no more than GPUs."""
+    most = max(1, num_gpus) if engine_of(engine).owns_gpu else wanted
     return min(wanted, num_groups, most)
 
 
 def _per_process(groups: Sequence[Group], settings: GenerationSettings) -> list[list[Group]]:
-    """Groups that the same actors answer: one model's with vLLM, whose memory comes back when they end."""
-    if settings.engine != "vllm":
+    """Groups that the same actors answer: all, or one model's where an engine holds but one."""
+    if not engine_of(settings.engine).owns_gpu:
         return [list(groups)] if groups else []
     models = dict.fromkeys(group.model for group in groups)
     return [[group for group in groups if group.model == model] for model in models]
@@ -212,14 +212,7 @@ def _load(path: str, settings: GenerationSettings) -> Engine:
     import torch
 
     torch.set_num_threads(settings.num_threads)
-    device = _device()
-    if settings.engine == "vllm":
-        from eval.engines.vllm import VLLMEngine
-
-        return VLLMEngine(path, settings=settings, on_gpu=device != "cpu")
-    from eval.engines.hf import HFEngine
-
-    return HFEngine(path, settings=settings, device=device)
+    return engine_of(settings.engine).load(path, settings, _device())
 
 
 def _device() -> str:
