@@ -20,8 +20,10 @@ from hunmin.section import Section, execution
 class FilterConfig(Section):
     """Keep a record only if `column` has one of `values` (compared as stripped strings)."""
 
-    column: str
-    values: tuple[str, ...] = Field(min_length=1)
+    column: str = Field(description="column, or key of a record, that is looked at")
+    values: tuple[str, ...] = Field(
+        min_length=1, description="values to keep; a record with another value is rejected"
+    )
 
 
 # Every module of sources/formats is a format: listed, not imported, for they import this file.
@@ -41,38 +43,88 @@ class SourceConfig(Section):
     `labels` maps raw label values to answers: exact strings, or inclusive integer ranges "1-4".
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
-    format: FormatName
-    path: str | tuple[str, ...]
-    licence: str = "unknown"
-    weight: float = Field(1.0, gt=0, description="share in the mix, times its number of rows; see data.mix")
-    epochs: float | None = Field(None, gt=0, description="passes over it in an epoch; absent: data.mix")
-    max_rows: int | None = Field(None, ge=1, description="train on no more rows of it in an epoch")
-    safety: Literal["drop", "flag", "keep"] | None = Field(None, description="absent: data.safety.action")
-    attests: tuple[str, ...] = Field((), description="what it says of every answer: domain:news")
-    task: str | None = None
-    domain: str | None = None
-    language: Language | None = Field(None, description="of the answers; detected where absent")
-    synthetic: bool = False
-    columns: dict[str, str] = Field(default_factory=dict)
-    labels: dict[str, str] = Field(default_factory=dict)
-    filters: tuple[FilterConfig, ...] = ()
-    family: str | None = Field(None, description="a column or key whose value names the family")
-    each: str | None = Field(None, description="a key with a list: each of its items is a row of the record")
-    templates: str | None = Field(None, description="promptsource templates (YAML) that write the rows")
-    template_names: tuple[str, ...] = Field((), description="names, globs; absent: of the original task")
-    threads: Literal["best", "all"] = Field("best", description="oasst: which paths through a tree are rows")
-    encoding: str = "utf-8"
-    delimiter: str | None = Field(None, description="CSV, TSV: detected from the suffix where absent")
-    quoted: bool | None = Field(None, description="fields stand in double quotes; absent: yes for , and ;")
-    header: tuple[str, ...] | None = Field(None, description="column names of a table without a header line")
-    languages: tuple[Language, Language] | None = Field(
-        None, description="parallel, gettext: [source, target]"
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
+        description="name of the source, unique: letters, digits, _ and -; begins the id of each of its rows",
     )
-    directions: Literal["forward", "backward", "both"] = "forward"
-    subset: str | None = Field(None, description="hub: which configuration of the data set")
-    hub_split: str = Field("train", description="hub: which of its splits")
-    max_records: int | None = Field(None, ge=1, description="read no more records from each file")
+    format: FormatName = Field(
+        description="how the files are written and what a record holds; see docs/formats.md"
+    )
+    path: str | tuple[str, ...] = Field(
+        description="files, folders, globs, URLs or `hub:NAME`; or a list of them"
+    )
+    licence: str = Field(default="unknown", description="licence of the texts; recorded with every row")
+    weight: float = Field(1.0, gt=0, description="factor on the source's part of an epoch; see data.mix")
+    epochs: float | None = Field(
+        None, gt=0, description="times that each epoch goes through its rows; absent: data.mix decides"
+    )
+    max_rows: int | None = Field(None, ge=1, description="rows of it that an epoch trains on at most")
+    safety: Literal["drop", "flag", "keep"] | None = Field(
+        None, description="its rows with harmful text; keep keeps bias too; absent: as data.safety says"
+    )
+    attests: tuple[str, ...] = Field(
+        (), description="what is true of all its answers, as kind:word (domain:news); see docs/tasks.md"
+    )
+    task: str | None = Field(
+        default=None, description="task of its rows; absent: conversation for conversations, else instruction"
+    )
+    domain: str | None = Field(
+        default=None,
+        description="what its texts are about, such as news; recorded with every row; absent: the task's",
+    )
+    language: Language | None = Field(
+        None, description="language of its answers, such as ko; absent: seen from each answer's script"
+    )
+    synthetic: bool = Field(
+        default=False, description="whether a model wrote the answers; recorded with every row"
+    )
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="the file's column for each of our fields, such as `{input: review, label: stars}`",
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description='answer for each raw label or range of numbers, such as `{"1-4": bad, "5-9": good}`',
+    )
+    filters: tuple[FilterConfig, ...] = ()
+    family: str | None = Field(
+        None, description="column or key that names the row's family; a family is never split"
+    )
+    each: str | None = Field(None, description="key that holds a list; each item of it is a row")
+    templates: str | None = Field(
+        None, description="file of promptsource templates (YAML) that write the rows of a table"
+    )
+    template_names: tuple[str, ...] = Field(
+        (), description="names or globs of templates to use; none named: those of the original task"
+    )
+    threads: Literal["best", "all"] = Field(
+        "best", description="oasst: of a tree of messages, the best-ranked path, or all paths to an answer"
+    )
+    encoding: str = Field(
+        default="utf-8", description="encoding of text files; a byte order mark in the file wins"
+    )
+    delimiter: str | None = Field(
+        None,
+        description="table: sign between columns, or tab, comma, semicolon, space; absent: by file suffix",
+    )
+    quoted: bool | None = Field(
+        None, description="table: fields may stand in double quotes; absent: true for comma and semicolon"
+    )
+    header: tuple[str, ...] | None = Field(
+        None, description="table: names of the columns, for a file without a header line"
+    )
+    languages: tuple[Language, Language] | None = Field(
+        None, description="parallel, gettext: languages of the two sides, [source, target]"
+    )
+    directions: Literal["forward", "backward", "both"] = Field(
+        default="forward",
+        description="parallel, gettext: translate source to target (forward), target to source, or both",
+    )
+    subset: str | None = Field(
+        None, description="hub: which configuration of the data set; absent: its only or default one"
+    )
+    hub_split: str = Field("train", description="hub: which split of the data set is read")
+    max_records: int | None = Field(None, ge=1, description="records that are read from each file at most")
 
     @model_validator(mode="after")
     def _weight_is_of_the_share(self) -> Self:
@@ -87,9 +139,16 @@ class SourceConfig(Section):
 class SplitConfig(Section):
     """Shares of the families, drawn by hash: a row stays where it is when the corpus grows."""
 
-    val: float = Field(0.05, ge=0, lt=1)
-    heldout: float = Field(0.1, ge=0, lt=1)
-    heldout_tasks: tuple[str, ...] = ()
+    val: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of the families in the validation split, whose loss picks the exported model",
+    )
+    heldout: float = Field(
+        0.1, ge=0, lt=1, description="share of the families in the held-out split, which only eval asks"
+    )
+    heldout_tasks: tuple[str, ...] = Field(default=(), description="tasks whose rows are all held out")
 
     @model_validator(mode="after")
     def _leaves_some(self) -> Self:
@@ -104,26 +163,47 @@ ROLE_NAMES = ("expert", "teacher", "assistant", "creative")  # texts in variants
 class AugmentConfig(Section):
     """Which variants of a row are drawn in each epoch, each a function of (seed, row, epoch)."""
 
-    wordings: bool = Field(True, description="draw a wording of the task anew in each epoch")
-    rewordings: float = Field(
-        0.5, ge=0, le=1, strict=True, description="share of own instructions that are reworded"
+    wordings: bool = Field(
+        True, description="draw a wording of the task anew in each epoch; false: each row keeps one"
     )
-    task_prefix: bool = False
+    rewordings: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        strict=True,
+        description="share of rows with an instruction of their own that have it reworded by rule",
+    )
+    task_prefix: bool = Field(
+        default=False, description="put the task's prefix, if it has one, before each request"
+    )
     role: float = Field(
-        0.0, ge=0, le=1, strict=True, description="share of rows that get a role as system message"
+        0.0,
+        ge=0,
+        le=1,
+        strict=True,
+        description="share of rows that get a role, such as teacher, as system message",
     )
     roles: tuple[str, ...] = Field(
         ("expert", "teacher", "assistant", "creative"),
         min_length=1,
-        description="names of shipped roles; any other entry is the text of a role itself",
+        description="roles to draw from: names of shipped roles, or texts of two words or more",
     )
     few_shot: float = Field(
-        0.0, ge=0, le=1, strict=True, description="share of rows that get examples of their task"
+        0.0,
+        ge=0,
+        le=1,
+        strict=True,
+        description="share of rows that get worked examples of their task as earlier turns",
     )
-    few_shot_k: tuple[int, int] = Field((1, 3), description="examples: from, to")
-    chain_of_thought: bool = Field(False, description="answer after the steps, where the row has a rationale")
+    few_shot_k: tuple[int, int] = Field(
+        (1, 3), description="number of examples that such a row gets, [fewest, most]"
+    )
+    chain_of_thought: bool = Field(
+        False, description="ask for steps and train on them, where the row has a rationale"
+    )
     materialize: Literal["epochs", "all"] = Field(
-        "epochs", description="all: every true variant of a row stands in every epoch, nothing is drawn"
+        "epochs",
+        description="forms of a row in an epoch: one that is drawn (epochs), or every true one (all)",
     )
 
     @field_validator("roles")
@@ -157,9 +237,11 @@ Lengths = Annotated[tuple[int, int], AfterValidator(_ascending)]
 class TextBounds(Section):
     """Ranges [fewest, most], both allowed, of characters: of the bare wording, the input and the answer."""
 
-    instruction: Lengths | None = None
-    input: Lengths | None = None
-    answer: Lengths | None = None
+    instruction: Lengths | None = Field(
+        default=None, description="characters that an instruction has, [fewest, most]"
+    )
+    input: Lengths | None = Field(default=None, description="characters that an input has, [fewest, most]")
+    answer: Lengths | None = Field(default=None, description="characters that an answer has, [fewest, most]")
 
 
 class BoundsConfig(TextBounds):
@@ -170,16 +252,18 @@ class BoundsConfig(TextBounds):
     the absurd only.
     """
 
-    profile: Literal["default", "instruction_data", "sft"] = "default"
+    profile: Literal["default", "instruction_data", "sft"] = Field(
+        default="default", description="ranges for texts that no other range is given for"
+    )
 
 
 class ValidateConfig(Section):
-    """Which checks of a row are made: all but those named in `skip`; docs/reasons.md lists them.
+    """Which checks of a row are made: all but those named in `skip`; docs/reasons.md lists them."""
 
-    (YAML would read a key `off` as false.)
-    """
-
-    skip: tuple[str, ...] = Field((), description="reason codes that are not checked")
+    # Not called `off`, which YAML would read as false.
+    skip: tuple[str, ...] = Field(
+        (), description="checks that are not made, by reason code; see docs/reasons.md"
+    )
 
     @field_validator("skip")
     @classmethod
@@ -197,29 +281,40 @@ class ValidateConfig(Section):
 class DedupConfig(Section):
     """Which rows are one row too many. Variants inside a family are never near duplicates of each other."""
 
-    exact: bool = True
-    near: bool = True
-    threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of character shingles")
+    exact: bool = Field(
+        default=True, description="drop a row that asks and answers the same as an earlier row of its task"
+    )
+    near: bool = Field(
+        default=True, description="drop a row that asks and answers almost the same as an earlier row"
+    )
+    threshold: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="near: share of common character shingles (Jaccard) from which rows are too much alike",
+    )
 
 
 class CurriculumStage(Section):
     """Some epochs, and the tasks that take part in them: a share of each task's rows; others have none."""
 
-    epochs: int = Field(1, ge=1)
-    tasks: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
+    epochs: int = Field(1, ge=1, description="how many epochs the stage lasts")
+    tasks: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        min_length=1, description="share of each task's rows that takes part; a task not named takes no part"
+    )
 
 
 class MixConfig(Section):
-    """How many rows of each source an epoch holds (variants/mix.py says exactly how).
+    """How many rows of each source an epoch holds (docs/augmentation.md says exactly how).
 
-    Share of a source before caps: weight * rows ** (1 / temperature). 1.0 is proportional to its rows.
+    Share of a source before caps: `weight * rows ** (1 / temperature)`. 1.0 is proportional to its rows.
     """
 
-    temperature: float = Field(1.0, ge=1, description="above 1 evens the sources out")
+    temperature: float = Field(
+        1.0, ge=1, description="1: sources in proportion to their rows; above 1: small sources get more"
+    )
     rows: int | None = Field(
-        None,
-        ge=1,
-        description="rows in an epoch, those of sources with `epochs` included; absent: as many as there are",
+        None, ge=1, description="rows in an epoch, of all sources together; absent: as many as there are"
     )
     curriculum: tuple[CurriculumStage, ...] = Field(
         default=(), description="which tasks take part in which epochs; absent: all in all"
@@ -227,32 +322,48 @@ class MixConfig(Section):
 
 
 class DataConfig(Section):
-    """The `data` section."""
+    """Where rows come from, what is done to them, and how they become packs of tokens."""
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
-    tasks: str | None = Field(None, description="a folder of task files that add to the shipped ones")
-    template: str = Field("chat", description="chat: the tokenizer's own; a built-in; or a Jinja file")
-    seq_len: int = Field(1024, ge=16)
-    epochs: int = Field(1, ge=1)
+    tasks: str | None = Field(
+        None,
+        description="folder of task files; they add to the shipped ones, and replace those of the same name",
+    )
+    template: str = Field(
+        "chat", description="chat: the tokenizer's own template; else a built-in one's name, or a Jinja file"
+    )
+    seq_len: int = Field(1024, ge=16, description="tokens in a pack at most, and so in a row")
+    epochs: int = Field(
+        1, ge=1, description="epochs that are packed; data.augment says what is drawn anew in each"
+    )
     too_long: Literal["reject", "shorten_input"] = Field(
         "reject",
-        description="shorten_input: oldest exchanges, then the end of the input; answers stay whole",
+        description="row over seq_len: reject, or cut old exchanges, then the input; answers stay whole",
     )
     same_prompt: Literal["keep_all", "first", "majority", "reject"] = Field(
-        "keep_all", description="what becomes of one prompt with several answers"
+        "keep_all",
+        description="rows that stay where one prompt has several answers; see docs/deduplication.md",
     )
     split: SplitConfig = Field(default_factory=lambda: SplitConfig.model_validate({}))
     bounds: BoundsConfig = Field(default_factory=lambda: BoundsConfig.model_validate({}))
     validation: ValidateConfig = Field(default_factory=lambda: ValidateConfig.model_validate({}))
     safety: SafetyConfig = Field(default_factory=lambda: SafetyConfig.model_validate({}))
     dedup: DedupConfig = Field(default_factory=lambda: DedupConfig.model_validate({}))
-    allow_contamination: str | None = Field(None, min_length=1, description="the reason, for every report")
+    allow_contamination: str | None = Field(
+        None,
+        min_length=1,
+        description="why held-out rows may stand in training data; every report shows this reason",
+    )
     augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
     mix: MixConfig = Field(default_factory=lambda: MixConfig.model_validate({}))
     memory_mb: int = execution(
-        256, ge=192, description="of the joins over all rows; beyond it they spill to disk"
+        256, ge=192, description="MB of memory for joins over all rows; what needs more goes to the disk"
     )
-    part_rows: int = execution(20_000, ge=1, description="rows between two files of the work in progress")
+    part_rows: int = execution(
+        20_000,
+        ge=1,
+        description="rows in a file of unfinished work at most; a change starts unfinished work anew",
+    )
 
     @model_validator(mode="after")
     def _curriculum_fills_the_epochs(self) -> Self:

@@ -81,7 +81,7 @@ CHECKS: dict[str, str] = {
 }
 
 # What the steps after it look for.
-_LATER: dict[str, str] = {
+LATER: dict[str, str] = {
     "harmful_content": "a field, or the request with its answer, is harmful",
     "biased_content": "a field is biased against a group of people",
     "personal_data": "a text holds personal data, and the source's action is to drop such rows",
@@ -96,7 +96,7 @@ _LATER: dict[str, str] = {
     "no_trained_tokens": "no answer of the row can be trained",
 }
 
-REASONS: dict[str, str] = READING | CHECKS | _LATER
+REASONS: dict[str, str] = READING | CHECKS | LATER
 
 # The rest of the pipeline counts on an answer being there.
 SWITCHABLE = tuple(name for name in CHECKS if name != EMPTY_ANSWER)

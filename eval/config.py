@@ -31,11 +31,21 @@ class GoalConfig(Section):
     `margin` and its paired 95 % interval lies above zero.
     """
 
-    task: str
-    metric: str
-    margin: float = Field(default=0.0, ge=0, description="in the metric's unit: 0.15 of a ratio, 15 of a %")
-    over: tuple[System, ...] = Field(default=("base", "majority", "copy", "first_sentence"), min_length=1)
-    min_samples: int = Field(default=100, ge=2)
+    task: str = Field(description="task whose held-out samples are scored")
+    metric: str = Field(description="metric of that task, such as accuracy")
+    margin: float = Field(
+        default=0.0,
+        ge=0,
+        description="least lead over each system, in the metric's unit: 0.15 of a ratio, 15 of a %",
+    )
+    over: tuple[System, ...] = Field(
+        default=("base", "majority", "copy", "first_sentence"),
+        min_length=1,
+        description="systems that the tuned model is to beat",
+    )
+    min_samples: int = Field(
+        default=100, ge=2, description="held-out samples that the claim needs; with fewer it is not met"
+    )
 
 
 class EvalConfig(Section):
@@ -45,24 +55,35 @@ class EvalConfig(Section):
     threads add up a sum, and whose kernels do it, move logits in their last bits.
     """
 
-    max_new_tokens: int = Field(default=256, ge=1)
-    temperature: float = Field(default=0.0, ge=0, description="0: greedy; above: seeded sampling, one answer")
-    batch_size: int = Field(default=16, ge=1, description="samples that are answered together")
-    num_threads: int = Field(default=1, ge=1, description="CPU threads of each actor")
-    engine: EngineName = Field(
-        default=AUTO, description="auto: vllm where there is a GPU and it is installed, else hf"
+    max_new_tokens: int = Field(default=256, ge=1, description="tokens of an answer at most")
+    temperature: float = Field(
+        default=0.0,
+        ge=0,
+        description="0: always the likeliest token; above 0: drawn with the seed; one answer each",
     )
-    max_samples_per_task: int | None = Field(default=None, ge=1, description="drawn with the seed")
+    batch_size: int = Field(default=16, ge=1, description="samples that are answered together")
+    num_threads: int = Field(default=1, ge=1, description="CPU threads of each answering process")
+    engine: EngineName = Field(
+        default=AUTO,
+        description="what answers: hf (transformers) or vllm; auto: vllm if installed and on a GPU, else hf",
+    )
+    max_samples_per_task: int | None = Field(
+        default=None,
+        ge=1,
+        description="held-out samples that are asked of a task at most, drawn by seed; absent: all",
+    )
     unseen_wordings: int = Field(
         default=50,
         ge=0,
-        description="samples of a task that the tuned model answers in a held-out wording too",
+        description="samples of a task that the tuned model answers in a held-out wording too, at most",
     )
-    bootstrap_samples: int = Field(default=1000, ge=1)
+    bootstrap_samples: int = Field(
+        default=1000, ge=1, description="resamples of the bootstrap that the intervals of scores come from"
+    )
     goals: tuple[GoalConfig, ...] = Field(
         default=(), description="what the run is to show, checked at its end"
     )
-    num_actors: int = execution(2, ge=1)
+    num_actors: int = execution(2, ge=1, description="processes that answer at the same time, at most")
 
 
 def stage_inputs(

@@ -22,17 +22,33 @@ from trainer.config import TrainConfig
 class ClusterConfig(Section):
     """Where the work is done. Nothing here changes what comes out."""
 
-    num_cpus: int = execution(2, ge=1, description="CPU slots of a Ray of our own; a cluster has what it has")
-    num_workers: int = execution(2, ge=1, description="ZeRO-3 ranks")
-    gpus_per_worker: int = execution(0, ge=0, le=1, description="0: ranks on CPUs; 1: a GPU each")
+    num_cpus: int = execution(
+        2, ge=1, description="CPU slots of the Ray that a run starts; a Ray cluster that is up has its own"
+    )
+    num_workers: int = execution(
+        2, ge=1, description="training processes (ranks), which share the model's states by ZeRO-3"
+    )
+    gpus_per_worker: int = execution(
+        0, ge=0, le=1, description="GPUs of each training process; 0: train on CPUs"
+    )
 
 
 class RunConfig(Section):
-    """A config file."""
+    """A config file: these keys, and a section for the model and for each stage."""
 
-    name: str = Field(pattern=r"^\w[\w.-]*$")
-    seed: int = Field(0, ge=0, lt=2**32, description="32 bits: what every generator takes")
-    base: str = execution(".", description="the folder relative paths start from, seen from this file")
+    name: str = Field(
+        pattern=r"^\w[\w.-]*$",
+        description="name of the run: its folder, and the title of its report; letters, digits, . _ and -",
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**32,
+        description="what every random choice follows from: the same seed gives the same choices",
+    )
+    base: str = execution(
+        ".", description="folder that relative paths start from, seen from the folder of this file"
+    )
     model: ModelConfig
     data: DataConfig
     train: TrainConfig = Field(default_factory=lambda: TrainConfig.model_validate({}))
@@ -224,15 +240,16 @@ def _field_names(model: Any, at: tuple[str | int, ...]) -> list[str]:
     for part in at:
         if isinstance(part, int):
             continue
-        model = _section_of(model.model_fields[part].annotation)
+        model = section_of(model.model_fields[part].annotation)
     return sorted(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _section_of(annotation: Any) -> Any:
+def section_of(annotation: Any) -> Any:
+    """The section that a field of this type holds, alone, in a list or as one of several; else None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, list):
-        found = [_section_of(arg) for arg in typing.get_args(annotation)]
+        found = [section_of(arg) for arg in typing.get_args(annotation)]
         return next((one for one in found if one is not None), None)
     return None
 

@@ -12,7 +12,7 @@ import typer.main
 import yaml
 from pydantic import BaseModel
 
-from data_pipeline import sources
+from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import expand, read
 from data_pipeline.sources.settings import check_settings
@@ -233,7 +233,7 @@ def test_every_field_of_a_source_is_in_the_table() -> None:
 
 
 def test_every_reason_of_a_reader_is_in_the_table() -> None:
-    wanted = [f"| `{code}` | {meaning} |" for code, meaning in sources.REASONS.items()]
+    wanted = [f"| `{code}` | {meaning} |" for code, meaning in reasons.READING.items()]
     table = FORMATS.read_text(encoding="utf-8").split("## Reasons")[1]
     found = [line for line in table.splitlines() if line.startswith("| `")]
     assert found == wanted, "docs/formats.md, Reasons: replace the table's lines by\n" + "\n".join(wanted)

@@ -21,74 +21,142 @@ ALL_TASKS = "all"
 class LoraConfig(Section):
     """Low-rank adapters (Hu et al., 2021) in place of full fine-tuning; the export is merged."""
 
-    rank: int = Field(16, ge=1)
+    rank: int = Field(16, ge=1, description="rank of the adapters: a higher one has more parameters to train")
     alpha: float = Field(32.0, gt=0, description="the adapter's output is scaled by alpha / rank")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of an adapter's inputs that training sets to zero at random"
+    )
     target_modules: tuple[str, ...] | Literal["all-linear"] = Field(
-        "all-linear", description="names of the layers that get adapters; all-linear: every one but the head"
+        "all-linear", description="names of layers that get adapters; all-linear: all but the output layer"
     )
 
 
 class ZeroConfig(Section):
     """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only float order depends on them."""
 
-    overlap_comm: bool = execution(True, description="reduce gradients beside the backward; on GPUs only")
-    max_live_parameters: int = execution(1_000_000_000, ge=1, description="gathered at a time")
-    prefetch_bucket_size: int = execution(50_000_000, ge=0)
-    reduce_bucket_size: int = execution(50_000_000, ge=1, description="of gradients, held for the whole run")
-    sub_group_size: int = execution(1_000_000_000, ge=1, description="parameters a call of the optimizer")
-    param_persistence_threshold: int = execution(0, ge=0, description="smaller parameters stay gathered")
-    hpz_partition_size: int = execution(1, ge=1, description="ranks of a node that share a second partition")
-    offload_optimizer: bool = execution(False, description="masters and moments in CPU memory; GPUs only")
-    offload_param: bool = execution(False, description="partitions in CPU memory as well; GPUs only")
+    overlap_comm: bool = execution(
+        True, description="reduce gradients while the backward goes on; on GPUs only"
+    )
+    max_live_parameters: int = execution(
+        1_000_000_000, ge=1, description="parameters that a rank holds whole at a time, at most"
+    )
+    prefetch_bucket_size: int = execution(
+        50_000_000, ge=0, description="parameters that are gathered before they are needed, at most"
+    )
+    reduce_bucket_size: int = execution(
+        50_000_000,
+        ge=1,
+        description="gradients that are reduced together; their buffer is held for the whole run",
+    )
+    sub_group_size: int = execution(
+        1_000_000_000, ge=1, description="parameters that one call of the optimizer updates, at most"
+    )
+    param_persistence_threshold: int = execution(
+        0, ge=0, description="parameters smaller than this are kept whole on every rank"
+    )
+    hpz_partition_size: int = execution(
+        1, ge=1, description="ranks of a node that share a second copy of the parameters; 1: no such copy"
+    )
+    offload_optimizer: bool = execution(
+        False, description="keep fp32 weights and AdamW's moments in CPU memory; on GPUs only"
+    )
+    offload_param: bool = execution(
+        False, description="keep the parts of the parameters in CPU memory; on GPUs only"
+    )
 
 
 class TrainConfig(Section):
     """How the model is trained. Lengths of time are in optimizer steps unless their name says otherwise."""
 
-    global_batch_size: int = Field(16, ge=1, description="packs per optimizer step, over all ranks")
-    micro_batch_size: int = Field(1, ge=1, description="packs per rank per forward")
-    num_steps: int | None = Field(None, ge=1, description="default: every pack of every epoch once")
-    learning_rate: float = Field(2e-5, gt=0, description="the peak, after warm-up")
-    weight_decay: float = Field(0.01, ge=0, description="on matrices only")
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = Field(1e-8, gt=0)
-    learning_rates: dict[str, float] = Field(
-        {}, description="peaks of their own: regular expression on a parameter's name -> learning rate"
+    global_batch_size: int = Field(16, ge=1, description="packs in an optimizer step, over all ranks")
+    micro_batch_size: int = Field(1, ge=1, description="packs that a rank computes at once")
+    num_steps: int | None = Field(
+        None,
+        ge=1,
+        description="optimizer steps of the run; absent: as many as take every pack of every epoch once",
     )
-    warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps")
-    warmup_steps: int | None = Field(None, ge=0, description="instead of warmup_ratio")
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    min_lr_ratio: float = Field(0.0, ge=0, le=1, description="the last learning rate / the peak")
-    max_grad_norm: float = Field(1.0, gt=0, description="clip the gradient's global norm to this")
-    max_skipped_steps: int = Field(10, ge=0, description="consecutive updates that may be skipped")
+    learning_rate: float = Field(
+        2e-5, gt=0, description="peak of the learning rate, at the end of the warm-up"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW, on matrices only")
+    betas: tuple[float, float] = Field(
+        default=(0.9, 0.999), description="decay rates of AdamW's two moments, each from 0 to below 1"
+    )
+    eps: float = Field(1e-8, gt=0, description="AdamW's epsilon: it keeps an update from a division by zero")
+    learning_rates: dict[str, float] = Field(
+        {}, description="other peaks for parts of the model, by regular expression on a parameter's name"
+    )
+    warmup_ratio: float = Field(
+        0.1, ge=0, le=1, description="share of the steps in which the learning rate rises to its peak"
+    )
+    warmup_steps: int | None = Field(
+        None, ge=0, description="steps in which it rises; absent: by warmup_ratio"
+    )
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="how the learning rate falls after the warm-up"
+    )
+    min_lr_ratio: float = Field(
+        0.0, ge=0, le=1, description="share of the peak to which cosine and linear fall"
+    )
+    max_grad_norm: float = Field(
+        1.0, gt=0, description="largest global norm of the gradient; a larger one is scaled down to it"
+    )
+    max_skipped_steps: int = Field(
+        10, ge=0, description="updates in a row that may be skipped; one more ends the run"
+    )
     max_loss_rise: float | None = Field(
-        4.0, gt=0, description="nats above the median of recent steps from which an update is skipped"
+        4.0,
+        gt=0,
+        description="skip an update if its loss is so many nats above the recent median; null: never",
     )
     loss_weighting: Literal["token", "sample", "task"] = Field(
-        "token", description="what weighs the same in a step: each trained token, each row, or each task"
+        "token", description="what weighs the same in a step: each trained token, row (sample) or task"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of forward and backward; auto: bf16 on a GPU, fp32 on a CPU"
+        "auto", description="numbers of forward and backward; auto: bf16 on a GPU, fp32 on a CPU"
     )
-    activation_checkpointing: bool = Field(False, description="recompute layers in the backward")
-    max_logits_mb: int = Field(256, ge=1, description="the head works through its positions in such chunks")
-    sequence_parallel_size: int = Field(1, ge=1, description="ranks that share the tokens of one pack")
+    activation_checkpointing: bool = Field(
+        False, description="compute layers again in the backward: less memory, more time"
+    )
+    max_logits_mb: int = Field(256, ge=1, description="MiB of logits that are computed at a time, at most")
+    sequence_parallel_size: int = Field(
+        1, ge=1, description="ranks that share the tokens of a pack; must divide ranks and attention heads"
+    )
     lora: LoraConfig | None = None
     zero: ZeroConfig = Field(default_factory=lambda: ZeroConfig.model_validate({}))
-    val_interval: int = Field(50, ge=1)
-    best_by: str = Field(ALL_TASKS, description="whose validation loss picks the export: all, or a task")
-    save_interval: int = execution(100, ge=1)
-    keep: int = execution(2, ge=1, description="newest checkpoints kept, beside the best")
-    overlap_save: bool = execution(True, description="write a checkpoint while the next steps compute")
-    tensorboard: bool = execution(True)
-    trackers: tuple[Literal["wandb", "mlflow", "trackio"], ...] = execution(())
-    num_samples: int = execution(2, ge=0, description="validation rows answered at each validation")
-    max_restarts: int = execution(2, ge=0, description="times that lost ranks are started again")
-    hang_timeout_s: float = execution(
-        600.0, gt=0, description="without a sign of life, ranks print stacks and end"
+    val_interval: int = Field(
+        50, ge=1, description="steps from one validation to the next; the last step is always validated"
     )
-    collective_timeout_s: float = execution(1800.0, gt=0, description="a rank silent for this long is dead")
+    best_by: str = Field(
+        ALL_TASKS, description="validation loss that picks the exported model: all, or the name of a task"
+    )
+    save_interval: int = execution(
+        100,
+        ge=1,
+        description="steps from one checkpoint to the next; the best and the last step are always saved",
+    )
+    keep: int = execution(2, ge=1, description="newest checkpoints that are kept, beside the best")
+    overlap_save: bool = execution(True, description="write a checkpoint while the next steps compute")
+    tensorboard: bool = execution(
+        True, description="write curves for TensorBoard, to train/tensorboard in the run folder"
+    )
+    trackers: tuple[Literal["wandb", "mlflow", "trackio"], ...] = execution(
+        (), description="where else the curves go; each needs its package; see docs/training.md"
+    )
+    num_samples: int = execution(
+        2, ge=0, description="validation rows that the model answers at each validation, for the report"
+    )
+    max_restarts: int = execution(
+        2, ge=0, description="times that the ranks are started again after some were lost"
+    )
+    hang_timeout_s: float = execution(
+        600.0,
+        gt=0,
+        description="seconds without a sign of life, after which a rank writes its stacks and ends",
+    )
+    collective_timeout_s: float = execution(
+        1800.0, gt=0, description="seconds that ranks wait for a silent one, before it counts as lost"
+    )
 
     @model_validator(mode="after")
     def _betas_below_one(self) -> Self:

@@ -3,9 +3,8 @@
 `expand` finds a source's files, `read` streams one of them, `describe` says in words how it is read.
 """
 
-from data_pipeline.reasons import REASONS
 from data_pipeline.sources.files.records import Unit
 from data_pipeline.sources.find import expand
 from data_pipeline.sources.read import describe, read
 
-__all__ = ["REASONS", "Unit", "describe", "expand", "read"]
+__all__ = ["Unit", "describe", "expand", "read"]

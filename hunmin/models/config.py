@@ -10,13 +10,21 @@ from hunmin.section import Section
 class FromScratchConfig(Section):
     """A small Llama initialised at random, with a SentencePiece tokenizer trained on the train split."""
 
-    hidden_size: int = Field(256, ge=8)
-    num_layers: int = Field(6, ge=1)
-    num_heads: int = Field(4, ge=1)
-    intermediate_size: int | None = Field(None, ge=8, description="default: 8/3 hidden_size, to 64s")
-    vocab_size: int = Field(8000, ge=512, description="an upper bound: a small corpus gives fewer")
-    max_position_embeddings: int = Field(8192, ge=8)
-    tie_embeddings: bool = True
+    hidden_size: int = Field(256, ge=8, description="width of the model; an even multiple of num_heads")
+    num_layers: int = Field(6, ge=1, description="layers of the decoder")
+    num_heads: int = Field(4, ge=1, description="attention heads of a layer")
+    intermediate_size: int | None = Field(
+        None, ge=8, description="width of a layer's MLP; absent: 8/3 of hidden_size, to the nearest 64"
+    )
+    vocab_size: int = Field(
+        8000, ge=512, description="tokens that the tokenizer has at most; a small corpus gives fewer"
+    )
+    max_position_embeddings: int = Field(
+        8192, ge=8, description="tokens that the model is made for, prompt and answer together"
+    )
+    tie_embeddings: bool = Field(
+        default=True, description="use the matrix of the input embeddings for the output layer too"
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -36,13 +44,21 @@ class ModelConfig(Section):
     the tokenizer learns, wherever they stand in a text, and that the model gets embeddings for.
     """
 
-    path: str | None = None
-    from_scratch: FromScratchConfig | None = None
-    tokenizer: str | None = Field(default=None, description="of another model; absent: the model's own")
-    vocabulary: Literal["refuse", "map"] = Field(
-        default="refuse", description="what becomes of a tokenizer whose ids are not the model's"
+    path: str | None = Field(
+        default=None,
+        description="the model: hub id, folder, folder of another run, GGUF file, or package:NAME/FILE.gguf",
     )
-    add_tokens: tuple[str, ...] = Field(default=(), description="new tokens, such as <think>")
+    from_scratch: FromScratchConfig | None = None
+    tokenizer: str | None = Field(
+        default=None, description="tokenizer of another model, named as in path; absent: the model's own"
+    )
+    vocabulary: Literal["refuse", "map"] = Field(
+        default="refuse",
+        description="a tokenizer whose ids are not the model's: refuse it, or map the embeddings to it",
+    )
+    add_tokens: tuple[str, ...] = Field(
+        default=(), description="new tokens for tokenizer and model, such as `<think>`"
+    )
 
     @property
     def remakes_vocabulary(self) -> bool:

@@ -22,17 +22,33 @@ PersonalKind = Literal[
 class PersonalDataConfig(Section):
     """What becomes of resident registration numbers, telephone numbers, e-mail addresses, cards, accounts."""
 
-    action: Literal["mask", "drop", "keep"] = "mask"
-    kinds: tuple[PersonalKind, ...] = Field((), description="absent: all kinds")
+    action: Literal["mask", "drop", "keep"] = Field(
+        default="mask", description="mask what is found, drop its row, or keep it as it is"
+    )
+    kinds: tuple[PersonalKind, ...] = Field(
+        (), description="kinds that are looked for; none named: all kinds"
+    )
 
 
 class SafetyConfig(Section):
     """Harmful content, by lexicon and an optional trained classifier, on each field and on the pair."""
 
-    action: Literal["drop", "flag", "keep"] = "drop"
-    bias: Literal["drop", "flag", "keep"] = "flag"
-    classifier: str | None = Field(None, description="a folder made by `make harm-model`")
-    threshold: float | None = Field(None, gt=0, lt=1, description="absent: as chosen in training")
+    action: Literal["drop", "flag", "keep"] = Field(
+        default="drop", description="rows with harmful text: drop them, keep them with a flag, or keep them"
+    )
+    bias: Literal["drop", "flag", "keep"] = Field(
+        default="flag",
+        description="rows with bias against a group: drop them, keep them with a flag, or keep them",
+    )
+    classifier: str | None = Field(
+        None, description="folder of a classifier, made by `make harm-model`, to stand beside the word lists"
+    )
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="classifier's score from which a text is harmful; absent: as chosen in its training",
+    )
     personal_data: PersonalDataConfig = Field(default_factory=lambda: PersonalDataConfig.model_validate({}))
 
     @model_validator(mode="after")

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.reasons import LABEL_NOT_MAPPED, REASONS
+from data_pipeline.reasons import LABEL_NOT_MAPPED
+from data_pipeline.reasons import READING as REASONS
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.sources.values.promptsource import load_templates
 from launcher.config import load

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from data_pipeline.sources import REASONS
+from data_pipeline.reasons import READING as REASONS
 from hunmin.errors import InputError
 
 GOOD = '{"instruction": "인사해 줘", "input": "", "output": "안녕하세요"}\n'
