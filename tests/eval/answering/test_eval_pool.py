@@ -149,7 +149,7 @@ def test_a_killed_actor_changes_no_answer(
 DRIVER = """
 import json, sys
 from pathlib import Path
-from launcher.cluster import local_ray
+from launcher.cluster.ray_cluster import local_ray
 sys.path.insert(0, str(Path("tests/eval")))
 from test_eval_pool import groups_of, run
 

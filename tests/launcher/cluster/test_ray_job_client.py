@@ -70,8 +70,8 @@ def client(dashboard: Dashboard, code: str, **env: str) -> subprocess.CompletedP
     begin = """
 import sys
 from pathlib import Path
-from data_pipeline.errors import EnvironmentFailure
-from launcher import ray_job
+from hunmin.errors import EnvironmentFailure
+from launcher.cluster import ray_job
 ray_job.POLL_S, ray_job.UNREACHABLE_LIMIT_S = 0.05, 0.3
 try:
     jobs = ray_job.Jobs(sys.argv[1])

@@ -76,7 +76,7 @@ def test_an_absent_package_is_one_line() -> None:
 USE = """
 import sys
 from pathlib import Path
-from trainer.trackers import open_trackers
+from trainer.metrics.trackers import open_trackers
 for steps in (range(3), range(3, 6)):
     where = {"folder": Path(sys.argv[2]), "run_name": "r", "run_id": "abc"}
     [tracker] = open_trackers([sys.argv[1]], **where, config={"a": 1})
