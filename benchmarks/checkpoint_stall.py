@@ -17,6 +17,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from trainer.objectives.sft import SFT
+
 SIZES = {"hidden_size": 640, "num_layers": 12, "num_heads": 10, "vocab_size": 32_000}
 ROUNDS = 3
 WORLD_SIZE = 2
@@ -42,7 +44,7 @@ def rank(folder: Path) -> None:
         def step() -> float:
             start = time.perf_counter()
             work = packs_of_rank(packs, 0, seed=job.seed, config=job.config, me=me)
-            loop.update(engine, work, 1e-4, state=state, max_loss_rise=None, me=me)
+            loop.update(engine, work, 1e-4, objective=SFT, state=state, max_loss_rise=None, me=me)
             me.barrier()
             return time.perf_counter() - start
 

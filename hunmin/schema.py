@@ -333,6 +333,7 @@ class TrainMetrics(TypedDict):
     mfu: float | None  # model FLOPs a second over what the GPUs could do in bf16; null on a CPU
     time_left_s: float  # until the last step, by the mean of recent ones; 0 at the first
     tasks: dict[str, TaskShare]
+    objective: NotRequired[dict[str, float]]  # sums over the step that train.objective names
 
 
 class ValMetrics(TypedDict):

@@ -23,14 +23,19 @@ def execution(default: Any, **kwargs: Any) -> Any:
     return Field(default, json_schema_extra={"effect": "execution"}, **kwargs)
 
 
+def added(default: Any, **kwargs: Any) -> Any:
+    """A content field that came later: at its default it does not count, so earlier work goes on."""
+    return Field(default, json_schema_extra={"effect": "added"}, **kwargs)
+
+
 def content_of(section: BaseModel) -> dict[str, Any]:
     """The section as JSON values without its execution fields: what the result depends on."""
     out: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
-        extra = field.json_schema_extra
-        if isinstance(extra, dict) and extra.get("effect") == "execution":
-            continue
+        effect = field.json_schema_extra.get("effect") if isinstance(field.json_schema_extra, dict) else None
         value = getattr(section, name)
+        if effect == "execution" or (effect == "added" and value == field.default):
+            continue
         if isinstance(value, BaseModel):
             out[name] = content_of(value)
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], BaseModel):

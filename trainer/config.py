@@ -4,18 +4,24 @@ import difflib
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
 from hunmin.errors import ConfigError
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
-from hunmin.section import Section, execution
+from hunmin.registry import members
+from hunmin.section import Section, added, execution
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
+OBJECTIVES = members(Path(__file__).parent / "objectives")  # every module there is an objective
+if TYPE_CHECKING:
+    ObjectiveName = str
+else:
+    ObjectiveName = Literal[OBJECTIVES]
 
 
 class LoraConfig(Section):
@@ -109,6 +115,7 @@ class TrainConfig(Section):
         gt=0,
         description="skip an update if its loss is so many nats above the recent median; null: never",
     )
+    objective: ObjectiveName = added("sft", description="what is minimised; sft: the loss of answer tokens")
     loss_weighting: Literal["token", "sample", "task"] = Field(
         "token", description="what weighs the same in a step: each trained token, row (sample) or task"
     )

@@ -20,6 +20,7 @@ from hunmin.progress import Alive, no_watch, said_to, say
 from hunmin.schema import TrainMetrics, ValMetrics
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
+from trainer.batches.weighting import count_step
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.checkpoint.resume import resume_point
 from trainer.checkpoint.saving import Saver
@@ -49,7 +50,7 @@ from trainer.metrics.trackers import open_trackers
 from trainer.model.embeddings import remake_base
 from trainer.model.lora import FreshAdapters, WithAdapters, is_adapter
 from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
-from trainer.objective.weighting import count_step
+from trainer.objectives import Objective, Scored, make_objective
 
 
 def train(job: Job) -> None:
@@ -75,6 +76,7 @@ def train(job: Job) -> None:
         packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
         num_steps = count_steps(packs, config)
         engine, state = set_up(job, me, alive=watchdog.alive)
+        objective = make_objective(config, data_dir=job.data_dir)
         pace, stragglers = Pace(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
         sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
         saver = Saver(
@@ -92,6 +94,7 @@ def train(job: Job) -> None:
                     engine,
                     work,
                     rate,
+                    objective=objective,
                     state=state,
                     max_loss_rise=config.max_loss_rise,
                     me=me,
@@ -104,6 +107,7 @@ def train(job: Job) -> None:
                         pace.busy_s(),
                         saver.progress(),
                         *done.by_task.ravel(),
+                        *done.logged,
                     ]
                 )
                 saver.advance(totals[:, 3])
@@ -114,7 +118,10 @@ def train(job: Job) -> None:
                     is_spike=done.is_spike,
                     max_skipped=config.max_skipped_steps,
                 )
-                metrics.train(train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace))
+                line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
+                if objective.logs:
+                    line["objective"] = objective_sums(objective, totals)
+                metrics.train(line)
                 if (line := stragglers.see(totals[:, 2])) and me.is_first:
                     say(f"train: step {state.step}: {line}")
                 is_last, stop = state.step == num_steps, bool(totals[:, 0].any())
@@ -217,30 +224,33 @@ def update(
     work: StepPacks,
     rate: float,
     *,
+    objective: Objective,
     state: TrainState,
     max_loss_rise: float | None,
     me: Rank,
     alive: Alive = no_watch,
 ) -> StepResult:
-    """One optimizer step: the gradient of the sum of (weight x loss) over the step's tokens. Collective.
+    """One optimizer step: the gradient of the objective's sum over the step's tokens. Collective.
 
     A loss far above the recent ones is known before the last backward, on all ranks alike: it is made NaN
     there, and DeepSpeed then skips the update everywhere.
     """
     loss, is_spiking, grad_norm, applied = 0.0, False, math.nan, False
     by_task = np.zeros((3, len(work.counts.tokens_of_task)))
-    for number, (batch, weights_N, tasks_N) in enumerate(work.micro_batches, start=1):
+    logged = np.zeros(len(objective.logs))
+    for number, (batch, weights_N, tasks_N, rows_N) in enumerate(work.micro_batches, start=1):
         losses_N = engine.losses(batch)
-        part = (losses_N * weights_N.to(losses_N)).sum()
-        loss += float((losses_N.detach().double().cpu() * weights_N).sum())
+        part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
+        loss += part.value
+        logged += part.logged
         if number == len(work.micro_batches):
             loss = float(me.gather([loss]).sum())  # from here on of the whole step
             is_spiking = is_spike(loss, state.recent_losses, max_rise=max_loss_rise)
-        norms_N = engine.backward(part * math.nan if is_spiking else part)
+        norms_N = engine.backward(part.loss * math.nan if is_spiking else part.loss)
         by_task += sums_by_task([losses_N, None, norms_N], tasks_N, num_tasks=by_task.shape[1])
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
         alive()
-    return StepResult(loss, by_task, grad_norm, applied, is_spiking)
+    return StepResult(loss, by_task, grad_norm, applied, is_spiking, tuple(logged))
 
 
 @torch.no_grad()
@@ -261,7 +271,7 @@ def validate(
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
     for group in dealing.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
-        batch, _, tasks_N = micro_batch([packs[index] for index in group], none, "token", me)
+        batch, _, tasks_N, _ = micro_batch([packs[index] for index in group], none, "token", me)
         sums += sums_by_task([engine.losses(batch), None], tasks_N, num_tasks=len(packs.tasks))
         alive()
     engine.train()
@@ -278,6 +288,12 @@ def validate(
 def loss_to_compare(losses: ValMetrics, best_by: str) -> float:
     """The validation loss that tells which step is exported: over all trained tokens, or of one task."""
     return losses["loss"] if best_by == ALL_TASKS else losses["tasks"][best_by]
+
+
+def objective_sums(objective: Objective, totals: np.ndarray) -> dict[str, float]:
+    """What the objective logs of a step, by name. `totals` as in `train_line`."""
+    sums = totals[:, -len(objective.logs) :].sum(0)
+    return dict(zip(objective.logs, map(float, sums), strict=True))
 
 
 def keep_best(state: TrainState, val_loss: float) -> TrainState:
@@ -306,10 +322,10 @@ def train_line(
     rate: float,
     pace: Pace,
 ) -> TrainMetrics:
-    """A line of metrics.jsonl. `totals` (ranks, 4 + 3 tasks): stop flag, peak memory, busy_s,
-    saver, by_task.
+    """A line of metrics.jsonl. `totals` (ranks, 4 + 3 tasks + logs): stop flag, peak memory, busy_s,
+    saver, by_task, what the objective logs.
     """
-    nats, tokens, norms = totals[:, 4:].sum(0).reshape(3, len(tasks))
+    nats, tokens, norms = totals[:, 4 : 4 + 3 * len(tasks)].sum(0).reshape(3, len(tasks))
     gradient_shares = shares(norms)
     seconds = pace.end(state.step)
     flops = pace.flops.of(

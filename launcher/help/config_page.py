@@ -89,8 +89,8 @@ def _markdown(table: Table) -> str:
 
 def _row(path: str, field: FieldInfo) -> str:
     extra = field.json_schema_extra
-    effect = extra.get("effect", "content") if isinstance(extra, dict) else "content"
-    cells = (f"`{path}`", value_of(field), _default(field), field.description or "", str(effect))
+    effect = "execution" if isinstance(extra, dict) and extra.get("effect") == "execution" else "content"
+    cells = (f"`{path}`", value_of(field), _default(field), field.description or "", effect)
     line = " | ".join(cell.replace("|", r"\|") for cell in cells)
     return f"| {line} |"
 

@@ -18,6 +18,8 @@ from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import StepPacks, packs_of_rank
 from trainer.job import Job
+from trainer.objectives import Scored
+from trainer.objectives.sft import SFT
 
 SEED = 7
 Gradients = dict[str, torch.Tensor]
@@ -135,10 +137,10 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
         work = work_of(job, me)
         assert len(work.micro_batches) == number_of_micro_batches
         loss = 0.0
-        for number, (batch, weights_N, _) in enumerate(work.micro_batches, start=1):
-            losses_N = engine.losses(batch)
-            engine.backward((losses_N * weights_N.float()).sum())
-            loss += float((losses_N.detach().double() * weights_N).sum())
+        for number, (batch, *of_tokens) in enumerate(work.micro_batches, start=1):
+            part = SFT.minimise(Scored(-engine.losses(batch), *of_tokens))
+            engine.backward(part.loss)
+            loss += part.value
             if number < number_of_micro_batches:
                 engine.step(0.0)
         gradients = {name: gradient.double() for name, gradient in engine.gradients()}

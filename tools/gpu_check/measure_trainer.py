@@ -25,6 +25,7 @@ from trainer.engine.ranks import Rank, joined
 from trainer.engine.steps import packs_of_rank
 from trainer.job import Job, base_folder
 from trainer.model.packed_model import PackedCausalLM, build
+from trainer.objectives.sft import SFT
 from trainer.plan import memory
 
 NCCL_BYTES = 256 * 2**20
@@ -58,7 +59,7 @@ def steps(me: Rank, job: Job) -> dict[str, Any]:
     for step in range(NUM_STEPS):
         work = packs_of_rank(packs, step, seed=job.seed, config=job.config, me=me)
         rate = job.config.learning_rate
-        done = loop.update(engine, work, rate, state=TrainState(), max_loss_rise=None, me=me)
+        done = loop.update(engine, work, rate, objective=SFT, state=TrainState(), max_loss_rise=None, me=me)
         losses.append(done.loss)
         norms.append(done.grad_norm)
     masters = [values for kind, _, _, values in engine.slices() if kind == "param"]
@@ -127,7 +128,7 @@ def peak_and_estimate(me: Rank, job: Job, *, seq_len: int) -> dict[str, Any]:
 def _part(batch: Batch, start: int, stop: int) -> Batch:
     bounds = torch.tensor([0, stop - start], dtype=torch.int32, device=batch.input_ids.device)
     ids, positions, labels = (tensor[start:stop] for tensor in batch[:3])
-    return Batch(ids, positions, labels, bounds, batch.tasks[:1])
+    return Batch(ids, positions, labels, bounds, batch.tasks[:1], batch.rows[:1])
 
 
 def _logits(model: PackedCausalLM, batch: Batch) -> torch.Tensor:

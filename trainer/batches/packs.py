@@ -13,17 +13,23 @@ from hunmin.shards import read_shards, shard_metadata
 
 
 class Pack(NamedTuple):
-    """One pack. `tasks` holds a task per segment, as index into PackFolder.tasks."""
+    """One pack. Per segment: `tasks`, index into PackFolder.tasks, and `rows`, line of rows.parquet."""
 
     input_ids: np.ndarray
     labels: np.ndarray
     seq_lengths: np.ndarray
     tasks: np.ndarray
+    rows: np.ndarray
 
 
+NO_ROW = -1  # of a segment that is no row
 # Computes, trains nothing: for a rank that has no pack where others have one.
 ZERO_WEIGHT_PACK = Pack(
-    np.zeros(2, np.int32), np.full(2, IGNORE_INDEX, np.int32), np.array([2], np.int32), np.zeros(1, np.int32)
+    input_ids=np.zeros(2, np.int32),
+    labels=np.full(2, IGNORE_INDEX, np.int32),
+    seq_lengths=np.array([2], np.int32),
+    tasks=np.zeros(1, np.int32),
+    rows=np.full(1, NO_ROW),
 )
 
 
@@ -56,18 +62,15 @@ class PackFolder:
     def __getitem__(self, index: int) -> Pack:
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         table, row = self._tables[shard], index - int(self._starts[shard])
-        ids, labels, lengths, tasks = (
-            table.column(name)[row].values.to_numpy()
-            for name in ("input_ids", "labels", "seq_lengths", "tasks")
-        )
-        return Pack(ids, labels, lengths, self._task_ids[shard][tasks])
+        pack = Pack(*(table.column(name)[row].values.to_numpy() for name in Pack._fields))
+        return pack._replace(tasks=self._task_ids[shard][pack.tasks])
 
 
 class Batch(NamedTuple):
     """A micro-batch as one sequence of T tokens in S segments; no padding.
 
     input_ids, position_ids (restarting in each segment), labels: int64 (T,); cu_seqlens: int32 (S + 1,);
-    tasks: int64 (S,).
+    tasks, rows: int64 (S,).
     """
 
     input_ids: Tensor
@@ -75,9 +78,10 @@ class Batch(NamedTuple):
     labels: Tensor
     cu_seqlens: Tensor
     tasks: Tensor
+    rows: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on a device; cu_seqlens and tasks too."""
+        """The same on a device, all of it."""
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
@@ -87,10 +91,18 @@ def join(packs: Sequence[Pack]) -> Batch:
     lengths = np.concatenate([pack.seq_lengths for pack in packs])
     ends = np.cumsum(lengths)
     positions = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-    ids, labels, tasks = (
-        np.concatenate([pack[field] for pack in packs]).astype(np.int64) for field in (0, 1, 3)
+
+    def joined(name: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(pack, name) for pack in packs]).astype(np.int64))
+
+    return Batch(
+        input_ids=joined("input_ids"),
+        position_ids=torch.from_numpy(positions),
+        labels=joined("labels"),
+        cu_seqlens=torch.from_numpy(np.append(0, ends).astype(np.int32)),
+        tasks=joined("tasks"),
+        rows=joined("rows"),
     )
-    return Batch(*map(torch.from_numpy, (ids, positions, labels, np.append(0, ends).astype(np.int32), tasks)))
 
 
 def targets_of_segments(pack: Pack) -> np.ndarray:

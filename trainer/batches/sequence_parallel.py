@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hunmin.schema import IGNORE_INDEX
-from trainer.batches.packs import Batch
+from trainer.batches.packs import NO_ROW, Batch
 from trainer.batches.targets import next_token_targets
 
 PAD_ID = 0  # of the tokens that make a pack divisible: a segment of their own, without a target
@@ -40,6 +40,7 @@ def padded(batch: Batch, size: int) -> Batch:
         labels=torch.cat([batch.labels, batch.labels.new_full((lacking,), IGNORE_INDEX)]),
         cu_seqlens=torch.cat([batch.cu_seqlens, end.to(batch.cu_seqlens.dtype)]),
         tasks=torch.cat([batch.tasks, batch.tasks.new_zeros(1)]),
+        rows=torch.cat([batch.rows, batch.rows.new_full((1,), NO_ROW)]),
     )
 
 

@@ -12,17 +12,18 @@ from trainer.batches import dealing
 from trainer.batches.packs import Batch, Pack, PackFolder, join
 from trainer.batches.sequence_parallel import own_targets, shard
 from trainer.batches.targets import next_token_targets
+from trainer.batches.weighting import StepCounts, Weighting, count_step, segments_of, token_weights
 from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
-from trainer.objective.weighting import StepCounts, Weighting, count_step, segments_of, token_weights
 
 
 class MicroBatch(NamedTuple):
-    """A batch, and of its N trained tokens the weight in the step's loss (float64) and the task (int64)."""
+    """A batch, and of its N trained tokens the weight in the step's loss (float64), task and row (int64)."""
 
     batch: Batch
     weights: Tensor
     tasks: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class StepResult:
     grad_norm: float  # before clipping, of the whole step; infinite where the update was skipped
     applied: bool
     is_spike: bool
+    logged: tuple[float, ...] = ()  # sums that the objective names
 
 
 def accum_steps(config: TrainConfig, me: Rank) -> int:
@@ -88,14 +90,14 @@ def micro_batch(packs: Sequence[Pack], counts: StepCounts, weighting: Weighting,
     batch = join(packs)
     positions_N, _ = next_token_targets(batch.labels, batch.cu_seqlens)
     segments_N = segments_of(positions_N, batch)
-    tasks_N = batch.tasks[segments_N]
+    tasks_N, rows_N = batch.tasks[segments_N], batch.rows[segments_N]
     weights_N = token_weights(tasks_N, segments_N, counts, weighting)
     if me.sequence_parallel_size == 1:
-        return MicroBatch(batch, weights_N, tasks_N)
+        return MicroBatch(batch, weights_N, tasks_N, rows_N)
     of_rank = {"index": me.shard_index, "size": me.sequence_parallel_size}
     sharded = shard(batch, **of_rank)
     places_N, _, _ = own_targets(sharded.labels, sharded.cu_seqlens, **of_rank)
-    return MicroBatch(sharded, weights_N[places_N], tasks_N[places_N])
+    return MicroBatch(sharded, weights_N[places_N], tasks_N[places_N], rows_N[places_N])
 
 
 def sums_by_task(values: Sequence[Tensor | None], tasks_N: Tensor, *, num_tasks: int) -> np.ndarray:

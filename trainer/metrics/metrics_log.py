@@ -106,6 +106,7 @@ def scalars(line: TrainMetrics) -> dict[str, float]:
     }
     if line["mfu"] is not None:
         found["train/mfu"] = line["mfu"]
+    found |= {f"objective/{name}": value for name, value in line.get("objective", {}).items()}
     for task, share in line["tasks"].items():
         found[f"train_task/loss/{task}"] = share["loss"]
         found[f"train_task/num_valid_tokens/{task}"] = share["num_valid_tokens"]

@@ -8,7 +8,7 @@ from torch.nn.functional import linear
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from trainer.objective.loss import masked_loss
+from trainer.model.loss import masked_loss
 
 FP32 = 4
 

@@ -30,7 +30,7 @@ from trainer.config import TrainConfig
 from trainer.model import lora
 from trainer.model.attention import implementation
 from trainer.model.head import LossHead
-from trainer.objective.loss import masked_loss
+from trainer.model.loss import masked_loss
 
 
 class PackedCausalLM(nn.Module):

@@ -119,7 +119,7 @@ def test_slices_hold_every_target_once(lengths: list[tuple[int, int]], size: int
     ).astype(np.int32)
     count = np.array([n for n, _ in lengths], np.int32)
     ids, tasks = np.arange(len(labels), dtype=np.int32), np.zeros(len(count), np.int32)
-    batch = join([Pack(ids, labels, count, tasks)])
+    batch = join([Pack(ids, labels, count, tasks, np.arange(len(count)))])
     whole = padded(batch, size)
     positions, targets = next_token_targets(batch.labels, batch.cu_seqlens)
     assert len(whole.input_ids) % size == 0

@@ -20,6 +20,7 @@ from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.config import TrainConfig
 from trainer.job import Job, begin, finish
 from trainer.metrics import metrics_log
+from trainer.objectives.sft import SFT
 
 MODEL = ModelConfig.model_validate(
     # hidden_size 34: parameters that do not divide by the number of ranks
@@ -79,7 +80,7 @@ def shares_and_nonfinite(root: Path) -> dict[str, Any]:
         _, nan_applied = engine.step(1.0)
         after = {(kind, name): values for kind, name, _, values in engine.slices()}
         unchanged = all(torch.equal(before[key], after[key]) for key in before)
-        done = loop.update(engine, work, 1e-3, state=TrainState(), max_loss_rise=None, me=me)
+        done = loop.update(engine, work, 1e-3, objective=SFT, state=TrainState(), max_loss_rise=None, me=me)
         moved = any(not torch.equal(before[kind, name], v) for kind, name, _, v in engine.slices())
     return {
         "held": held,

@@ -12,6 +12,7 @@ from hunmin.errors import GateError
 from hunmin.models.config import ModelConfig
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.health.skips import MIN_STEPS, WINDOW, count_update, is_spike
+from trainer.objectives.sft import SFT
 
 MODEL = ModelConfig.model_validate(
     {"from_scratch": {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "vocab_size": 512}}
@@ -55,9 +56,13 @@ def spiking_step(root: Path) -> dict[str, Any]:
         engine, _ = loop.set_up(job, me)
         before = {(kind, name): values.clone() for kind, name, _, values in engine.slices()}
         calm = TrainState(recent_losses=[0.0] * WINDOW)
-        spike = loop.update(engine, work_of(job, me), 1e-3, state=calm, max_loss_rise=4.0, me=me)
+        spike = loop.update(
+            engine, work_of(job, me), 1e-3, objective=SFT, state=calm, max_loss_rise=4.0, me=me
+        )
         kept = all(torch.equal(before[kind, name], values) for kind, name, _, values in engine.slices())
-        after = loop.update(engine, work_of(job, me), 1e-3, state=calm, max_loss_rise=None, me=me)
+        after = loop.update(
+            engine, work_of(job, me), 1e-3, objective=SFT, state=calm, max_loss_rise=None, me=me
+        )
         return {"spike": spike, "kept": kept, "after": after}
 
 

@@ -17,6 +17,7 @@ from hunmin.models.config import ModelConfig
 from trainer.batches.packs import PackFolder
 from trainer.health.stragglers import STEPS, Stragglers, busy_seconds
 from trainer.health.watchdog import hang_report, watched
+from trainer.objectives.sft import SFT
 
 MODEL = ModelConfig.model_validate(
     {"from_scratch": {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 512}}
@@ -93,7 +94,7 @@ def signs_of_life(root: Path) -> dict[str, int]:
         engine, state = loop.set_up(job, me, alive=lambda: signs.append("read"))
         work = work_of(job, me)
         update, validate = (lambda: signs.append("update")), (lambda: signs.append("validate"))
-        loop.update(engine, work, 0.0, state=state, max_loss_rise=None, me=me, alive=update)
+        loop.update(engine, work, 0.0, objective=SFT, state=state, max_loss_rise=None, me=me, alive=update)
         packs = PackFolder(job.data_dir / "train")
         loop.validate(engine, packs, step=1, config=job.config, me=me, alive=validate)
         counts = {sign: signs.count(sign) for sign in ("read", "update", "validate")}

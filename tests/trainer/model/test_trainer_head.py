@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, Gemma2Config, GraniteConfig, LlamaConfig
 
 from trainer.model.head import LossHead, chunk_rows
-from trainer.objective.loss import masked_loss
+from trainer.model.loss import masked_loss
 
 SIZES: dict[str, Any] = {
     "vocab_size": 64,

@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 
 from hunmin.schema import IGNORE_INDEX
 from trainer.batches.packs import Pack
+from trainer.batches.weighting import Weighting, count_step
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import micro_batch, shares, sums_by_task
-from trainer.objective.weighting import Weighting, count_step
 
 
 def pack(*segments: tuple[int, int, int]) -> Pack:
     """Segments as (length, trained tokens at the end, task)."""
     labels = np.concatenate([np.r_[np.full(n - k, IGNORE_INDEX), np.arange(k)] for n, k, _ in segments])
     lengths, tasks = np.array([s[0] for s in segments], np.int32), np.array([s[2] for s in segments])
-    return Pack(np.zeros(len(labels), np.int32), labels.astype(np.int32), lengths, tasks)
+    return Pack(
+        np.zeros(len(labels), np.int32), labels.astype(np.int32), lengths, tasks, np.arange(len(tasks))
+    )
 
 
 ME = Rank(0, 1, torch.device("cpu"), 1)

@@ -3,7 +3,7 @@ import torch
 
 from hunmin.schema import IGNORE_INDEX
 from trainer.batches.targets import next_token_targets
-from trainer.objective.loss import masked_loss
+from trainer.model.loss import masked_loss
 
 X = IGNORE_INDEX
 
