@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hunmin.errors import InputError, StopRequested
+from hunmin.registry import members
 from launcher.failures import reported
 from launcher.help.pages import App, GroupHelp
 
@@ -60,17 +61,12 @@ class Split(StrEnum):
 OfSplit = Annotated[Split, typer.Option("--split", help="of the pack")]
 
 
-class Target(StrEnum):
-    """Where a job goes."""
-
-    slurm = "slurm"
-    ray = "ray"
-
-
-ONLY_FOR = {
-    Target.slurm: ("nodes", "gpus_per_node", "cpus_per_node", "time", "partition", "account", "dry_run"),
-    Target.ray: ("address",),
-}
+# Every module of backends/ is a place where a run can be handed over.
+BACKENDS = members(Path(__file__).parent / "backends", first=("slurm", "ray"))
+if TYPE_CHECKING:
+    Target = StrEnum
+else:
+    Target = StrEnum("Target", {name: name for name in BACKENDS})
 
 
 @app.command()
@@ -311,7 +307,12 @@ def fetch(
 def submit(
     context: typer.Context,
     config: Config,
-    to: Annotated[Target, typer.Option("--to", help="slurm, or ray: a Ray cluster that is up")],
+    to: Annotated[
+        Target,
+        typer.Option(
+            "--to", help="slurm; ray: a Ray cluster that is up; here: this machine, in the background"
+        ),
+    ],
     overrides: Overrides = None,
     nodes: Annotated[int, typer.Option("--nodes", min=1, help="slurm: hosts")] = 1,
     gpus_per_node: Annotated[
@@ -329,43 +330,76 @@ def submit(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="slurm: only print the job script")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="show the log, end with the job's exit code")] = False,
 ) -> None:
-    """Run on a cluster: all stages as a job of SLURM or of Ray.
+    """Hand a run over: all stages as a job of SLURM, of Ray, or of this machine.
 
     Example: hunmin submit configs/quickstart.yaml --to slurm --nodes 2 --time 1:00:00
     """
-    from launcher.cluster.submit import to_ray, to_slurm
+    from launcher.backends import Request, hand_over
     from launcher.run import default_run_dir
 
     folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
-    asked = {"nodes": nodes, "gpus_per_node": gpus_per_node, "cpus_per_node": cpus_per_node}
-    asked |= {"time": time, "partition": partition, "account": account}
+    options = {"nodes": nodes, "gpus_per_node": gpus_per_node, "cpus_per_node": cpus_per_node}
+    options |= {"time": time, "partition": partition, "account": account, "address": address}
     with reported(folder):
-        _refuse_options_of_another(to, context)
-        run = (config, overrides or [], folder)
-        if to is Target.slurm:
-            code = to_slurm(*run, force=force, asked=asked, dry_run=dry_run, wait=wait)
-        else:
-            code = to_ray(*run, force=force, address=address, wait=wait)
+        _refuse_options_of_another(to.value, [*options, "dry_run"], context)
+        request = Request(config, overrides or [], folder, force, options)
+        code = hand_over(to.value, request, dry_run=dry_run, wait=wait)
     raise typer.Exit(code)
 
 
-def _refuse_options_of_another(target: Target, context: typer.Context) -> None:
+def _refuse_options_of_another(target: str, names: list[str], context: typer.Context) -> None:
     """An option that would do nothing is a mistake, above all --dry-run.
 
     Raises:
-        InputError: names the options and the target that they are for.
+        InputError: names the options and the backends that they are for.
     """
-    for other, names in ONLY_FOR.items():
-        sources = {name: context.get_parameter_source(name) for name in names}
-        given = [
-            f"--{name.replace('_', '-')}"
-            for name, from_ in sources.items()
-            if from_ and from_.name != "DEFAULT"
-        ]
-        if other is not target and given:
-            raise InputError(
-                f"{', '.join(given)}: only for --to {other.value}, and this is --to {target.value}; leave out"
-            )
+    from launcher.backends import backend_of
+
+    readers = {name: [one for one in BACKENDS if name in backend_of(one).options] for name in names}
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = [name for name, source in sources.items() if source and source.name != "DEFAULT"]
+    useless = [name for name in given if target not in readers[name]]
+    if useless:
+        listed = ", ".join(f"--{name.replace('_', '-')}" for name in useless)
+        others = " or ".join(readers[useless[0]])
+        raise InputError(f"{listed}: only for --to {others}, and this is --to {target}; leave out")
+
+
+@app.command()
+def status(run: RunFolder) -> None:
+    """Say how the job of a run stands.
+
+    Example: hunmin status runs/quickstart
+    """
+    from launcher.commands import jobs
+
+    with reported(_runs()):
+        print(jobs.status(run))
+
+
+@app.command()
+def wait(run: RunFolder) -> None:
+    """Show the log of a run's job until it ends, and end with its exit code.
+
+    Example: hunmin wait runs/quickstart
+    """
+    from launcher.commands import jobs
+
+    with reported(_runs()):
+        code = jobs.wait(run)
+    raise typer.Exit(code)
+
+
+@app.command()
+def cancel(run: RunFolder) -> None:
+    """Ask the job of a run to save and end; submitting again continues.
+
+    Example: hunmin cancel runs/quickstart
+    """
+    from launcher.commands import jobs
+
+    with reported(_runs()):
+        jobs.cancel(run)
 
 
 def _stages(

@@ -29,7 +29,7 @@ BEHIND_ONE_FILE = {
         "trainer/ray_workers.py",
         "eval/answering/pool.py",
         "launcher/cluster/ray_cluster.py",
-        "launcher/cluster/ray_job.py",
+        "launcher/backends/ray.py",
     },
     "deepspeed": {"trainer/engine/zero3.py"},
     "duckdb": {"data_pipeline/database/"},
@@ -111,8 +111,12 @@ def loaded_by(modules: list[str], heavy: tuple[str, ...]) -> list[str]:
 
 def test_the_launcher_starts_without_the_heavy_libraries() -> None:
     loose = [f"launcher.{path.stem}" for path in (ROOT / "launcher").glob("[a-z]*.py")]
-    cluster = [f"launcher.cluster.{path.stem}" for path in (ROOT / "launcher/cluster").glob("[a-z]*.py")]
-    assert loaded_by(loose + cluster, (*HEAVY, "transformers")) == []
+    rooms = [
+        f"launcher.{room}.{path.stem}"
+        for room in ("backends", "cluster")
+        for path in (ROOT / "launcher" / room).glob("[a-z]*.py")
+    ]
+    assert loaded_by(loose + rooms, (*HEAVY, "transformers")) == []
 
 
 def test_what_all_stages_stand_on_loads_no_heavy_library() -> None:

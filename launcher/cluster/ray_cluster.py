@@ -1,6 +1,6 @@
 """Ray for a run: a private one on this machine, or the one of the job that the run is in.
 
-The only file of the launcher that joins a Ray; launcher/cluster/ray_job.py hands jobs to one.
+The only file of the launcher that joins a Ray; launcher/backends/ray.py hands jobs to one.
 """
 
 import json

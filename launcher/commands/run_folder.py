@@ -8,6 +8,15 @@ from pathlib import Path
 from hunmin.errors import InputError
 
 
+def _runs() -> Path:
+    return Path(os.environ.get("HUNMIN_RUNS") or "runs")
+
+
+def named(run: Path) -> Path:
+    """Where the folder of a run of that name lies, or would."""
+    return run if run.exists() or run.is_absolute() else _runs() / run
+
+
 def find_run(run: Path) -> Path:
     """The folder of a run.
 
@@ -17,8 +26,7 @@ def find_run(run: Path) -> Path:
     Raises:
         InputError: says what is there instead.
     """
-    runs = Path(os.environ.get("HUNMIN_RUNS") or "runs")
-    folder = run if run.exists() or run.is_absolute() else runs / run
+    runs, folder = _runs(), named(run)
     if not folder.is_dir():
         names = [path.name for path in runs.iterdir() if path.is_dir()] if runs.is_dir() else []
         near = difflib.get_close_matches(run.name, names, n=1)

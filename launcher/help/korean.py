@@ -11,7 +11,7 @@ GROUPS = (
     ("Begin", ("doctor", "init", "fetch")),
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
     ("Look into a run", ("show", "trace", "diff")),
-    ("On a cluster", ("submit",)),
+    ("Hand a run over", ("submit", "status", "wait", "cancel")),
     ("Try the model", ("chat",)),
 )
 
@@ -46,7 +46,7 @@ KOREAN = {
     "Begin": "처음에",
     "From corpus to report": "말뭉치에서 보고서까지",
     "Look into a run": "실행 들여다보기",
-    "On a cluster": "클러스터에서",
+    "Hand a run over": "실행 맡기기",
     "Try the model": "모델 써 보기",
     "More": "그 밖에",
     "hunmin COMMAND --help shows the arguments, and an example.": (
@@ -81,8 +81,15 @@ KOREAN = {
         "eval만: 남겨 둔 문제를 학습 전후의 모델에게 묻고 채점한다."
     ),
     "Only report: one page of what the other stages wrote.": "report만: 앞 단계의 결과를 한 쪽에 정리한다.",
-    "Run on a cluster: all stages as a job of SLURM or of Ray.": (
-        "모든 단계를 SLURM이나 Ray 클러스터의 작업으로 맡긴다."
+    "Hand a run over: all stages as a job of SLURM, of Ray, or of this machine.": (
+        "모든 단계를 SLURM이나 Ray 클러스터, 또는 이 컴퓨터의 작업으로 맡긴다."
+    ),
+    "Say how the job of a run stands.": "맡긴 작업이 어떻게 되고 있는지 알려 준다.",
+    "Show the log of a run's job until it ends, and end with its exit code.": (
+        "맡긴 작업이 끝날 때까지 기록을 보여 주고, 그 작업의 종료 코드로 끝난다."
+    ),
+    "Ask the job of a run to save and end; submitting again continues.": (
+        "맡긴 작업을 저장하고 멈추게 한다. 다시 맡기면 이어 간다."
     ),
     "What is trained and what is context in a pack, or where a row stands.": (
         "묶음에서 무엇이 학습되고 무엇이 문맥인지, 또는 한 행이 어디에 있는지 보여 준다."
@@ -131,7 +138,9 @@ KOREAN = {
     "0 always takes the likeliest token": "0이면 언제나 가장 그럴듯한 토큰을 고른다",
     "a system message before it all": "대화 맨 앞에 둘 시스템 메시지",
     "the folder; default: fetched/, plus the name": "모을 폴더. 기본값: fetched/ 아래 설정의 이름",
-    "slurm, or ray: a Ray cluster that is up": "slurm, 또는 이미 떠 있는 Ray 클러스터면 ray",
+    "slurm; ray: a Ray cluster that is up; here: this machine, in the background": (
+        "slurm; ray: 이미 떠 있는 Ray 클러스터; here: 이 컴퓨터의 배경에서"
+    ),
     "slurm: hosts": "slurm: 컴퓨터 수",
     "slurm: GPUs a host; default: as cluster says": "slurm: 한 대의 GPU 수. 기본값: cluster를 따름",
     "slurm: cores a host; default: cluster.num_cpus": "slurm: 한 대의 코어 수. 기본값: cluster.num_cpus",

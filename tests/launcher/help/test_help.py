@@ -17,7 +17,7 @@ from launcher.help.korean import GROUPS, KOREAN, is_korean
 from launcher.help.pages import WIDTH, command_page, main_page, split_help
 
 GOLDEN = Path(__file__).parent / "golden"
-ACCEPT = "ACCEPT=1 .venv/bin/python -m pytest tests/launcher/help/test_help.py"
+ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/launcher/help/test_help.py"
 GROUP: Any = typer.main.get_command(app)
 
 
@@ -34,7 +34,7 @@ def pages(*, in_korean: bool) -> Iterator[str]:
 def test_the_pages_are_as_committed(language: str) -> None:
     golden = GOLDEN / f"help.{language}.txt"
     text = ("\n" + "-" * WIDTH + "\n").join(pages(in_korean=language == "ko"))
-    if os.environ.get("ACCEPT"):
+    if os.environ.get("HUNMIN_ACCEPT"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(text, encoding="utf-8")
     before = golden.read_text(encoding="utf-8") if golden.exists() else ""

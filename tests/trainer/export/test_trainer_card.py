@@ -14,7 +14,7 @@ from trainer.config import TrainConfig
 from trainer.export.card import CardFacts, model_card
 from trainer.export.lineage import FROM_SCRATCH, Ancestor, ancestors_of, base_name
 
-ACCEPT = "ACCEPT=1 .venv/bin/python -m pytest tests/trainer/export/test_trainer_card.py"
+ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/trainer/export/test_trainer_card.py"
 GOLDEN = Path(__file__).parent / "golden" / "model_card.md"
 STATS: Any = {
     "tokenizer": {"ko": {}, "en": {}, "other": {}},
@@ -68,7 +68,7 @@ def facts(**changes: Any) -> CardFacts:
 
 def test_golden() -> None:
     text = model_card(facts())
-    if os.environ.get("ACCEPT"):
+    if os.environ.get("HUNMIN_ACCEPT"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(text, encoding="utf-8")
     before = GOLDEN.read_text(encoding="utf-8") if GOLDEN.exists() else ""

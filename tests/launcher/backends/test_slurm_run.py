@@ -60,7 +60,7 @@ def test_two_nodes_run_all_stages_and_give_the_data_of_one(
     assert (finished / "report" / "index.html").exists()
 
 
-def test_scancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finished: Path) -> None:
+def test_cancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finished: Path) -> None:
     metrics = finished / "train" / "metrics.jsonl"
     longer = [item for item in SMALL if "num_steps" not in item] + ["train.num_steps=500"]
     done = slurm_cluster.hunmin("submit", QUICK, *longer, *TWO_NODES, "--run", finished, "--force")
@@ -71,8 +71,11 @@ def test_scancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finis
     wait_for(
         "the first steps", lambda: not manifest.exists() and metrics.exists() and bool(metrics.read_text())
     )
-    slurm_cluster.run(["scancel", job_id])
+    assert slurm_cluster.hunmin("status", finished).stdout == f"slurm job {job_id}: RUNNING\n"
+    cancelled = slurm_cluster.hunmin("cancel", finished)
+    assert cancelled.returncode == 0, cancelled.stderr
     wait_for("the end", lambda: slurm_cluster.job(job_id)["JobState"] == "CANCELLED")
+    assert slurm_cluster.hunmin("wait", finished).returncode == 75
     assert_nothing_is_left(slurm_cluster, finished)
     said = log.read_text()
     assert "of 500; saved, the same command continues" in said, said

@@ -3,12 +3,18 @@
 import os
 import shlex
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from hunmin.errors import EnvironmentFailure, InputError, StopRequested, one_line
 from hunmin.progress import say
+from launcher.backends import Backend, Job, Request, note_job
+from launcher.cluster.snapshot import write_snapshot
+from launcher.config import load, resolved
+from launcher.preflight import check_before_ray
+from launcher.run import Run
 
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # the dashboard may fail for a while: a head that restarts
@@ -102,3 +108,68 @@ class Jobs:
         if info.driver_exit_code is None:
             raise EnvironmentFailure(f"job {job_id} ended before hunmin did: {info.message}")
         return info.driver_exit_code
+
+    def state(self, job_id: str) -> str:
+        """Ray's word for the job's state; empty where it knows none of that id.
+
+        Raises:
+            EnvironmentFailure: the cluster does not answer.
+        """
+        try:
+            return self._client.get_job_status(job_id).value
+        except RuntimeError as error:
+            if "does not exist" in str(error):
+                return ""
+            raise EnvironmentFailure(f"the Ray at {self.address}: {one_line(error)}") from error
+
+    def stop(self, job_id: str) -> None:
+        """Ask the job to end: it has STOP_LIMIT_S to save."""
+        self._client.stop_job(job_id)
+
+
+def _run_arguments(request: Request) -> list[str]:
+    return ["run", "job.yaml", "--run", str(request.run_dir), *(["--force"] if request.force else [])]
+
+
+def prepare(request: Request) -> str:
+    """The command that the job runs.
+
+    Raises:
+        InputError: config or inputs are not as they must be.
+    """
+    config, base = load(request.config, request.overrides)
+    check_before_ray(Run(config, base, request.run_dir))
+    return shlex.join(["python", "-m", "launcher", *_run_arguments(request)]) + "\n"
+
+
+def submit(request: Request, command: str) -> Job:
+    """Hand a run to a Ray cluster that is up: code and config travel, data stays where it is.
+
+    Raises:
+        InputError: no address of a cluster.
+        EnvironmentFailure: the cluster did not take the job.
+    """
+    jobs = Jobs(request.options["address"])
+    config, base = load(request.config, request.overrides)
+    with tempfile.TemporaryDirectory(prefix="hunmin-job-") as folder:
+        shipped = Path(folder) / "code"
+        size = write_snapshot(shipped)
+        (shipped / "job.yaml").write_text(resolved(config, base=base), encoding="utf-8")
+        say(f"code and config: {size / 1e6:.1f} MB; data is not shipped")
+        job_id = jobs.submit(_run_arguments(request), working_dir=shipped)
+    job = Job(job_id, "ray", jobs.address)
+    note_job(job, request.run_dir)
+    say(f"job {job_id}; run folder {request.run_dir} on the cluster")
+    say(f"  watch:   ray job logs --follow --address {jobs.address} {job_id}")
+    say(f"  cancel:  ray job stop --address {jobs.address} {job_id}")
+    return job
+
+
+BACKEND = Backend(
+    prepare=prepare,
+    submit=submit,
+    wait=lambda job, run_dir: Jobs(job.address).wait(job.job_id),
+    status=lambda job, run_dir: Jobs(job.address).state(job.job_id),
+    cancel=lambda job, run_dir: Jobs(job.address).stop(job.job_id),
+    options=frozenset({"address"}),
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hunmin.errors import GateError, InputError
-from launcher.cluster.slurm import Resources, render, resources_for
+from launcher.cluster.slurm_script import Resources, render, resources_for
 from launcher.cluster.snapshot import ROOT, write_snapshot
 from launcher.config import ClusterConfig
 
@@ -29,11 +29,11 @@ LEAST = Resources(1, 2, 0)
 def test_the_job_script_is_the_golden_one(name: str, resources: Resources, run_dir: str) -> None:
     script = render(resources, name="demo", run_dir=Path(run_dir), python="/shared/venv/bin/python")
     golden = GOLDEN / name
-    if os.environ.get("UPDATE_GOLDEN"):
+    if os.environ.get("HUNMIN_ACCEPT"):
         golden.write_text(script)
     expected = golden.read_text()
     changed = "\n".join(difflib.unified_diff(expected.splitlines(), script.splitlines(), "golden", "now"))
-    accept = "UPDATE_GOLDEN=1 .venv/bin/python -m pytest tests/launcher/cluster/test_slurm_script.py"
+    accept = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/launcher/backends/test_slurm_script.py"
     assert script == expected, f"{changed}\nto accept: {accept}"
     checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stderr

@@ -1,23 +1,21 @@
-"""Submitting a run to SLURM: the job script, the code beside the run, sbatch, and waiting for the end."""
+"""SLURM: sbatch with the code beside the run, squeue and scontrol until its end, scancel."""
 
-import json
-import math
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from hunmin import artifact
-from hunmin.errors import EnvironmentFailure, GateError, InputError, StopRequested
+from hunmin.errors import EnvironmentFailure, InputError, StopRequested
+from hunmin.lock import run_lock
 from hunmin.progress import say
-from launcher.cluster.snapshot import ROOT, write_snapshot
-from launcher.config import ClusterConfig
+from launcher.backends import Backend, Job, Request, note_job, noted_job
+from launcher.cluster.slurm_script import render, resources_for
+from launcher.cluster.snapshot import write_snapshot
+from launcher.config import load
+from launcher.preflight import check_before_ray
+from launcher.run import Run, open_run
 
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # squeue may fail for a while: a controller that restarts
@@ -30,71 +28,45 @@ ENDED_BADLY = {  # of SLURM's own doing, not hunmin's: the same command may succ
     "BOOT_FAIL": "found a node that did not boot",
     "DEADLINE": "reached its deadline",
 }
+RESOURCES = ("nodes", "cpus_per_node", "gpus_per_node", "time", "partition", "account")
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", *ENDED_BADLY)  # in every other state a job goes on
 
 
-@dataclass(frozen=True)
-class Resources:
-    """What a job asks of SLURM; None leaves it to the cluster's default."""
-
-    nodes: int
-    cpus_per_node: int
-    gpus_per_node: int
-    time: str | None = None
-    partition: str | None = None
-    account: str | None = None
-
-
-def resources_for(
-    cluster: ClusterConfig,
-    *,
-    nodes: int,
-    cpus_per_node: int | None,
-    gpus_per_node: int | None,
-    time: str | None = None,
-    partition: str | None = None,
-    account: str | None = None,
-) -> Resources:
-    """The job's resources; what is not given follows from the `cluster` section.
-
-    Raises:
-        InputError: a value could not stand in a job script.
-        GateError: the ranks would not find their GPUs.
-    """
-    for name, value in {"--time": time, "--partition": partition, "--account": account}.items():
-        if value is not None and not re.fullmatch(r"[\w.:,@+-]+", value):
-            raise InputError(f"{name} {value!r}: letters, digits and . : , @ + - _ only")
-    gpus = gpus_per_node
-    if gpus is None:
-        gpus = cluster.gpus_per_worker * math.ceil(cluster.num_workers / nodes)
-    needed = cluster.num_workers * cluster.gpus_per_worker
-    if needed > nodes * gpus:
-        raise GateError(
-            f"cluster: {cluster.num_workers} ranks need {needed} GPUs, {nodes} node(s) with {gpus} have "
-            f"{nodes * gpus}; raise --nodes or --gpus-per-node, or lower cluster.num_workers"
-        )
-    return Resources(nodes, cpus_per_node or cluster.num_cpus, gpus, time, partition, account)
-
-
-def render(resources: Resources, *, name: str, run_dir: Path, python: str) -> str:
+def prepare(request: Request) -> str:
     """The job script.
 
     Raises:
-        InputError: the run folder's name has characters that sbatch would read as its own.
+        InputError, GateError: config, inputs or resources are not as they must be.
     """
-    if re.search(r'["%\\\n]', str(run_dir)):
-        raise InputError(f'{run_dir}: a run folder for SLURM has none of " % \\ in its name; use --run')
-    templates = Environment(
-        loader=FileSystemLoader(ROOT / "slurm"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # a shell script, no page; what goes in is quoted or checked
-    )
-    templates.filters["quote"] = lambda value: shlex.quote(str(value))
-    template = templates.get_template("job.sbatch.j2")
-    values = vars(resources) | {"name": name, "run_dir": run_dir, "code": run_dir / "code", "python": python}
-    return template.render(values)
+    config, base = load(request.config, request.overrides)
+    asked = {name: value for name, value in request.options.items() if name in RESOURCES}
+    resources = resources_for(config.cluster, **asked)
+    script = render(resources, name=config.name, run_dir=request.run_dir, python=sys.executable)
+    check_before_ray(Run(config, base, request.run_dir))
+    return script
+
+
+def submit(request: Request, script: str) -> Job:
+    """Write config, script and code into the run folder and hand the job over.
+
+    Raises:
+        InputError: a job of the run has not ended, or SLURM refuses this one.
+        EnvironmentFailure: there is no sbatch, or the controller does not answer.
+    """
+    run_dir = request.run_dir
+    require_sbatch()
+    require_no_job(run_dir)  # says more than the lock, which a running job holds
+    with run_lock(run_dir):
+        require_no_job(run_dir)  # of another submit at the same moment
+        sweep(run_dir)
+        open_run(request.config, request.overrides, run_dir, force=request.force)
+        job_id = _sbatch(script, run_dir=run_dir)
+        job = Job(job_id)
+        note_job(job, run_dir)
+    say(f"job {job_id} on {request.options['nodes']} node(s); run folder {run_dir}")
+    say(f"  watch:   squeue --jobs={job_id}; tail -F {log_of(job_id, run_dir=run_dir)}")
+    say(f"  cancel:  scancel {job_id}   (saves; submitting again continues)")
+    return job
 
 
 def require_sbatch() -> None:
@@ -116,7 +88,8 @@ def require_no_job(run_dir: Path) -> None:
     Raises:
         InputError: SLURM says that the run's last job has not ended.
     """
-    job_id = _last_job(run_dir)
+    last = noted_job(run_dir)
+    job_id = last.job_id if last and last.backend == "slurm" else ""
     state = _state(job_id).stdout.strip() if job_id else ""
     if state and state not in ENDED:
         raise InputError(
@@ -129,25 +102,20 @@ def require_no_job(run_dir: Path) -> None:
 def sweep(run_dir: Path) -> None:
     """Remove what an ended job could not: killed at once, it left its token behind."""
     stale = [path for path in (run_dir / "submit").glob("job-*") if path.is_dir()]
-    job_id = _last_job(run_dir)
-    if not stale or not job_id:
+    last = noted_job(run_dir)
+    if not stale or last is None or last.backend != "slurm":
         return
-    asked = _state(job_id)
+    asked = _state(last.job_id)
     if asked.stdout.strip() in ENDED or "Invalid job id" in asked.stderr:  # ended long ago, and forgotten
         for path in stale:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _last_job(run_dir: Path) -> str:
-    path = run_dir / "submit" / "job.json"
-    return json.loads(path.read_text())["job_id"] if path.exists() else ""
 
 
 def _state(job_id: str) -> subprocess.CompletedProcess[str]:
     return _slurm("squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T")
 
 
-def submit(script: str, *, run_dir: Path) -> str:
+def _sbatch(script: str, *, run_dir: Path) -> str:
     """Write script and code into the run folder and hand the job over. Returns its id.
 
     Raises:
@@ -166,9 +134,7 @@ def submit(script: str, *, run_dir: Path) -> str:
         if re.search(r"contact slurm controller|timed out|Connection refused|communication", said, re.I):
             raise EnvironmentFailure(f"sbatch: {said}; try again")
         raise InputError(f"sbatch refused {path}: {said}")
-    job_id = done.stdout.strip().split(";")[0]  # with several clusters: ID;CLUSTER
-    artifact.write_json(path.with_name("job.json"), {"job_id": job_id})
-    return job_id
+    return done.stdout.strip().split(";")[0]  # with several clusters: ID;CLUSTER
 
 
 def log_of(job_id: str, *, run_dir: Path) -> Path:
@@ -245,3 +211,19 @@ def _exit_code(job_id: str, state: str, *, log: Path) -> int:
 
 def _slurm(program: str, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([program, *args], capture_output=True, text=True, check=False)
+
+
+def _cancel(job: Job, run_dir: Path) -> None:
+    done = _slurm("scancel", job.job_id)
+    if done.returncode:
+        raise EnvironmentFailure(f"scancel {job.job_id}: {done.stderr.strip()}")
+
+
+BACKEND = Backend(
+    prepare=prepare,
+    submit=submit,
+    wait=lambda job, run_dir: wait(job.job_id, run_dir=run_dir),
+    status=lambda job, run_dir: _state(job.job_id).stdout.strip(),
+    cancel=_cancel,
+    options=frozenset({*RESOURCES, "dry_run"}),
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hunmin.errors import EnvironmentFailure, InputError
-from launcher.cluster import slurm
+from launcher.backends import slurm
 from launcher.cluster.snapshot import ROOT
 
 QUICK = ROOT / "configs" / "quickstart.yaml"
@@ -102,7 +102,11 @@ def test_the_code_and_config_of_a_living_job_are_not_replaced(stand: Stand, tmp_
     run = tmp_path / "run"
     first = submit(stand, run)
     assert first.returncode == 0, first.stderr
-    assert json.loads((run / "submit" / "job.json").read_text()) == {"job_id": "8"}
+    assert json.loads((run / "submit" / "job.json").read_text()) == {
+        "job_id": "8",
+        "backend": "slurm",
+        "address": None,
+    }
     mark = run / "code" / "mark"
     mark.touch()
     token = run / "submit" / "job-abc" / "token"

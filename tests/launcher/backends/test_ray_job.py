@@ -1,6 +1,7 @@
 """Jobs of a real Ray cluster with two nodes."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -40,11 +41,29 @@ def test_ray_job_submit_by_hand_gives_the_data_of_one_machine(
 
 def test_hunmin_submit_follows_the_job_and_continues_the_run(ray_cluster: RayCluster, finished: Path) -> None:
     command = ["submit", QUICK, *SMALL, "--to", "ray", "--address", ray_cluster.address, "--run", finished]
-    done = ray_cluster.hunmin(*command, "--wait")
+    submitted = ray_cluster.hunmin(*command)
+    done = ray_cluster.hunmin("wait", finished)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "MB; data is not shipped" in done.stdout
+    assert "MB; data is not shipped" in submitted.stdout
     assert "train: done already" in done.stdout
     assert "SUCCEEDED" in done.stdout
+    assert ray_cluster.hunmin("status", finished).stdout.endswith(": SUCCEEDED\n")
+
+
+def test_cancel_lets_the_ranks_save(ray_cluster: RayCluster, finished: Path) -> None:
+    longer = [item for item in SMALL if "num_steps" not in item] + ["train.num_steps=500"]
+    command = ["submit", QUICK, *longer, "--to", "ray", "--address", ray_cluster.address]
+    done = ray_cluster.hunmin(*command, "--run", finished, "--force")
+    assert done.returncode == 0, done.stderr
+    metrics, manifest = finished / "train" / "metrics.jsonl", finished / "train" / "manifest.json"
+    deadline = time.monotonic() + 120
+    while manifest.exists() or not metrics.exists() or not metrics.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert ray_cluster.hunmin("cancel", finished).returncode == 0
+    waited = ray_cluster.hunmin("wait", finished)
+    assert waited.returncode == 75, waited.stdout + waited.stderr
+    assert "of 500; saved, the same command continues" in waited.stdout
 
 
 def test_a_run_folder_that_a_node_does_not_see_is_refused(ray_cluster: RayCluster) -> None:

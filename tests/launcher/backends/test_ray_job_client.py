@@ -71,7 +71,7 @@ def client(dashboard: Dashboard, code: str, **env: str) -> subprocess.CompletedP
 import sys
 from pathlib import Path
 from hunmin.errors import EnvironmentFailure
-from launcher.cluster import ray_job
+from launcher.backends import ray as ray_job
 ray_job.POLL_S, ray_job.UNREACHABLE_LIMIT_S = 0.05, 0.3
 try:
     jobs = ray_job.Jobs(sys.argv[1])

@@ -1,0 +1,111 @@
+"""The seam of backends: where a run can be handed over. A module here is a backend and holds a `BACKEND`.
+
+`hunmin submit CONFIG --to NAME` prepares and submits; what was handed over is noted in RUN/submit/job.json,
+and `hunmin status`, `hunmin wait` and `hunmin cancel` ask the backend that is named there.
+"""
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hunmin.artifact import write_json
+from hunmin.progress import say
+from hunmin.registry import member
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run that is to be handed over: the arguments of `hunmin run`, and the options that its backend reads."""
+
+    config: Path
+    overrides: list[str]
+    run_dir: Path
+    force: bool
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that was handed over. `address` is of the cluster, where a backend needs one to find it again."""
+
+    job_id: str
+    backend: str = "slurm"  # noted without its backend by hunmin 0.1.0
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Backend:
+    """All that hunmin knows of a place where runs are done.
+
+    Attributes:
+        prepare: finds what is wrong before a queue takes its hours, and writes nothing; what would be
+            submitted, as text.
+        submit: hands the prepared run over, and says how to watch it.
+        wait: shows the job's log until it ends; its exit code. Raises EnvironmentFailure where the backend
+            ended the job itself, or can no longer be asked.
+        status: one word of the backend's own; empty where it knows nothing of the job.
+        cancel: asks for the end; a run saves first.
+        options: names of the options of `hunmin submit` that it reads; others are refused.
+    """
+
+    prepare: Callable[[Request], str]
+    submit: Callable[[Request, str], Job]
+    wait: Callable[[Job, Path], int]
+    status: Callable[[Job, Path], str]
+    cancel: Callable[[Job, Path], None]
+    options: frozenset[str] = frozenset()
+
+
+def backend_of(name: str) -> Backend:
+    """The backend of that name."""
+    return member(__name__, name, "BACKEND")
+
+
+def hand_over(name: str, request: Request, *, dry_run: bool, wait: bool) -> int:
+    """Submit a run, or only print what would be submitted.
+
+    Args:
+        name: of the backend.
+        request: the run.
+        dry_run: print, write and submit nothing.
+        wait: show the job's log until it ends.
+
+    Returns:
+        0, or the job's exit code where it was waited for.
+    """
+    backend = backend_of(name)
+    prepared = backend.prepare(request)
+    if dry_run:
+        print(prepared, end="")
+        return 0
+    job = backend.submit(request, prepared)
+    return wait_for(job, request.run_dir) if wait else 0
+
+
+def wait_for(job: Job, run_dir: Path) -> int:
+    """The exit code of a job, when it has ended. Ctrl-C leaves it going."""
+    try:
+        return backend_of(job.backend).wait(job, run_dir)
+    except KeyboardInterrupt:
+        say(f"job {job.job_id} goes on")
+        return 128 + signal.SIGINT
+
+
+def note_job(job: Job, run_dir: Path) -> None:
+    """Remember what was handed over last, so that any process can ask for it."""
+    path = _note(run_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(job))
+
+
+def noted_job(run_dir: Path) -> Job | None:
+    """The last job of a run folder."""
+    path = _note(run_dir)
+    return Job(**json.loads(path.read_text())) if path.exists() else None
+
+
+def _note(run_dir: Path) -> Path:
+    return run_dir / "submit" / "job.json"
