@@ -18,7 +18,7 @@ from hunmin.registry import member
 
 @dataclass(frozen=True)
 class Request:
-    """A run that is to be handed over: the arguments of `hunmin run`, and the options that its backend reads."""
+    """A run that is to be handed over: the arguments of `hunmin run`, and options of its backend."""
 
     config: Path
     overrides: list[str]

@@ -1,4 +1,4 @@
-"""This machine, in the background: the run goes on when the terminal is closed.
+"""The background of this machine: the run goes on when the terminal is closed.
 
 A process of its own (`python -m launcher.backends.here`) runs `hunmin run`, passes SIGTERM on to it, and
 notes how it ended.

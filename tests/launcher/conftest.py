@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from cluster_runs import QUICK, SMALL
+from needs import lacking
 from ray_cluster import RayCluster
 from slurm_cluster import SlurmCluster, missing_for_slurm
 
@@ -16,7 +17,7 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
     """A real SLURM with two nodes; at the end nothing of it may be left."""
     reason = missing_for_slurm()
     if reason:
-        pytest.skip(reason)
+        lacking(reason)
     cluster = SlurmCluster(2)
     try:
         yield cluster

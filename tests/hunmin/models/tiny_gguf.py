@@ -1,14 +1,17 @@
 """Tiny random Llamas as GGUF files, written by the gguf library itself."""
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
+from needs import lacking
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-gguf = pytest.importorskip("gguf", reason="the package gguf is not installed; make demo installs it")
+if importlib.util.find_spec("gguf") is None:
+    lacking("the package gguf is not installed; make demo installs it")
+import gguf
 
 SPECIALS = ["<none>", "<|im_start|>", "<|im_end|>"]
 MERGES = ["h e", "l l", "he ll", "hell o", "1 2", "Ġ Ġ"]
