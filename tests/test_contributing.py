@@ -40,7 +40,7 @@ def test_a_format(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path.write_text(
         '{"instruction": "Add.", "context": "1, 2", "response": "3"}\n{"instruction": "?", "response": ""}\n'
     )
-    source = SourceConfig(name="dolly", format="alpaca", path=str(path))
+    source = SourceConfig.model_validate({"name": "dolly", "format": "alpaca", "path": str(path)})
     good, empty = form.records(Unit(0, "dolly", "dolly", path.name, (str(path),)), source)
     (draft,) = form.parse(good.value, source)
     assert not isinstance(draft, Reject | None)
@@ -68,8 +68,10 @@ def test_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from eval.engines.hf import HFEngine
 
     torch.manual_seed(0)
-    shape = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    LlamaForCausalLM(LlamaConfig(vocab_size=30, **shape)).save_pretrained(tmp_path)
+    shape = LlamaConfig(
+        vocab_size=30, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
+    LlamaForCausalLM(shape).save_pretrained(tmp_path)
     kind: EngineKind = run_example(monkeypatch, "eval/engines/one_by_one.py").ENGINE
     assert kind.preference(8, (9, 0)) == 0
     settings = GenerationSettings(max_new_tokens=6, temperature=0, seed=0, stop_ids=(3,), num_threads=1)
