@@ -95,7 +95,9 @@ def doctor(
 def init(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="JSON, JSONL, CSV, TSV, or two line-parallel texts"),
+        typer.Argument(
+            metavar="FILE...", help="tables, JSON, Parquet, Arrow, .po, or two line-parallel texts"
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="the config to write")] = Path("my.yaml"),
     task: Annotated[

@@ -13,9 +13,11 @@ import yaml
 from pydantic import BaseModel
 
 from data_pipeline import reasons
+from data_pipeline.config import FORMATS as FORMAT_NAMES
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import expand, read
 from data_pipeline.sources.settings import check_settings
+from hunmin import errors
 from launcher.cli import app
 from launcher.config import RunConfig, load
 
@@ -27,6 +29,8 @@ PAGES = sorted(
     and not any(part.startswith(".") for part in page.relative_to(ROOT).parts)
 )
 README, FORMATS = ROOT / "README.md", ROOT / "docs" / "formats.md"
+RUNNING, PROOFS = ROOT / "docs" / "running.md", ROOT / "docs" / "proofs.md"
+LOG, GLOSSARY = ROOT / "benchmarks" / "LOG.md", ROOT / "docs" / "glossary.md"
 SECTIONS = "model|data|train|eval|cluster"
 
 
@@ -93,6 +97,11 @@ def dotted(value: dict[str, Any], at: str = "") -> Iterator[str]:
             yield from dotted(item, f"{at}{key}.")
 
 
+def section(page: Path, title: str) -> str:
+    """What stands below a heading, up to the next of its level."""
+    return page.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
 def names(pages: list[Path]) -> list[str]:
     return [page.relative_to(ROOT).as_posix() for page in pages]
 
@@ -121,10 +130,17 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
 def test_files_named_in_the_text_exist(page: Path) -> None:
-    tops = r"(?:data_pipeline|trainer|eval|launcher|tests|configs|docs|examples)/"
+    tops = "hunmin|data_pipeline|trainer|eval|launcher|tools|tests|configs|docs|examples|benchmarks|slurm"
     for code in inline_code(page):
-        if re.fullmatch(tops + r"[\w./-]*\.(?:py|yaml|md)", code):
+        if re.fullmatch(rf"(?:{tops})/[\w./-]*\.(?:py|yaml|md)", code):
             assert (ROOT / code).exists(), f"{page.name}: {code}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_a_link_that_shows_a_file_leads_to_that_file(page: Path) -> None:
+    for shown, target in re.findall(r"\[([\w./-]+\.(?:py|md|yaml|j2))\]\(([^)\s#]+)", prose(page)):
+        there = (page.parent / target).resolve().relative_to(ROOT).as_posix()
+        assert f"/{there}".endswith(f"/{shown.removeprefix('../')}"), f"{page.name}: [{shown}]({target})"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
@@ -147,7 +163,14 @@ def test_commands_exist(page: Path) -> None:
             load(ROOT / rest[0], [word for word in rest if "=" in word])
 
 
-@pytest.mark.parametrize("name", ["README", "docs/tutorial"])
+def in_english(link: str, folder: Path) -> str:
+    """The English page of a link; without its anchor where a Korean page has headings of its own."""
+    path, _, anchor = link.replace(".ko.md", ".md").partition("#")
+    has_twin = (folder / path).with_suffix(".ko.md").exists()
+    return path if has_twin or not anchor else f"{path}#{anchor}"
+
+
+@pytest.mark.parametrize("name", ["README", "docs/tutorial", "docs/proofs", "docs/running", "docs/scoring"])
 def test_both_languages_hold_the_same(name: str) -> None:
     english, korean = ROOT / f"{name}.md", ROOT / f"{name}.ko.md"
     assert blocks(english) == blocks(korean), f"{korean.name}: its code blocks differ from {english.name}'s"
@@ -159,9 +182,10 @@ def test_both_languages_hold_the_same(name: str) -> None:
         counts.append((titles, rows, items))
     assert counts[0] == counts[1], f"{korean.name}: other headings, table rows or list items"
     links = [set(re.findall(r"\]\(([^)\s]+)\)", prose(page))) for page in (english, korean)]
-    plain = [{link.replace(".ko.md", ".md") for link in found if "README" not in link} for found in links]
+    plain = [{in_english(link, english.parent) for link in found if "README" not in link} for found in links]
     assert plain[0] == plain[1]
-    assert sum("가" <= char <= "힣" for char in prose(korean)) > 0.3 * len(prose(korean))
+    text = re.sub(r"\[[\w.]+\.py\]\([^)]*\)", "", prose(korean))
+    assert sum("가" <= char <= "힣" for char in text) > 0.3 * len(text)
 
 
 def test_the_readme_shows_every_command() -> None:
@@ -190,8 +214,9 @@ def test_config_keys_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", [README, FORMATS], ids=names([README, FORMATS]))
 def test_source_entries_are_accepted(page: Path) -> None:
     entries = [entry for value in yaml_blocks(page) for entry in source_entries(value)]
-    formats = {entry["format"] for entry in entries}
-    assert formats >= {"alpaca", "sharegpt", "messages", "natural_instructions", "table", "parallel"}
+    assert entries
+    if page == FORMATS:
+        assert {entry["format"] for entry in entries} | {"vicuna"} == set(FORMAT_NAMES)
     for entry in entries:
         check_settings(SourceConfig.model_validate(entry), index=0)
 
@@ -239,11 +264,44 @@ def test_every_reason_of_a_reader_is_in_the_table() -> None:
     assert found == wanted, "docs/formats.md, Reasons: replace the table's lines by\n" + "\n".join(wanted)
 
 
-def test_every_test_file_that_the_readme_names_holds_tests() -> None:
-    paths = re.findall(r"\]\((tests/[^)]+\.py)\)", README.read_text(encoding="utf-8"))
-    assert len(paths) > 10
-    for path in paths:
-        assert re.search(r"^\s*def test_", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), path
+def test_what_init_reads_is_said_once() -> None:
+    said = re.findall(r"`(\w+)`", section(FORMATS, "What `hunmin init` reads"))
+    assert {name for name in said if name in FORMAT_NAMES} == set(FORMAT_NAMES) - {"vicuna"}
+
+
+@pytest.mark.parametrize("page", [PROOFS, PROOFS.with_suffix(".ko.md")], ids=["en", "ko"])
+def test_every_promise_names_files_that_hold_tests(page: Path) -> None:
+    rows = re.findall(r"^\| (.+) \| (.+) \|$", page.read_text(encoding="utf-8"), re.MULTILINE)[1:]
+    assert len(rows) > 50
+    for promise, tests in rows:
+        paths = re.findall(r"\[[^]]+\]\((\.\./tests/[^)]+\.py)\)", tests)
+        assert paths, promise
+        for path in paths:
+            text = (page.parent / path).read_text(encoding="utf-8")
+            assert re.search(r"^\s*def test_", text, re.MULTILINE), path
+
+
+def test_figures_of_the_readme_stand_in_the_log() -> None:
+    log = LOG.read_text(encoding="utf-8")
+    for page in (README, README.with_suffix(".ko.md")):
+        text = page.read_text(encoding="utf-8")
+        table = re.search(r"^\|.+\|$\n\|---\|---\|---\|\n((?:\|.+\n)+)", text, re.MULTILINE)
+        assert table
+        for row in table[1].splitlines():
+            for figure in re.findall(r"\d[\d.,]*(?:e-\d+)?", row.split("|")[2]):
+                assert figure.strip(".,") in log, f"{page.name}: {figure} of {row}"
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    codes = {error.exit_code for error in vars(errors).values() if hasattr(error, "exit_code")} | {0, 1}
+    found = re.findall(r"^\| (\d+) \|", section(RUNNING, "Exit codes"), re.MULTILINE)
+    assert {int(code) for code in found} == codes
+
+
+def test_the_glossary_is_in_order() -> None:
+    words = re.findall(r"^- \*\*(.+?)\*\*", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(words) > 20
+    assert words == sorted(words, key=str.lower)
 
 
 def test_hooks_are_local_and_run_the_checks() -> None:

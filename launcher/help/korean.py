@@ -113,8 +113,8 @@ KOREAN = {
     "print the result as one JSON object": "결과를 JSON 객체 하나로 출력한다",
     "also look at what this config needs": "이 설정에 필요한 것도 살펴본다",
     "also try whether the model hub answers": "모델 허브에 연결되는지도 확인한다",
-    "JSON, JSONL, CSV, TSV, or two line-parallel texts": (
-        "JSON, JSONL, CSV, TSV, 또는 줄이 짝을 이루는 글 두 개"
+    "tables, JSON, Parquet, Arrow, .po, or two line-parallel texts": (
+        "표, JSON, Parquet, Arrow, .po, 또는 줄이 짝을 이루는 글 두 개"
     ),
     "the config to write": "새로 쓸 설정 파일",
     "a shipped task (sentiment, …) or a name of your own": "들어 있는 과제(sentiment 등)나 스스로 지은 이름",
