@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data_pipeline.config import DataConfig, SourceConfig
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, EnvironmentFailure
 from hunmin.language.answers.constraints import check_of, scale_of
 from hunmin.language.answers.label_answers import slot_problem
 from hunmin.language.codes import Language
@@ -165,11 +165,18 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
 
     Raises:
         ConfigError: a file is not a task.
+        EnvironmentFailure: the shipped tasks are not where this installation should have them.
     """
     tasks: dict[str, Task] = {}
+    shipped = sorted(SHIPPED.glob("*.yaml"))
+    if not shipped:
+        raise EnvironmentFailure(
+            f"{SHIPPED}: the shipped task files are not there, and without them rows get no wordings; "
+            "install hunmin anew from its checkout: make setup"
+        )
     if folder is not None and not folder.is_dir():
         raise ConfigError(f"data.tasks {folder}: no such folder; it should hold one YAML file a task")
-    for path in [*sorted(SHIPPED.glob("*.yaml")), *(sorted(folder.glob("*.yaml")) if folder else [])]:
+    for path in [*shipped, *(sorted(folder.glob("*.yaml")) if folder else [])]:
         try:
             task = Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         except ValidationError as error:

@@ -25,6 +25,7 @@ def package_probes(root: Path = ROOT) -> dict[str, Callable[[], list[Finding]]]:
     return {
         "Python": lambda: [python_version(root)],
         "pinned packages": lambda: pinned_packages(root),
+        "task files": lambda: [task_files(root)],
         "demo model": lambda: [demo_model(root)],
     }
 
@@ -127,6 +128,15 @@ def _install(names: list[str], wanted: dict[str, str]) -> str:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
+
+
+def task_files(root: Path = ROOT) -> Finding:
+    """The shipped tasks, which lie beside the packages: without them rows get no wording."""
+    count = len([*(root / "configs" / "tasks").glob("*.yaml")])
+    if count:
+        return Finding(SECTION, "task files", "ok", f"{count} shipped tasks with their wordings")
+    found = f"{_short(str(root / 'configs' / 'tasks'))} holds no task file; the data stage needs them"
+    return Finding(SECTION, "task files", "missing", found, "make setup, in the checkout")
 
 
 def demo_model(root: Path = ROOT) -> Finding:
