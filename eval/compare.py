@@ -26,7 +26,6 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
         A row for each task and metric: task, metric, unit, n, only_first, only_second (samples that the
         other lacks), first, second (Interval), delta (second minus first, paired); the intervals are None
         where no sample is shared.
-
     """
     answers = [_answers(run) for run in (first, second)]
     infos = {

@@ -116,7 +116,6 @@ def open_stage(folder: Path, inputs: Inputs, *, half: dict[str, Any] | None = No
 
     Args:
         folder: RUN/NAME; it exists afterwards, and holds no manifest.
-        inputs: what the result depends on.
         half: what half the stage depends on, where that is more or less than `inputs`. Such halves are cheap:
             one that does not fit is thrown away.
     """

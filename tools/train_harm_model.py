@@ -87,7 +87,6 @@ def load_config(path: Path) -> HarmModelConfig:
 
     Raises:
         ConfigError: no YAML, or not what HarmModelConfig says.
-
     """
     try:
         return HarmModelConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -104,7 +103,6 @@ def read_examples(sources: Sequence[SourceConfig], *, base: Path) -> tuple[list[
 
     Raises:
         InputError: a label that is neither positive nor negative.
-
     """
     examples: list[Example] = []
     rejected: Counter[str] = Counter()
@@ -218,15 +216,12 @@ def choose_threshold(
     """The logit from which on yes is said: the best F1 where the precision holds in every source.
 
     Args:
-        logits: float (num_texts,).
-        positive: bool (num_texts,), the labels.
         sources: (num_texts,), the name of each text's source; one without positives asks for nothing.
         min_precision: what each source must reach.
         never_above: a logit that the threshold must be above, for the sake of clean texts.
 
     Raises:
         GateError: no threshold keeps it.
-
     """
     order = np.argsort(-logits, kind="stable")
     hit, source = positive[order], sources[order]

@@ -34,7 +34,6 @@ def check_curriculum(curriculum: Sequence[CurriculumStage], tasks: Collection[st
 
     Raises:
         ConfigError: names the tasks that there are.
-
     """
     for number, stage in enumerate(curriculum):
         for task in stage.tasks:

@@ -40,11 +40,6 @@ def plan_mix(
        promises a size; otherwise they are left out and the epoch is smaller.
     4. Whole rows by largest remainder, ties to the source listed first.
 
-    Args:
-        num_rows: train rows of each source; one that is missing has none.
-        sources: all of the config.
-        mix: temperature, and rows in an epoch.
-
     Raises:
         ConfigError: `mix.rows` leaves nothing for the sources that share it.
     """
@@ -116,13 +111,6 @@ def copies(num_rows: int, rows_per_epoch: int, *, seed: int, source: str, epoch:
     The order is that of the multiples of the golden ratio: whatever phases an epoch uses, their rows lie
     evenly over the whole list, which keeps the distribution of what the list is sorted by.
 
-    Args:
-        num_rows: rows of the source.
-        rows_per_epoch: of its SourcePlan.
-        seed: of the run.
-        source: its name.
-        epoch: 0-based.
-
     Returns:
         int64, (num_rows,), for the rows sorted by (length of the answer, hash of the row id).
     """
@@ -148,7 +136,6 @@ def report(
     """Planned and realised shares of rows and of trained tokens, for stats.json.
 
     Args:
-        plan: of `plan_mix`.
         rows: rows of each source that stand in packs, over all epochs.
         tokens: trained tokens of these rows.
         mean_tokens: trained tokens of a source's row, averaged over its distinct train rows, whether or not

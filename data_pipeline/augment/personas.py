@@ -80,8 +80,6 @@ def fits(role: str, *, labelled: bool, chat: bool) -> bool:
 
     Args:
         role: a name of ROLE_NAMES, or the text of a role.
-        labelled: the answer is one of the task's labels.
-        chat: the row is a conversation.
     """
     if role not in ROLE_NAMES:
         return True

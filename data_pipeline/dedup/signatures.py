@@ -112,7 +112,6 @@ def band_keys(signatures: npt.NDArray[np.uint32], *, threshold: float) -> Hashes
 
     Args:
         signatures: (rows, NUM_PERM).
-        threshold: the similarity that is looked for, in (0, 1].
     """
     bands, length = banding(threshold)
     whole = signatures.reshape(-1, 2, HALF_PERM).min(axis=1)[:, : bands * length]

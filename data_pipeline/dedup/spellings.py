@@ -51,9 +51,6 @@ def without_particles(words: str) -> str:
     A word keeps at least one character. The ending goes by its letters, not by grammar, so 나이 (age) loses
     its 이 too. That is no harm: two texts with the same nouns and other particles come out equal, which is
     all that is asked, and a whole text is compared, never a word.
-
-    Args:
-        words: of `words_of`.
     """
     return squeezed(_PARTICLE.sub("", words))
 

@@ -29,7 +29,6 @@ def assign_packs(lengths: Sequence[int] | np.ndarray, *, seq_len: int) -> Packin
 
     Args:
         lengths: tokens per row, in canonical row order; each from 1 to seq_len.
-        seq_len: tokens a pack may hold.
 
     Returns:
         Segments inside a pack and the packs themselves are in the order of their longest row; of rows of one

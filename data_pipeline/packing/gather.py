@@ -28,8 +28,6 @@ def gather(work: Work, shard: Shard, *, tasks: list[str]) -> pa.Table:
     """The packs of a shard.
 
     Args:
-        work: holds the encoded parts and the places of their rows.
-        shard: which packs.
         tasks: names; a segment's task is the index here.
     """
     end = shard.first_pack + shard.num_packs

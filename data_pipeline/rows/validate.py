@@ -53,7 +53,6 @@ def validate(
 
     Args:
         draft: a draft row with its task set, its roles taken apart, and no unanswered turn at its end.
-        config: `bounds` and `validation` are read.
         task_labels: of the row's task; empty where it has none.
         has_bank: the task has wordings, so the row needs no instruction of its own.
         task_bounds: characters {instruction | input | answer: (low, high)} of the task's own file.

@@ -52,17 +52,7 @@ def summarize(
     tasks: Mapping[str, Task],
     tally: Tally,
 ) -> Stats:
-    """Everything counted.
-
-    Args:
-        accounts: with `placed`.
-        config: the data section.
-        decided: what the rules over the whole corpus found.
-        dialects: per source, what was declared or detected.
-        vocab_size: of the tokenizer.
-        tasks: by name, with their banks.
-        tally: what was counted of the texts and tokens of all parts.
-    """
+    """Everything counted."""
     present = accounts.rows("SELECT DISTINCT task FROM alive ORDER BY task")
     return Stats(
         schema_version=SCHEMA_VERSION,

@@ -35,7 +35,6 @@ def true_choices(task: Task, row: dict[str, Any], *, heldout: bool = False) -> l
     """Every wording that is true of a row, in the bank's order.
 
     Args:
-        task: the row's.
         row: a line of schema.ROW; `attests` holds what its source attests, where that is known. A row with
             an instruction of its own, or with messages, gets none.
         heldout: of the wordings that nothing is trained in, instead of those that are trained.
@@ -66,11 +65,6 @@ def draw_choice(
     the true ones, without a look at the others.
 
     Args:
-        task: the row's.
-        row: see `true_choices`; `row_id` is read as well.
-        seed: of the run.
-        epoch: wordings are drawn anew in each.
-        repeat: which copy of the row in its epoch.
         plain: leave out the wordings whose answer a renderer writes; what is asked to be scored by its own
             label or reference is asked so.
         heldout: as in `true_choices`.

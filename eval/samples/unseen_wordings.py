@@ -19,7 +19,6 @@ def draw_again(
         samples: that are asked in a wording that training draws from.
         reworded: of the same rows, in a held-out wording.
         per_task: 0 asks none.
-        seed: of the draw.
     """
     asked = {(sample.row_id, sample.turn) for sample in samples}
     twins = [sample for sample in reworded if (sample.row_id, sample.turn) in asked]
@@ -49,8 +48,6 @@ def compare_wordings(
         samples: in a wording that training draws from; at least the rows of `again`.
         again: in a held-out wording, of `draw_again`.
         answers: of one model, by sample id.
-        metrics: by task.
-        num_resamples, seed: of the bootstrap.
     """
     first = {(sample.row_id, sample.turn): sample for sample in samples}
     pairs: dict[str, list[tuple[Sample, Sample]]] = {}

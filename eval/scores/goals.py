@@ -14,14 +14,9 @@ _ROUNDING = 1e-9  # 0.35 - 0.2 is 0.15 to a reader, and a little less to a float
 def check_goals(goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo]) -> None:
     """Refuse, before hours of training, a goal that cannot be judged or met.
 
-    Args:
-        goals: of the config.
-        tasks: those that its sources have.
-
     Raises:
         ConfigError: no source has the task, the task is not scored by the metric, or the margin is in
             another unit than the metric.
-
     """
     for index, goal in enumerate(goals):
         place = f"eval.goals.{index}"

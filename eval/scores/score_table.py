@@ -29,7 +29,6 @@ def metrics_of(task: str, info: TaskInfo) -> list[Metric]:
 
     Raises:
         InputError: a metric is unknown, or needs labels that the task does not have.
-
     """
     known = _text_metrics() | {metric.name: metric for metric in labelled.metrics(info["labels"])}
     names = info["metrics"] or DEFAULT_METRICS
@@ -63,12 +62,6 @@ def score_task(
 
     Args:
         task: its name; the draws depend on it and the seed only.
-        metrics: of `metrics_of`.
-        references: one per sample, at least one.
-        answers: by system.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
-
     """
     draws = Resamples(
         num_samples=len(references), num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode())
@@ -131,7 +124,6 @@ def score_table(scores: Scores) -> list[dict[str, Any]]:
     Returns:
         Keys: task, metric, unit, n, and Interval values (or None where absent) for base, tuned, delta
         (tuned minus base), majority, copy, first_sentence.
-
     """
     return [
         {"task": task, "metric": name, "unit": metric["unit"], "n": metric["n"], "delta": metric["delta"]}

@@ -39,11 +39,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 def chosen_tokenizer(model: ModelConfig, *, base: Path, quiet: bool = False) -> PreTrainedTokenizerFast:
     """The tokenizer of a model that is not from scratch: its own or `model.tokenizer`, with `add_tokens`.
 
-    Args:
-        model: with a `path`.
-        base: the folder that relative paths start from.
-        quiet: do not say how many of `add_tokens` are new.
-
     Raises:
         InputError: its ids are not the model's, and the config does not declare that they are mapped; or a
             folder has no tokenizer.

@@ -121,7 +121,6 @@ def load_classifier(folder: Path, *, threshold: float | None = None) -> Classifi
 
     Raises:
         InputError: the folder is not one that the training writes.
-
     """
     cure = "make it with: make harm-model DATA=harm.yaml OUT=FOLDER, or remove data.safety.classifier"
     for path in (folder, folder / CONFIG_NAME, folder / WEIGHTS_NAME):

@@ -65,7 +65,6 @@ def load_detector(config: SafetyConfig, base: Path) -> Detector:
 
     Raises:
         InputError: the classifier's folder cannot be read.
-
     """
     lexicon = Lexicon()
     if config.classifier is None:
@@ -79,11 +78,7 @@ def apply(
     """A normalized draft after safety: unchanged, flagged, masked, or refused.
 
     Args:
-        draft: `fields`, `messages` and `references` as the readers give them.
-        config: what is done.
         source_action: the source's own, in place of config.action; `keep` keeps bias as well.
-        detector: of `load_detector`.
-
     """
     harm_action = source_action or config.action
     bias_action = "keep" if source_action == "keep" else config.bias

@@ -47,10 +47,7 @@ def choose_columns(
     """Field -> column, enough of them to make rows.
 
     Args:
-        path: for messages.
         given: the user's word, which wins.
-        header: the names of the columns.
-        rows: the first rows, by column name.
 
     Raises:
         InputError: it is not clear; the message shows the columns and what to pass.

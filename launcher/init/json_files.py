@@ -55,14 +55,7 @@ def detect_columnar(path: Path, hints: Hints) -> Detected:
 
 
 def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_as: str) -> Detected:
-    """The format that the keys of the records tell.
-
-    Args:
-        path: the file.
-        objects: its first records.
-        hints: what the user said.
-        read_as: the kind of file, in words.
-    """
+    """The format that the keys of the records tell."""
     encoding = hints.encoding or "utf-8"
     keys = _keys(objects)
     form = hints.format or _json_format(objects, keys)

@@ -24,7 +24,6 @@ def sentiment_labels(values: Mapping[str, int], language: str) -> dict[str, str]
     spells them, for so the data stage looks them up.
 
     Args:
-        values: of the column, with how often each occurs.
         language: of the texts, which decides the answers' language.
     """
     words = WORDS["ko" if language == "ko" else "en"]

@@ -26,7 +26,6 @@ def diff(first: Path, second: Path) -> dict[str, Any]:
 
     Raises:
         InputError: no such run, or one that has no scores yet.
-
     """
     from eval.compare import compare
 

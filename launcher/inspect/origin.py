@@ -57,13 +57,7 @@ class _Part:
 
 
 def origin_of(build: Build, rebuilt: Rebuilt, token: int) -> Origin:
-    """The origin of a token.
-
-    Args:
-        build: of the run.
-        rebuilt: the token's row.
-        token: its position in the row.
-    """
+    """The origin of a token by its position in the row."""
     piece, index = _piece_of(rebuilt.pieces, token)
     start, end = piece.offsets[index]
     if not piece.is_content:

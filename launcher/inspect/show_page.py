@@ -48,7 +48,6 @@ def page(shown: ShownPack | ShownRow, *, ids: bool) -> str:
     """The whole page.
 
     Args:
-        shown: a pack, or a row.
         ids: write the ids behind the tokens; without, they come up on hovering.
     """
     title, body = _pack(shown) if isinstance(shown, ShownPack) else _row(shown)

@@ -30,11 +30,7 @@ class TokenGroup:
 
 
 class TokenTexts:
-    """The text of tokens.
-
-    Args:
-        folder: holds tokenizer.json.
-    """
+    """The text of tokens, by a folder's tokenizer.json."""
 
     def __init__(self, folder: Path):
         path = folder / "tokenizer.json"
@@ -51,7 +47,6 @@ class TokenTexts:
         """Whole characters of one segment.
 
         Args:
-            ids: of the segment.
             labels: aligned with ids, IGNORE_INDEX where not trained.
             start: the position of the first token in its pack.
         """

@@ -144,7 +144,6 @@ def measure(arguments: list[str], **environment: str) -> dict[str, Any]:
 
     Raises:
         MeasureFailed: it ended badly, did not end, or printed none.
-
     """
     lines = [line for line in run(arguments, **environment).splitlines() if line.startswith("{")]
     if not lines:
@@ -160,7 +159,6 @@ def run(arguments: list[str], **environment: str) -> str:
 
     Raises:
         MeasureFailed: it ended badly or did not end.
-
     """
     process = subprocess.Popen(
         [sys.executable, *arguments],

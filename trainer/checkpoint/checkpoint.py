@@ -75,7 +75,6 @@ def write_slices(path: Path, slices: Iterable[tuple[str, str, int, Tensor]]) -> 
 
     Raises:
         EnvironmentFailure: the disk is full, read-only or gone.
-
     """
     tensors, starts = {}, {}
     for kind, name, start, values in slices:
@@ -100,12 +99,8 @@ def complete(
     """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process.
 
     Args:
-        checkpoints: the folder of all of them.
-        state: goes into the description.
         digests: sha256 of each rank's file.
-        shapes: full shapes of the parameters.
         ranks: how it was computed.
-
     """
     partial, final = partial_of(checkpoints, state.step), folder_of(checkpoints, state.step)
     files = {
@@ -215,7 +210,6 @@ class Checkpoint:
         state: the run's memory.
         ranks: world_size, device, dtype and num_threads it was made with.
         shapes: full shapes of the parameters.
-
     """
 
     def __init__(self, folder: Path):
@@ -223,7 +217,6 @@ class Checkpoint:
 
         Raises:
             ArtifactError: it is missing or of another format.
-
         """
         self.folder = folder
         try:
@@ -243,7 +236,6 @@ class Checkpoint:
 
         Raises:
             ArtifactError: names the file that is missing or differs.
-
         """
         for name, entry in self._files.items():
             path = self.folder / name
@@ -259,11 +251,9 @@ class Checkpoint:
 
         Args:
             share: (index, count): hash only the files of one among `count` that share the work.
-            alive: called as the work goes on.
 
         Raises:
             ArtifactError: names the file that is missing or differs.
-
         """
         self.check_sizes()
         index, count = share

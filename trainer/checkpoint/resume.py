@@ -24,9 +24,6 @@ def resume_point(
 
     Args:
         checkpoints: their folder, on a file system that every rank sees.
-        me: this rank; the first one chooses and removes.
-        alive: called as files are verified.
-
     """
     step = _newest_sound(checkpoints, me, alive)
     if me.is_first:

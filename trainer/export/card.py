@@ -30,7 +30,6 @@ class CardFacts:
         losses: (step, nats per trained token) of each validation.
         counts: of the train manifest.
         export_rule: how the exported step was chosen.
-
     """
 
     run: Ancestor

@@ -40,7 +40,6 @@ def export(
         pad_id: for batched generation; default: the first stop id.
         documents: further files, text by name: the model card, the lineage.
         out: the folder to make.
-
     """
     dtype = getattr(torch, weights.ranks["dtype"])
     partial = out.with_name(f".{out.name}.partial")

@@ -21,7 +21,6 @@ class Pace:
     Attributes:
         flops: what a step needs.
         peak_flops: what all ranks' GPUs can do in a second; None on a CPU.
-
     """
 
     def __init__(self, base: Path, config: TrainConfig, me: Rank, num_steps: int):

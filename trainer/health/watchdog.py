@@ -30,9 +30,6 @@ class Watchdog:
 
         Args:
             folder: takes stacks-RANK.txt, and hang-RANK.json with what the rank was at.
-            index: of this rank.
-            timeout_s: seconds without a beat that are a hang.
-
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / f"hang-{index:05d}.json"

@@ -35,7 +35,6 @@ def check_trackers(names: Sequence[str]) -> None:
 
     Raises:
         ConfigError: names what to install.
-
     """
     missing = [PACKAGES[name] for name in names if importlib.util.find_spec(name) is None]
     if missing:
@@ -50,12 +49,7 @@ def open_trackers(
     """Open each tracker; a run that goes on is the same run there.
 
     Args:
-        names: of train.trackers.
-        folder: takes what is written locally.
-        run_name: for people.
         run_id: the same for every start of the run.
-        config: shown beside the run.
-
     """
     if names:
         folder.mkdir(parents=True, exist_ok=True)

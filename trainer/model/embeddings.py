@@ -35,7 +35,6 @@ class VocabMap:
         sources: for each new id the old ids whose rows are averaged; none: the mean of all.
         num_kept: tokens known by the same string.
         num_new: the others.
-
     """
 
     sources: list[list[int]]
@@ -47,11 +46,8 @@ def vocab_map(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, *, num
     """From the ids of one tokenizer to those of another.
 
     Args:
-        new: whose ids the embeddings shall follow.
-        old: whose ids they follow.
         num_rows: of the old embeddings, which may be padded: where the new vocabulary only adds to the old,
             the padding behind it stays.
-
     """
     known, wanted = old.get_vocab(), new.get_vocab()
     sources: list[list[int]] = [[] for _ in range(max(wanted.values()) + 1)]
@@ -87,12 +83,9 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Alive = no
     Args:
         base: a transformers folder with safetensors and its own tokenizer.
         tokenizer_dir: the tokenizer to follow; copied.
-        out: the folder to make.
-        alive: called for each tensor and each block of a large one.
 
     Raises:
         InputError: the base has no tokenizer, or no causal language model.
-
     """
     new, old = load_tokenizer(tokenizer_dir), load_tokenizer(base)
     config = AutoConfig.from_pretrained(base)
@@ -126,7 +119,6 @@ def vocabulary_tensors(config: PreTrainedConfig) -> set[str]:
 
     Raises:
         InputError: transformers has no causal language model for it.
-
     """
     try:
         with torch.device("meta"):

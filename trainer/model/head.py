@@ -21,7 +21,6 @@ class LossHead(nn.Module):
 
     Attributes:
         max_bytes: of logits that stand at a time, their fp32 copies included.
-
     """
 
     def __init__(self, lm: PreTrainedModel, *, max_bytes: int):

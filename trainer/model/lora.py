@@ -21,7 +21,6 @@ def adapt(lm: PreTrainedModel, config: LoraConfig) -> None:
 
     Raises:
         ConfigError: train.lora.target_modules names no layer of the model.
-
     """
     import peft  # here: it takes a second, and most runs have no adapters
 
@@ -116,7 +115,6 @@ class Merged:
     Attributes:
         ranks: of the checkpoint.
         shapes: of the model's own parameters.
-
     """
 
     def __init__(

@@ -40,7 +40,6 @@ class StepFlops:
         per_token: of every layer's matrices.
         per_target: of the head, which is computed where a token is trained.
         per_square: of attention, for each squared length of a segment; the causal half is counted.
-
     """
 
     per_token: float

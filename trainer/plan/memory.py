@@ -63,13 +63,9 @@ def estimate(
     """Memory of one rank of `world_size` in training, for a dense decoder.
 
     Args:
-        config: of the model, as transformers reads it.
-        seq_len, micro_batch_size: tokens in a pack, packs in a forward.
-        world_size: ranks that share the model states.
         dtype: of the forward: bfloat16 on a GPU, float32 on a CPU.
         trained_share: of the positions, those with a label; the head is computed on no other.
         train: adapters, recomputation, room for logits and ZeRO-3's buckets; default: the defaults.
-
     """
     train = train or TrainConfig.model_validate({})
     zero = train.zero

@@ -26,7 +26,6 @@ class Plan:
         checkpoint_bytes: of one; `keep` newest and the best stand at a time.
         export_bytes: of the model that leaves.
         deepspeed: what deepspeed.initialize is given.
-
     """
 
     num_parameters: int
@@ -55,13 +54,7 @@ def plan(
     """Plan a training; nothing is read, loaded or written.
 
     Args:
-        train: the `train` section.
-        model: the architecture.
-        seq_len: tokens in a pack.
-        world_size: ranks.
-        device_type: cuda or cpu.
         epoch_sizes: packs in each epoch; None before they are made.
-
     """
     accum_steps = dealing.grad_accum_steps(
         train.global_batch_size, world_size=world_size, micro_batch_size=train.micro_batch_size

@@ -56,12 +56,6 @@ def mapped_records(
 ) -> Iterator[Record]:
     """The records of a file of objects whose values are mapped.
 
-    Args:
-        unit: the file.
-        source: where it comes from.
-        columns: the mapping.
-        optional: fields that a record may lack.
-
     Raises:
         InputError: the first records show that this is another kind of file, or it is damaged.
     """

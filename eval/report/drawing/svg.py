@@ -153,7 +153,6 @@ def legend(entries: Sequence[tuple[Markup, str]], top: float) -> tuple[list[Mark
     Args:
         entries: a sign drawn around (10, 0) within 20 units, and its name.
         top: where the first line begins.
-
     """
     parts: list[Markup] = []
     left, line = 0.0, 0
