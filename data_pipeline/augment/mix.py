@@ -13,10 +13,8 @@ import numpy as np
 
 from data_pipeline.config import MixConfig, SourceConfig
 from hunmin.errors import ConfigError
-from hunmin.hashing import stable_hash
+from hunmin.hashing import GOLDEN, stable_hash
 from hunmin.schema import SourceShares
-
-GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: its multiples spread most evenly over 64 bits
 
 
 @dataclass(frozen=True)
@@ -141,24 +139,14 @@ def report(
         mean_tokens: trained tokens of a source's row, averaged over its distinct train rows, whether or not
             the mix took them.
     """
-    planned_tokens = {name: p.rows_per_epoch * mean_tokens.get(name, 0.0) for name, p in plan.items()}
-    shares = [
-        _shares({name: p.rows_per_epoch for name, p in plan.items()}),
-        _shares({name: rows.get(name, 0) for name in plan}),
-        _shares(planned_tokens),
-        _shares({name: tokens.get(name, 0) for name in plan}),
-    ]
-    return {
-        name: {
-            "planned_rows_share": shares[0][name],
-            "realised_rows_share": shares[1][name],
-            "planned_tokens_share": shares[2][name],
-            "realised_tokens_share": shares[3][name],
-        }
-        for name in plan
+    amounts: dict[str, list[float]] = {
+        "planned_rows_share": [p.rows_per_epoch for p in plan.values()],
+        "realised_rows_share": [rows.get(name, 0) for name in plan],
+        "planned_tokens_share": [p.rows_per_epoch * mean_tokens.get(name, 0.0) for name, p in plan.items()],
+        "realised_tokens_share": [tokens.get(name, 0) for name in plan],
     }
-
-
-def _shares(amounts: Mapping[str, float]) -> dict[str, float]:
-    total = sum(amounts.values()) or 1
-    return {name: amount / total for name, amount in amounts.items()}
+    shares = {what: [amount / (sum(some) or 1) for amount in some] for what, some in amounts.items()}
+    return {
+        name: SourceShares(**{what: some[at] for what, some in shares.items()})
+        for at, name in enumerate(plan)
+    }  # type: ignore[typeddict-item]

@@ -1,10 +1,9 @@
 """Goals: what a config says beforehand that its run will show, and whether it did."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from eval.config import GoalConfig
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, did_you_mean
 from hunmin.schema import GoalScore, Interval, MetricScores, RivalScore, TaskInfo, TaskScores
 
 MOST = {"ratio": 1.0, "%": 100.0}  # of a metric, by its unit
@@ -43,8 +42,7 @@ def _check_metric(goal: GoalConfig, task: TaskInfo, *, place: str) -> None:
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(sorted(known))}"
+    return "; " + did_you_mean(name, known, f"known here: {', '.join(sorted(known))}")
 
 
 def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:

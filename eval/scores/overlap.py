@@ -21,8 +21,8 @@ from sacrebleu.tokenizers.tokenizer_ko_mecab import TokenizerKoMecab
 
 from eval.scores.intervals import Array
 from eval.scores.metric import MeanMetric, Metric, Reference, normalize
+from hunmin.language.script import HANGUL
 
-_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -77,7 +77,7 @@ def is_korean(reference: Reference) -> bool:
     """Whether to cut by Korean morphemes: the language where it is known, else whether there is Hangul."""
     if reference.language in ("ko", "en"):
         return reference.language == "ko"
-    return any(_HANGUL.search(text) for text in reference.texts)
+    return any(HANGUL.search(text) for text in reference.texts)
 
 
 def _named(names: Sequence[str]) -> str:

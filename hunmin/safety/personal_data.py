@@ -5,6 +5,7 @@ check digits or a word beside it must agree. What is masked already is not found
 """
 
 import re
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -147,9 +148,7 @@ def registration_check_digit(digits: str) -> int:
 
 def _valid_date(year: str, month: str, day: str, century: str) -> bool:
     full = (1900 if century in "1256" else 2000) + int(year)
-    leap = full % 4 == 0 and (full % 100 != 0 or full % 400 == 0)
-    lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-    return 1 <= int(month) <= 12 and 1 <= int(day) <= lengths[int(month) - 1]
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= monthrange(full, int(month))[1]
 
 
 def _registrations(text: str) -> Iterator[Match]:

@@ -59,13 +59,7 @@ class ShownRow:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {
-            "row_id": self.row_id,
-            "lines": self.lines,
-            "shown": self.shown and self.shown.as_json(),
-            "heldout": self.heldout,
-            "rejected": self.rejected,
-        }
+        return vars(self) | {"shown": self.shown and self.shown.as_json()}
 
 
 def show_pack(corpus: Corpus, *, split: str, epoch: int, number: int) -> ShownPack:
@@ -123,21 +117,9 @@ def num_trained(pack: Pack) -> int:
 def _shown(corpus: Corpus, pack: Pack, indices: Any) -> ShownPack:
     texts = TokenTexts(corpus.tokenizer)
     chosen = [(index, pack.segments[index]) for index in indices]
-    lines = corpus.lines(segment.row for _, segment in chosen)
-    return ShownPack(
-        pack,
-        [
-            ShownSegment(
-                index,
-                line,
-                list(
-                    texts.groups(
-                        pack.input_ids[segment.start : segment.end],
-                        pack.labels[segment.start : segment.end],
-                        start=segment.start,
-                    )
-                ),
-            )
-            for (index, segment), line in zip(chosen, lines, strict=True)
-        ],
-    )
+    segments = []
+    for (index, segment), line in zip(chosen, corpus.lines(one.row for _, one in chosen), strict=True):
+        ids, labels = (values[segment.start : segment.end] for values in (pack.input_ids, pack.labels))
+        groups = texts.groups(ids, labels, start=segment.start)
+        segments.append(ShownSegment(index, line, list(groups)))
+    return ShownPack(pack, segments)

@@ -14,7 +14,7 @@ from hunmin.lock import run_lock
 HOLD = """
 import sys, time
 from pathlib import Path
-from data_pipeline.lock import run_lock
+from hunmin.lock import run_lock
 with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedTokenizerFast
 
-from hunmin.artifact import files_below, fsync_path, write_json
+from hunmin.artifact import whole_folder, write_json
 from hunmin.errors import InputError
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.progress import Alive, no_watch
@@ -91,26 +91,20 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Alive = no
     config = AutoConfig.from_pretrained(base)
     mapped = vocab_map(new, old, num_rows=config.get_text_config().vocab_size)
     names = vocabulary_tensors(config)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(tokenizer_dir, partial)
-    total = 0
-    for path in sorted(base.glob("*.safetensors")):
-        total += _copy_file(path, partial / path.name, names=names, mapped=mapped, alive=alive)
-    index = base / "model.safetensors.index.json"
-    if index.exists():
-        listed = json.loads(index.read_text())
-        write_json(partial / index.name, listed | {"metadata": {"total_size": total}})
     text_config: Any = config.get_text_config()
     text_config.vocab_size = len(mapped.sources)
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         setattr(text_config, name, getattr(new, name))
-    config.save_pretrained(partial)
-    for path in files_below(partial):
-        fsync_path(path)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
-    fsync_path(out.parent)
+    with whole_folder(out) as partial:
+        shutil.copytree(tokenizer_dir, partial)
+        total = 0
+        for path in sorted(base.glob("*.safetensors")):
+            total += _copy_file(path, partial / path.name, names=names, mapped=mapped, alive=alive)
+        index = base / "model.safetensors.index.json"
+        if index.exists():
+            listed = json.loads(index.read_text())
+            write_json(partial / index.name, listed | {"metadata": {"total_size": total}})
+        config.save_pretrained(partial)
     return mapped
 
 

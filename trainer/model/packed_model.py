@@ -1,7 +1,6 @@
 """The model: where its first weights come from, how it reads a packed sequence."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
+from hunmin.artifact import whole_folder
 from hunmin.errors import ConfigError, InputError
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
@@ -227,10 +227,8 @@ def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, ou
         setattr(described, name, token_id(getattr(tokenizer, name)))
     torch.manual_seed(seed)
     lm = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    lm.save_pretrained(partial)
-    partial.rename(out)
+    with whole_folder(out) as partial:
+        lm.save_pretrained(partial)
 
 
 def scratch_config(config: FromScratchConfig, *, vocab_size: int) -> LlamaConfig:
