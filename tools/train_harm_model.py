@@ -274,15 +274,12 @@ def train_head(
         config=config,
     )
     weights, intercept = fitted[:-1].astype(np.float32), float(fitted[-1])
-    logits = {
-        part: matrix((e.text for e in found), features).logits(weights, intercept)
-        for part, found in parts.items()
-    }
-    clean_logits = {
-        part: matrix((e.text for e in found), features).logits(weights, intercept)
-        for part, found in clean_parts.items()
-        if found
-    }
+
+    def logits_of(some: dict[Part, list[Example]]) -> dict[str, np.ndarray]:
+        matrices = {part: matrix((e.text for e in found), features) for part, found in some.items() if found}
+        return {part: x.logits(weights, intercept) for part, x in matrices.items()}
+
+    logits, clean_logits = logits_of(parts), logits_of(clean_parts)
     positive = {part: np.array([e.positive for e in found]) for part, found in parts.items()}
     threshold = choose_threshold(
         logits["val"],

@@ -99,11 +99,10 @@ def _source(accounts: Accounts, source: SourceConfig, dialect: list[str]) -> Sou
         [source.name],
     )
     (read,) = accounts.rows(
-        "SELECT count(*) AS records, count(DISTINCT file) AS files FROM rows WHERE source = ?", [source.name]
+        "SELECT count(DISTINCT file) AS files, count(*) AS records FROM rows WHERE source = ?", [source.name]
     )
     return SourceStats(
-        files=read["files"],
-        records=read["records"],
+        **read,
         kept=read["records"] - sum(rejected.values()),
         rejected=rejected,
         licence=source.licence,
@@ -122,8 +121,7 @@ def _task(accounts: Accounts, task: str) -> TaskStats:
     )
     return TaskStats(
         rows=accounts.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
-        tokens=trained["tokens"],
-        trained_tokens=trained["trained_tokens"],
+        **trained,
         majority_answer=answers[0]["short_answer"] if answers else "",
     )
 
@@ -149,11 +147,9 @@ def _split(accounts: Accounts, split: str, seq_len: int) -> SplitStats:
         [split],
     )
     return SplitStats(
-        rows=members["rows"],
-        families=members["families"],
+        **members,
         packs=packs,
-        tokens=tokens["tokens"],
-        trained_tokens=tokens["trained_tokens"],
+        **tokens,
         fill=round(tokens["tokens"] / (packs * seq_len), 6) if packs else 0.0,
     )
 

@@ -1,6 +1,5 @@
 """Held-out rows asked again, in wordings that nothing was trained in: what a score owes to its wording."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -55,9 +54,7 @@ def compare_wordings(
         pairs.setdefault(sample.task, []).append((first[sample.row_id, sample.turn], sample))
     found = Compared(per_sample={sample.sample_id: {} for sample in again})
     for task, twice in pairs.items():
-        draws = Resamples(
-            num_samples=len(twice), num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode())
-        )
+        draws = Resamples.of_task(task, len(twice), num_resamples=num_resamples, seed=seed)
         scores: dict[str, WordingMetric] = {}
         for metric in metrics[task]:
             seen, unseen = (

@@ -1,6 +1,5 @@
 """Answers and references to `scores.json`, and that to rows for people."""
 
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,14 +57,8 @@ def score_task(
     num_resamples: int,
     seed: int,
 ) -> Scored:
-    """Score every system on a task, with paired bootstrap intervals.
-
-    Args:
-        task: its name; the draws depend on it and the seed only.
-    """
-    draws = Resamples(
-        num_samples=len(references), num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode())
-    )
+    """Score every system on a task, with paired bootstrap intervals."""
+    draws = Resamples.of_task(task, len(references), num_resamples=num_resamples, seed=seed)
     texts = {system: [answer.text for answer in members] for system, members in answers.items()}
     per_sample: dict[str, list[dict[str, float]]] = {system: [{} for _ in references] for system in texts}
     scores: dict[str, MetricScores] = {}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from launcher.inspect.shown import ShownPack, ShownRow, ShownSegment, num_trained
+from launcher.inspect.shown import ShownPack, ShownRow, ShownSegment, drawn_facts, num_trained
 from launcher.inspect.tokens import TokenGroup
 
 _CSS = """
@@ -87,9 +87,7 @@ def _row(shown: ShownRow) -> tuple[str, str]:
 def _segment(segment: ShownSegment) -> str:
     line = segment.line
     facts = [f"row {line['row']}", line["task"], line["language"], f"licence {line['licence']}"]
-    facts += [f"wording {line['wording_id']}"] if line["wording_id"] else []
-    facts += [f"wrapper {line['wrapper']}"] if line["wrapper"] else []
-    facts += [*line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]
+    facts += drawn_facts(line)
     tokens = "".join(_token(group) for group in segment.groups)
     return (
         f"<section>\n<h2>{segment.index} · {escape(line['row_id'])}</h2>\n"

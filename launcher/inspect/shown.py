@@ -109,6 +109,12 @@ def place_of(pack: Pack) -> dict[str, Any]:
     return {("pack" if name == "number" else name): getattr(pack, name) for name in names}
 
 
+def drawn_facts(line: Row) -> list[str]:
+    """What was drawn for a line of rows.parquet, and its tokens."""
+    drawn = [f"{name.partition('_')[0]} {line[name]}" for name in ("wording_id", "wrapper") if line[name]]
+    return [*drawn, *line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]
+
+
 def num_trained(pack: Pack) -> int:
     """Tokens of a pack that are targets."""
     return sum(label != IGNORE_INDEX for label in pack.labels)

@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from tools.gpu_check import judge_trainer
-from tools.gpu_check.result import Outcome
+from tools.gpu_check.judge_trainer import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 900.0

@@ -277,11 +277,6 @@ class Checkpoint:
             raise ArtifactError(f"{self.folder}: {kind}/{name} lacks elements {start} to {stop}")
         return out
 
-    @property
-    def num_parameters(self) -> int:
-        """Elements of all parameters, shared ones once."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
-
     def weights(self) -> "CheckpointWeights":
         """The parameters alone, as a source of weights."""
         return CheckpointWeights(self)

@@ -76,7 +76,19 @@ class TensorBoard:
         self._writer.close()
 
 
-class _Wandb:
+class _Run:
+    """What trackers whose run takes the numbers have in common."""
+
+    _run: Any
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class _Wandb(_Run):
     def __init__(self, *, folder: Path, run_name: str, run_id: str, config: Mapping[str, Any]):
         import wandb  # pyright: ignore[reportMissingImports]
 
@@ -91,12 +103,6 @@ class _Wandb:
             mode=None if has_login else "offline",
             settings=wandb.Settings(silent=True, console="off"),
         )
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log(dict(values), step=step)
-
-    def close(self) -> None:
-        self._run.finish()
 
 
 class _Mlflow:
@@ -126,7 +132,7 @@ class _Mlflow:
         self._client.set_terminated(self._id)
 
 
-class _Trackio:
+class _Trackio(_Run):
     def __init__(self, *, folder: Path, run_name: str, run_id: str, config: Mapping[str, Any]):
         os.environ.setdefault("TRACKIO_DIR", str(folder / "trackio"))
         import trackio  # pyright: ignore[reportMissingImports]
@@ -134,9 +140,3 @@ class _Trackio:
         self._run = trackio.init(
             project=PROJECT, name=f"{run_name}-{run_id}", config=dict(config), resume="allow", embed=False
         )
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log(dict(values), step=step)
-
-    def close(self) -> None:
-        self._run.finish()

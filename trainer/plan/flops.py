@@ -4,11 +4,9 @@ Counted as in Chowdhery et al. (PaLM, 2022, appendix B): what the model's arithm
 implementation recomputes. A multiplication and an addition are two; the backward costs twice the forward.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import PreTrainedConfig
 
@@ -60,9 +58,9 @@ def step_flops(config: PreTrainedConfig, lora: LoraConfig | None = None) -> Step
         for name, shape in shapes.items()
         if len(shape) == 2 and "embed" not in name and "head" not in name
     ]
-    of_matrices = 2 * _elements(in_layers)
+    of_matrices = 2 * memory.count(in_layers)
     backward = 2 if lora is None else 1
-    adapters = 0 if lora is None else 6 * _elements(memory.adapter_shapes(config, lora).values())
+    adapters = 0 if lora is None else 6 * memory.count(memory.adapter_shapes(config, lora).values())
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     width = text.num_attention_heads * head_dim
     return StepFlops(
@@ -78,7 +76,3 @@ def peak_flops(device: torch.device) -> float | None:
         return None
     name = torch.cuda.get_device_name(device)
     return next((peak for part, peak in PEAK_BF16.items() if part in name), None)
-
-
-def _elements(shapes: Iterable[tuple[int, ...]]) -> int:
-    return sum(int(np.prod(shape)) for shape in shapes)

@@ -7,6 +7,7 @@ that keeps no matrix of scores, no dropout. A test holds both against the tensor
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,9 +16,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from trainer.config import LoraConfig, TrainConfig
 from trainer.model import lora
-from trainer.model.head import chunk_rows, logit_bytes_each
-
-FP32 = 4
+from trainer.model.head import FP32, chunk_rows, logit_bytes_each
 
 
 @dataclass(frozen=True)
@@ -109,6 +108,11 @@ def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
         model = AutoModelForCausalLM.from_config(config)
     model.tie_weights()
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def count(shapes: Iterable[tuple[int, ...]]) -> int:
+    """Elements of all parameters."""
+    return sum(map(math.prod, shapes))
 
 
 def adapter_shapes(config: PreTrainedConfig, adapters: LoraConfig) -> dict[str, tuple[int, ...]]:

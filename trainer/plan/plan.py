@@ -1,6 +1,5 @@
 """What a training would take, from configurations alone: memory, disk, steps, DeepSpeed's settings."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,6 @@ from trainer.engine.learning_rate import warmup_steps
 from trainer.engine.ranks import dtype_of
 from trainer.plan import memory
 
-FP32 = 4
 SAVED_COPIES = 3  # a checkpoint holds masters and two moments
 
 
@@ -62,8 +60,9 @@ def plan(
     num_steps = train.num_steps
     if num_steps is None and epoch_sizes is not None:
         num_steps = dealing.steps_per_pass(epoch_sizes, global_batch_size=train.global_batch_size)
-    elements = count(memory.parameter_shapes(model))
-    trained = elements if train.lora is None else count(memory.adapter_shapes(model, train.lora))
+    elements = memory.count(memory.parameter_shapes(model).values())
+    adapters = train.lora and memory.adapter_shapes(model, train.lora)
+    trained = memory.count(adapters.values()) if adapters else elements
     precision = dtype_of(train.precision, device_type)
     return Plan(
         num_parameters=elements,
@@ -82,14 +81,9 @@ def plan(
             dtype=precision,
             train=train,
         ).as_dict(),
-        checkpoint_bytes=SAVED_COPIES * FP32 * trained,
+        checkpoint_bytes=SAVED_COPIES * memory.FP32 * trained,
         export_bytes=precision.itemsize * elements,
         deepspeed=deepspeed_settings(
             train, accum_steps=accum_steps, device_type=device_type, dtype=precision
         ),
     )
-
-
-def count(shapes: dict[str, tuple[int, ...]]) -> int:
-    """Elements of all parameters."""
-    return sum(map(math.prod, shapes.values()))
