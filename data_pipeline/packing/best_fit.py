@@ -93,11 +93,7 @@ def exact_fit(tokens: np.ndarray, *, seq_len: int) -> Packing:
 
 
 class _ByLength:
-    """Rows that are not packed yet.
-
-    Attributes:
-        lengths: those of which a row is left, ascending.
-    """
+    """Rows that are not packed yet; `lengths` are those of which a row is left, ascending."""
 
     def __init__(self, tokens: np.ndarray, seq_len: int):
         self._rows = np.argsort(tokens, kind="stable")

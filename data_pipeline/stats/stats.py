@@ -29,17 +29,11 @@ DETAIL_CHARS = 200  # of an example; longer details are cut
 
 @dataclass(frozen=True)
 class Decided:
-    """What the rules over the whole corpus found.
+    """What the rules over the whole corpus found."""
 
-    Attributes:
-        same_prompt: prompts that have several answers, and their rows.
-        leaks: held-out rows that stand in the train split, by kind; only where the config allows them.
-        mix: what an epoch takes from each source.
-    """
-
-    same_prompt: dict[str, int]
-    leaks: dict[str, int]
-    mix: dict[str, SourcePlan]
+    same_prompt: dict[str, int]  # prompts that have several answers, and their rows
+    leaks: dict[str, int]  # held-out rows in the train split, by kind; only where the config allows them
+    mix: dict[str, SourcePlan]  # what an epoch takes from each source
 
 
 def summarize(

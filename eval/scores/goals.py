@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from eval.config import GoalConfig
 from hunmin.errors import ConfigError, did_you_mean
-from hunmin.schema import GoalScore, Interval, MetricScores, RivalScore, TaskInfo, TaskScores
+from hunmin.schema import GoalScore, MetricScores, RivalScore, TaskInfo, TaskScores
 
 MOST = {"ratio": 1.0, "%": 100.0}  # of a metric, by its unit
 _ROUNDING = 1e-9  # 0.35 - 0.2 is 0.15 to a reader, and a little less to a float
@@ -66,8 +66,5 @@ def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
 def _rival(metric: MetricScores, system: str, *, margin: float) -> RivalScore:
     delta = metric["delta"] if system == "base" else metric.get("over", {})[system]
     assert delta is not None
-    return RivalScore(delta=delta, met=delta["value"] >= margin - _ROUNDING and _above_zero(delta))
-
-
-def _above_zero(delta: Interval) -> bool:
-    return delta["low"] is not None and delta["low"] > 0
+    above_zero = delta["low"] is not None and delta["low"] > 0
+    return RivalScore(delta=delta, met=delta["value"] >= margin - _ROUNDING and above_zero)

@@ -192,10 +192,6 @@ def _by(kind: PersonalKind, pattern: re.Pattern[str], group: int = 0) -> Callabl
     return seek
 
 
-def _emails(text: str) -> Iterator[Match]:
-    return _by("email", _EMAIL)(text) if "@" in text else iter(())
-
-
 _SEEKERS: tuple[Callable[[str], Iterator[Match]], ...] = (
     _registrations,
     _cards,
@@ -203,6 +199,6 @@ _SEEKERS: tuple[Callable[[str], Iterator[Match]], ...] = (
     _by("passport", _PASSPORT, 1),
     _phones,
     _accounts,
-    _emails,
+    lambda text: _by("email", _EMAIL)(text) if "@" in text else iter(()),
     _by("address", _ADDRESS),
 )

@@ -49,17 +49,14 @@ def machine(found: dict[str, Any], *, driver: str) -> Outcome:
 
 def nccl(found: dict[str, Any]) -> Outcome:
     """The sum is exact."""
+    summed = "exact" if found["exact"] else "wrong"
     return Outcome(
         "nccl",
         "pass" if found["exact"] else "FAIL",
-        measured=f"{found['bytes_per_s'] / 1e9:.1f} GB/s bus bandwidth, sum {_exact(found['exact'])}",
+        measured=f"{found['bytes_per_s'] / 1e9:.1f} GB/s bus bandwidth, sum {summed}",
         bound="sum exact",
         reason=f"all-reduce over {found['world_size']} GPU" + ("s" if found["world_size"] > 1 else ""),
     )
-
-
-def _exact(exact: bool) -> str:
-    return "exact" if exact else "wrong"
 
 
 def bf16(found: dict[str, Any], *, reference: dict[str, Any]) -> Outcome:

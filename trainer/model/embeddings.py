@@ -29,17 +29,11 @@ TORN = "\N{REPLACEMENT CHARACTER}"  # what bytes decode to that are no whole cha
 
 @dataclass(frozen=True)
 class VocabMap:
-    """Where the rows of a new embedding come from.
+    """Where the rows of a new embedding come from."""
 
-    Attributes:
-        sources: for each new id the old ids whose rows are averaged; none: the mean of all.
-        num_kept: tokens known by the same string.
-        num_new: the others.
-    """
-
-    sources: list[list[int]]
-    num_kept: int
-    num_new: int
+    sources: list[list[int]]  # for each new id the old ids whose rows are averaged; none: the mean of all
+    num_kept: int  # tokens known by the same string
+    num_new: int  # the others
 
 
 def vocab_map(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, *, num_rows: int) -> VocabMap:

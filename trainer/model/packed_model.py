@@ -281,11 +281,7 @@ def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:
 
 
 class FolderWeights:
-    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory.
-
-    Attributes:
-        shapes: of every tensor in the safetensors files.
-    """
+    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory."""
 
     def __init__(self, folder: Path):
         self._folder = folder

@@ -32,17 +32,11 @@ PEAK_BF16 = {
 
 @dataclass(frozen=True)
 class StepFlops:
-    """Forward and backward of a dense decoder, by what it is multiplied with.
+    """Forward and backward of a dense decoder, by what it is multiplied with."""
 
-    Attributes:
-        per_token: of every layer's matrices.
-        per_target: of the head, which is computed where a token is trained.
-        per_square: of attention, for each squared length of a segment; the causal half is counted.
-    """
-
-    per_token: float
-    per_target: float
-    per_square: float
+    per_token: float  # of every layer's matrices
+    per_target: float  # of the head, which is computed where a token is trained
+    per_square: float  # of attention, for each squared length of a segment; the causal half is counted
 
     def of(self, *, num_tokens: int, num_targets: int, sum_of_squares: int) -> float:
         """FLOPs of so many tokens, trained ones, and squared segment lengths."""

@@ -17,14 +17,7 @@ SAVED_COPIES = 3  # a checkpoint holds masters and two moments
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes, and numbers of steps; what is None is known when data/ exists.
-
-    Attributes:
-        memory: of one rank, by the names of memory.Memory.
-        checkpoint_bytes: of one; `keep` newest and the best stand at a time.
-        export_bytes: of the model that leaves.
-        deepspeed: what deepspeed.initialize is given.
-    """
+    """Bytes, and numbers of steps; what is None is known when data/ exists."""
 
     num_parameters: int
     num_trained_parameters: int
@@ -34,10 +27,10 @@ class Plan:
     num_packs: int | None
     num_steps: int | None
     warmup_steps: int | None
-    memory: dict[str, int]
-    checkpoint_bytes: int
-    export_bytes: int
-    deepspeed: dict[str, Any]
+    memory: dict[str, int]  # of one rank, by the names of memory.Memory
+    checkpoint_bytes: int  # of one; `keep` newest and the best stand at a time
+    export_bytes: int  # of the model that leaves
+    deepspeed: dict[str, Any]  # what deepspeed.initialize is given
 
 
 def plan(
