@@ -280,9 +280,6 @@ def _same_form(other: dict[str, Any], row: dict[str, Any], request: _Request, ta
 
     Rows with instructions of their own keep them. Those of no known task are of the same task only where
     they have the same instruction.
-
-    Args:
-        task: of both; its bank holds the request's wording only.
     """
     if request.choice is not None:
         true = true_choices(task, other)

@@ -134,8 +134,6 @@ def report(
     """Planned and realised shares of rows and of trained tokens, for stats.json.
 
     Args:
-        rows: rows of each source that stand in packs, over all epochs.
-        tokens: trained tokens of these rows.
         mean_tokens: trained tokens of a source's row, averaged over its distinct train rows, whether or not
             the mix took them.
     """

@@ -66,7 +66,6 @@ def draw_choice(
     Args:
         plain: leave out the wordings whose answer a renderer writes; what is asked to be scored by its own
             label or reference is asked so.
-        heldout: as in `true_choices`.
     """
     if _asks_already(row):
         return None

@@ -63,9 +63,6 @@ class RunContents:
 def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
     """Read the finished stages of a run and write `RUN/report/index.html`, manifest last.
 
-    Args:
-        inputs: of the stage; its parents are the stages that the report is made from.
-
     Raises:
         ArtifactError: a stage is not finished, a file differs from its manifest, or a stage is not the
             one that `inputs` names.

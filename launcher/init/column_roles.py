@@ -45,9 +45,6 @@ def choose_columns(
 ) -> dict[str, str]:
     """Field -> column, enough of them to make rows.
 
-    Args:
-        given: the user's word, which wins.
-
     Raises:
         InputError: it is not clear; the message shows the columns and what to pass.
     """

@@ -37,9 +37,6 @@ class Counts:
 def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base: Path) -> Counts:
     """Read and judge the rows of the sources as the data stage will, up to READ records each.
 
-    Args:
-        tasks: shipped ones and the user's own, by name: their labels decide what is kept.
-
     Raises:
         InputError: not one record can be kept.
     """

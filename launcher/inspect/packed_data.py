@@ -69,11 +69,7 @@ class _Shard:
 
 
 class Corpus:
-    """The tables and shards of a run's data stage.
-
-    Args:
-        folder: the run's `data/`.
-        cure: the command that builds it, for messages.
+    """The tables and shards of a run's data stage, in `folder`; `cure` is the command that builds it.
 
     Raises:
         InputError: the data stage is not finished.

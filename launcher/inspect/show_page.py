@@ -45,11 +45,7 @@ _LEGEND = (
 
 
 def page(shown: ShownPack | ShownRow, *, ids: bool) -> str:
-    """The whole page.
-
-    Args:
-        ids: write the ids behind the tokens; without, they come up on hovering.
-    """
+    """The whole page; the `ids` stand behind the tokens, or come up on hovering."""
     title, body = _pack(shown) if isinstance(shown, ShownPack) else _row(shown)
     kind = ' class="ids"' if ids else ""
     return (

@@ -45,12 +45,7 @@ class TokenTexts:
         self._metaspace = bool(kinds & {"Metaspace", "Replace"})
 
     def groups(self, ids: Sequence[int], labels: Sequence[int], *, start: int = 0) -> Iterator[TokenGroup]:
-        """Whole characters of one segment.
-
-        Args:
-            labels: aligned with ids, IGNORE_INDEX where not trained.
-            start: the position of the first token in its pack.
-        """
+        """Whole characters of one segment."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         first, text = 0, ""
         for index, token in enumerate(ids):

@@ -96,12 +96,7 @@ def complete(
     shapes: dict[str, tuple[int, ...]],
     ranks: dict[str, object],
 ) -> Path:
-    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process.
-
-    Args:
-        digests: sha256 of each rank's file.
-        ranks: how it was computed.
-    """
+    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process."""
     partial, final = partial_of(checkpoints, state.step), folder_of(checkpoints, state.step)
     files = {
         _file_of(rank): {"bytes": (partial / _file_of(rank)).stat().st_size, "sha256": digest.hex()}
@@ -204,13 +199,7 @@ def discard_after(checkpoints: Path, step: int) -> None:
 
 
 class Checkpoint:
-    """A checkpoint folder, read slice by slice.
-
-    Attributes:
-        state: the run's memory.
-        ranks: world_size, device, dtype and num_threads it was made with.
-        shapes: full shapes of the parameters.
-    """
+    """A checkpoint folder, read slice by slice; `ranks` says what made it, such as world_size."""
 
     def __init__(self, folder: Path):
         """Open the description.

@@ -46,11 +46,7 @@ def check_trackers(names: Sequence[str]) -> None:
 def open_trackers(
     names: Sequence[str], *, folder: Path, run_name: str, run_id: str, config: Mapping[str, Any]
 ) -> list[Tracker]:
-    """Open each tracker; a run that goes on is the same run there.
-
-    Args:
-        run_id: the same for every start of the run.
-    """
+    """Open each tracker; a run that goes on has the `run_id` it had, and is the same run there."""
     if names:
         folder.mkdir(parents=True, exist_ok=True)
     kinds = {"wandb": _Wandb, "mlflow": _Mlflow, "trackio": _Trackio}

@@ -14,9 +14,6 @@ def object_records(
 ) -> Iterator[Record]:
     """The records of a JSON, Parquet or Arrow file.
 
-    Args:
-        needed: what a record must hold -> the keys that may hold it.
-
     Raises:
         InputError: the first records show that this is another kind of file, or it is damaged.
     """

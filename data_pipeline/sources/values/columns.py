@@ -61,9 +61,6 @@ def keys_for(path: str) -> tuple[str, ...]:
 def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False) -> str:
     """The text that a mapping's value means for a record.
 
-    Args:
-        optional: a missing key is the empty text.
-
     Raises:
         Reject: a key is missing or no text; or some columns of a text are empty and others are not.
     """

@@ -53,11 +53,7 @@ class IntervalRow:
 def line_chart(
     series: Sequence[Series], *, name: str, title: str, description: str, x_label: str, y_label: str
 ) -> Figure:
-    """Lines over one pair of axes, with a legend below.
-
-    Args:
-        series: at least one with at least one finite point; points that are not finite are left out.
-    """
+    """Lines over one pair of axes, with a legend below; points that are not finite are left out."""
     finite = [[point for point in line.points if all(map(math.isfinite, point))] for line in series]
     xs, ys = zip(*(point for points in finite for point in points), strict=True)
     x_ticks, y_ticks = nice_ticks(min(xs), max(xs)), nice_ticks(min(ys), max(ys))

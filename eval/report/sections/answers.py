@@ -53,11 +53,7 @@ class Choice:
 
 
 def outcomes(rows: Iterable[Section], results: Scores) -> list[Outcome]:
-    """One outcome a sample.
-
-    Args:
-        rows: of samples.parquet, with OUTCOME_COLUMNS; those of other systems than MODELS are passed over.
-    """
+    """One outcome a sample, of rows with OUTCOME_COLUMNS; other systems than MODELS are passed over."""
     found: dict[str, dict[str, Section]] = {}
     for row in rows:
         if row["system"] in MODELS:
@@ -91,11 +87,7 @@ def _right(row: Section, metrics: Mapping[str, MetricScores]) -> bool | None:
 
 
 def choose(found: Sequence[Outcome], text_bytes: Mapping[str, int]) -> Choice:
-    """The samples that the page shows, as many of each task as it has room for.
-
-    Args:
-        text_bytes: sample_id -> bytes of its texts, cut to MAX_CHARS.
-    """
+    """The samples that the page shows, as many of each task as it has room for."""
     by_task: dict[str, list[Outcome]] = {}
     for outcome in sorted(found, key=lambda one: (sha256_bytes(one.sample_id.encode()), one.sample_id)):
         by_task.setdefault(outcome.task, []).append(outcome)
