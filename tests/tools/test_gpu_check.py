@@ -31,17 +31,17 @@ def test_without_a_gpu_nothing_passes() -> None:
 
 def test_a_crash_is_a_fail_with_its_reason(tmp_path: Path) -> None:
     def check() -> Outcome:
-        measure(["-m", "eval.gpu_measure", "hf", str(tmp_path / "absent")])
+        measure(["-m", "tools.gpu_check.measure_vllm", "hf", str(tmp_path / "absent")])
         raise AssertionError("it must not get here")
 
     outcome = outcome_of("vllm", check)
     assert (outcome.name, outcome.state) == ("vllm", "FAIL")
-    assert outcome.reason.startswith("eval.gpu_measure hf ended with 1: ")
+    assert outcome.reason.startswith("tools.gpu_check.measure_vllm hf ended with 1: ")
     assert "Error" in outcome.reason
 
 
 def test_a_silent_measurement_is_no_result() -> None:
-    with pytest.raises(MeasureFailed, match=r"trainer\.gpu_measure printed no result"):
+    with pytest.raises(MeasureFailed, match=r"tools\.gpu_check\.measure_trainer printed no result"):
         measure(["-c", "print('no object')", "tools.gpu_check.measure_trainer"])
 
 
@@ -87,7 +87,7 @@ def test_a_measurement_that_hangs_is_ended_with_all_its_processes(
     )
     pids = tmp_path / "pids"
     start = time.monotonic()
-    with pytest.raises(MeasureFailed, match=r"trainer\.gpu_measure .* did not end in 3 s"):
+    with pytest.raises(MeasureFailed, match=r"tools\.gpu_check\.measure_trainer .* did not end in 3 s"):
         run(["-c", code, "tools.gpu_check.measure_trainer", str(pids)])
     assert time.monotonic() - start < 30
     children = [int(pid) for pid in pids.read_text().split()]
