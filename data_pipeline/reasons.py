@@ -1,8 +1,6 @@
 """Why a record is not kept: every code of rejected.parquet with its meaning (cures: docs/reasons.md)."""
 
-from typing import TypeAlias
-
-Refusal: TypeAlias = tuple[str, str] | None  # (reason code, detail), or None to keep
+from hunmin.schema import Refusal as Refusal
 
 # Of readers.
 BROKEN_JSON = "broken_json"

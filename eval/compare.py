@@ -1,6 +1,5 @@
 """Two runs' answers side by side: scores, and their difference on the rows that both were asked."""
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
         A row for each task and metric: task, metric, unit, n, only_first, only_second (samples that the
         other lacks), first, second (Interval), delta (second minus first, paired); the intervals are None
         where no sample is shared.
-
     """
     answers = [_answers(run) for run in (first, second)]
     infos = {
@@ -43,15 +41,11 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
             "only_first": len(ours) - len(shared),
             "only_second": len(theirs) - len(shared),
         }
-        references = [Reference(list(texts), ours[key][1], key[2]) for key in shared for texts in (key[1],)]
+        references = [Reference(list(key[1]), ours[key][1], key[2]) for key in shared]
         for metric in metrics_of(task, infos[task]):
             scores: dict[str, Interval | None] = {"first": None, "second": None, "delta": None}
             if shared:
-                draws = Resamples(
-                    num_samples=len(shared),
-                    num_resamples=NUM_RESAMPLES,
-                    seed=seed + zlib.crc32(task.encode()),
-                )
+                draws = Resamples.of_task(task, len(shared), num_resamples=NUM_RESAMPLES, seed=seed)
                 a, b = (
                     metric.statistics([side[key][0] for key in shared], references) for side in (ours, theirs)
                 )

@@ -37,15 +37,8 @@ def fsync_path(path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write the whole file or nothing: temporary name, fsync, rename, fsync of the folder."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(path) as partial:
+        partial.write_bytes(data)
     fsync_path(path.parent)
 
 
@@ -64,6 +57,22 @@ def whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A name for a folder to make; flushed, and put in the place of `path` when the block ends well."""
+    partial = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        yield partial
+        for file in files_below(partial):
+            fsync_path(file)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    fsync_path(path.parent)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
@@ -106,7 +115,6 @@ def load_manifest(stage_dir: Path) -> Manifest | None:
 
     Raises:
         ArtifactError: the file is there and is not a manifest of this schema version.
-
     """
     path = stage_dir / MANIFEST
     if not path.exists():
@@ -141,14 +149,9 @@ def commit(
     seconds: float,
     extra: dict[str, Any] | None = None,
 ) -> Manifest:
-    """Hash the files, flush them, and write the manifest last. After this the stage is finished.
+    """Hash the files, flush them, and write the manifest last: after this the stage is finished.
 
-    Args:
-        stage_dir: the stage's folder.
-        stage, stage_version, parents, config_sha256, content_sha256, counts, seconds, extra: see Manifest.
-        files: the files that belong to the stage, inside stage_dir.
-        rows: by path relative to stage_dir, for tables.
-
+    `files` lie in stage_dir; `rows` are of tables, by path relative to it. See Manifest for the rest.
     """
     entries = []
     for path in sorted(files):
@@ -178,13 +181,11 @@ def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -
     """The manifest, after every file was found with its size and sha256.
 
     Args:
-        stage_dir: the stage's folder.
         cure: the command that rebuilds the stage, for the message.
         only: check these files alone, for a reader that opens no others; paths as in the manifest.
 
     Raises:
         ArtifactError: the stage is not finished, or a file is missing or differs.
-
     """
     manifest = load_manifest(stage_dir)
     if manifest is None:

@@ -5,6 +5,8 @@ Whatever is not one of these is a bug: exit code 1, traceback in the log.
 
 import errno
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class HunminError(Exception):
@@ -62,6 +64,12 @@ def disk_failure(error: BaseException) -> EnvironmentFailure | None:
                 "another folder with --run) and run the same command again"
             )
     return None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A question for the known name that is nearest to one that is not; `otherwise` where none is near."""
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def one_line(error: BaseException, index: int = 0) -> str:

@@ -10,6 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 BLOCK_BYTES = 2**23  # of a file that is hashed
+GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: its multiples spread most evenly over 64 bits
+# Finalizers, for `mixed`: a shift and a factor twice, and a shift.
+MURMUR3_64 = (33, 0xFF51AFD7ED558CCD, 33, 0xC4CEB9FE1A85EC53, 33)
+MURMUR3_32 = (16, 0x85EBCA6B, 13, 0xC2B2AE35, 16)
+SPLITMIX_64 = (30, 0xBF58476D1CE4E5B9, 27, 0x94D049BB133111EB, 31)
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -74,3 +79,11 @@ def stable_hash(*parts: object) -> int:
     """A 64-bit hash of the parts' texts: equal on every machine and in every process."""
     data = "\0".join(str(part) for part in parts).encode()
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def mixed(values: np.ndarray, finalizer: tuple[int, int, int, int, int]) -> np.ndarray:
+    """A bijection of unsigned integers of a finalizer's width: every bit then depends on every bit."""
+    first, factor, second, other, last = finalizer
+    values = (values ^ (values >> first)) * factor
+    values = (values ^ (values >> second)) * other
+    return values ^ (values >> last)

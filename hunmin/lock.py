@@ -28,7 +28,6 @@ def run_lock(run_dir: Path) -> Iterator[None]:
 
     Raises:
         InputError: a living process holds the run.
-
     """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)

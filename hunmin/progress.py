@@ -55,7 +55,6 @@ class Ticker:
         """`count` more units are done.
 
         Args:
-            count: how many.
             note: goes behind the numbers.
             left_s: time left where the caller knows better than by the mean since the start, which counts
                 what came before the first unit too; 0: nobody knows yet.

@@ -78,6 +78,8 @@ LEDGER = pa.schema(
 # rejected.parquet: every record that was read and not kept.
 REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())])
 
+Refusal = tuple[str, str] | None  # (reason, detail) of a record that is not kept; None where it is
+
 # heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}. A row of which
 # a held-out wording of its task is true has two lines: the second in that wording, `seen_wording` false.
 HELDOUT = pa.schema([*ROW, ("seen_task", pa.bool_()), ("seen_wording", pa.bool_())])

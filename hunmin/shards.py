@@ -27,11 +27,6 @@ def shard_packs(seq_len: int) -> int:
 def write_shard(path: Path, table: pa.Table, metadata: PackMetadata) -> None:
     """Write a shard whole or not at all, after checking its invariants.
 
-    Args:
-        path: the shard's file.
-        table: columns of schema.PACKS.
-        metadata: goes into the schema's metadata.
-
     Raises:
         ArtifactError: an invariant does not hold.
     """

@@ -28,17 +28,11 @@ _OLD_NOTE = "identity.json"  # in train/ of runs that torchrun began with hunmin
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a stage's result depends on: from equal inputs comes equal content.
+    """What a stage's result depends on: from equal inputs comes equal content."""
 
-    Attributes:
-        stage_version: of the stage's meaning.
-        parents: name -> content hash of what is read.
-        config_sha256: of the content fields of the config's sections that count.
-    """
-
-    stage_version: int
-    parents: dict[str, str]
-    config_sha256: str
+    stage_version: int  # of the stage's meaning
+    parents: dict[str, str]  # name -> content hash of what is read
+    config_sha256: str  # of the content fields of the config's sections that count
 
     @classmethod
     def of(
@@ -116,7 +110,6 @@ def open_stage(folder: Path, inputs: Inputs, *, half: dict[str, Any] | None = No
 
     Args:
         folder: RUN/NAME; it exists afterwards, and holds no manifest.
-        inputs: what the result depends on.
         half: what half the stage depends on, where that is more or less than `inputs`. Such halves are cheap:
             one that does not fit is thrown away.
     """

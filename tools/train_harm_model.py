@@ -87,7 +87,6 @@ def load_config(path: Path) -> HarmModelConfig:
 
     Raises:
         ConfigError: no YAML, or not what HarmModelConfig says.
-
     """
     try:
         return HarmModelConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -104,7 +103,6 @@ def read_examples(sources: Sequence[SourceConfig], *, base: Path) -> tuple[list[
 
     Raises:
         InputError: a label that is neither positive nor negative.
-
     """
     examples: list[Example] = []
     rejected: Counter[str] = Counter()
@@ -218,15 +216,12 @@ def choose_threshold(
     """The logit from which on yes is said: the best F1 where the precision holds in every source.
 
     Args:
-        logits: float (num_texts,).
-        positive: bool (num_texts,), the labels.
         sources: (num_texts,), the name of each text's source; one without positives asks for nothing.
         min_precision: what each source must reach.
         never_above: a logit that the threshold must be above, for the sake of clean texts.
 
     Raises:
         GateError: no threshold keeps it.
-
     """
     order = np.argsort(-logits, kind="stable")
     hit, source = positive[order], sources[order]
@@ -279,15 +274,12 @@ def train_head(
         config=config,
     )
     weights, intercept = fitted[:-1].astype(np.float32), float(fitted[-1])
-    logits = {
-        part: matrix((e.text for e in found), features).logits(weights, intercept)
-        for part, found in parts.items()
-    }
-    clean_logits = {
-        part: matrix((e.text for e in found), features).logits(weights, intercept)
-        for part, found in clean_parts.items()
-        if found
-    }
+
+    def logits_of(some: dict[Part, list[Example]]) -> dict[str, np.ndarray]:
+        matrices = {part: matrix((e.text for e in found), features) for part, found in some.items() if found}
+        return {part: x.logits(weights, intercept) for part, x in matrices.items()}
+
+    logits, clean_logits = logits_of(parts), logits_of(clean_parts)
     positive = {part: np.array([e.positive for e in found]) for part, found in parts.items()}
     threshold = choose_threshold(
         logits["val"],

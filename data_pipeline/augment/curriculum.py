@@ -1,13 +1,12 @@
 """Which tasks take part in which epoch, and with what share of their rows."""
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from data_pipeline.augment.mix import copies
 from data_pipeline.config import CurriculumStage
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, did_you_mean
 
 
 def shares_of_epoch(curriculum: Sequence[CurriculumStage], epoch: int) -> Mapping[str, float] | None:
@@ -34,11 +33,9 @@ def check_curriculum(curriculum: Sequence[CurriculumStage], tasks: Collection[st
 
     Raises:
         ConfigError: names the tasks that there are.
-
     """
     for number, stage in enumerate(curriculum):
         for task in stage.tasks:
             if task not in tasks:
-                near = difflib.get_close_matches(task, tasks, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"name one of: {', '.join(sorted(tasks))}"
+                hint = did_you_mean(task, tasks, f"name one of: {', '.join(sorted(tasks))}")
                 raise ConfigError(f"data.mix.curriculum.{number}: no source has the task {task!r}; {hint}")

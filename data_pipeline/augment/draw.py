@@ -78,9 +78,6 @@ def draw(
 
     Args:
         row: a line of schema.ROW; `messages` is set for conversations only.
-        tasks: by name.
-        augment: what is drawn, and how often.
-        seed: of the run.
         epoch: 0-based. A fixed corpus (materialize: all) is the same in every epoch.
         repeat: which copy of the row in its epoch; in a fixed corpus, copy * num_variants + variant.
         examples: of the train split; None gives no row worked examples.
@@ -283,12 +280,6 @@ def _same_form(other: dict[str, Any], row: dict[str, Any], request: _Request, ta
 
     Rows with instructions of their own keep them. Those of no known task are of the same task only where
     they have the same instruction.
-
-    Args:
-        other: of the row's kind.
-        row: that is asked.
-        request: how it is asked.
-        task: of both; its bank holds the request's wording only.
     """
     if request.choice is not None:
         true = true_choices(task, other)

@@ -36,9 +36,7 @@ class ExamplePool:
     def from_rows(cls, rows: Iterable[dict[str, Any]]) -> "ExamplePool":
         """The pool of these rows, in whatever order they come.
 
-        Args:
-            rows: with `split`; only those of train are taken, no conversations, and of each task the
-                MAX_EXAMPLES of lowest `pool_rank`.
+        Only rows of train are taken, no conversations, of each task the MAX_EXAMPLES of lowest `pool_rank`.
         """
         by_task: dict[str, list[dict[str, Any]]] = {}
         for row in rows:

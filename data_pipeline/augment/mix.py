@@ -13,10 +13,8 @@ import numpy as np
 
 from data_pipeline.config import MixConfig, SourceConfig
 from hunmin.errors import ConfigError
-from hunmin.hashing import stable_hash
+from hunmin.hashing import GOLDEN, stable_hash
 from hunmin.schema import SourceShares
-
-GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio, odd: its multiples spread most evenly over 64 bits
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,6 @@ def plan_mix(
     3. `max_rows` caps a source. Rows beyond a cap go to the sources below theirs, by share, where `mix.rows`
        promises a size; otherwise they are left out and the epoch is smaller.
     4. Whole rows by largest remainder, ties to the source listed first.
-
-    Args:
-        num_rows: train rows of each source; one that is missing has none.
-        sources: all of the config.
-        mix: temperature, and rows in an epoch.
 
     Raises:
         ConfigError: `mix.rows` leaves nothing for the sources that share it.
@@ -116,13 +109,6 @@ def copies(num_rows: int, rows_per_epoch: int, *, seed: int, source: str, epoch:
     The order is that of the multiples of the golden ratio: whatever phases an epoch uses, their rows lie
     evenly over the whole list, which keeps the distribution of what the list is sorted by.
 
-    Args:
-        num_rows: rows of the source.
-        rows_per_epoch: of its SourcePlan.
-        seed: of the run.
-        source: its name.
-        epoch: 0-based.
-
     Returns:
         int64, (num_rows,), for the rows sorted by (length of the answer, hash of the row id).
     """
@@ -148,30 +134,17 @@ def report(
     """Planned and realised shares of rows and of trained tokens, for stats.json.
 
     Args:
-        plan: of `plan_mix`.
-        rows: rows of each source that stand in packs, over all epochs.
-        tokens: trained tokens of these rows.
         mean_tokens: trained tokens of a source's row, averaged over its distinct train rows, whether or not
             the mix took them.
     """
-    planned_tokens = {name: p.rows_per_epoch * mean_tokens.get(name, 0.0) for name, p in plan.items()}
-    shares = [
-        _shares({name: p.rows_per_epoch for name, p in plan.items()}),
-        _shares({name: rows.get(name, 0) for name in plan}),
-        _shares(planned_tokens),
-        _shares({name: tokens.get(name, 0) for name in plan}),
-    ]
-    return {
-        name: {
-            "planned_rows_share": shares[0][name],
-            "realised_rows_share": shares[1][name],
-            "planned_tokens_share": shares[2][name],
-            "realised_tokens_share": shares[3][name],
-        }
-        for name in plan
+    amounts: dict[str, list[float]] = {
+        "planned_rows_share": [p.rows_per_epoch for p in plan.values()],
+        "realised_rows_share": [rows.get(name, 0) for name in plan],
+        "planned_tokens_share": [p.rows_per_epoch * mean_tokens.get(name, 0.0) for name, p in plan.items()],
+        "realised_tokens_share": [tokens.get(name, 0) for name in plan],
     }
-
-
-def _shares(amounts: Mapping[str, float]) -> dict[str, float]:
-    total = sum(amounts.values()) or 1
-    return {name: amount / total for name, amount in amounts.items()}
+    shares = {what: [amount / (sum(some) or 1) for amount in some] for what, some in amounts.items()}
+    return {
+        name: SourceShares(**{what: some[at] for what, some in shares.items()})
+        for at, name in enumerate(plan)
+    }  # type: ignore[typeddict-item]

@@ -77,11 +77,6 @@ def fits(role: str, *, labelled: bool, chat: bool) -> bool:
 
     Nobody invents a label. In a chat the speaker may have said already who they are, so only the assistant
     stands above one. A text of the user's own is the user's word.
-
-    Args:
-        role: a name of ROLE_NAMES, or the text of a role.
-        labelled: the answer is one of the task's labels.
-        chat: the row is a conversation.
     """
     if role not in ROLE_NAMES:
         return True

@@ -31,7 +31,6 @@ def rewordings(instruction: str, *, language: str) -> list[Rewording]:
     """Every rewording that passes all checks, in a fixed order, without the original or repeats.
 
     Args:
-        instruction: the instruction, or the last user turn of a chat.
         language: of the instruction, `ko` or `en`; others get none.
     """
     found = _candidates(instruction, language=language)
@@ -45,7 +44,6 @@ def reword(instruction: str, *, language: str, draw: int, without: str | None = 
     one or two are checked, and not all, which for Korean would be a dozen analyses.
 
     Args:
-        instruction, language: as for `rewordings`.
         draw: any number, equally likely to be of each remainder.
         without: rules that begin so are left out.
     """

@@ -1,5 +1,6 @@
 """Decisions that need the whole corpus: what is one too many, what leaks, what an epoch renders."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -116,15 +117,12 @@ def gate_contamination(
             f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM gate_input WHERE split {inside}"
         )
     leaks = list(find_leaks(accounts.con, "gate_trained", "gate_asked_rows"))
-    kinds: dict[str, int] = {}
-    for leak in leaks:
-        kinds[leak.kind] = kinds.get(leak.kind, 0) + 1
     if leaks and config.allow_contamination is None:
         raise GateError(readable_leaks(leaks, _texts(leaks[:SHOWN], work)))
     if leaks:
         reason = config.allow_contamination
         say(f"data: {len(leaks)} held-out rows stand in the train split too, allowed: {reason}")
-    return kinds
+    return dict(Counter(leak.kind for leak in leaks))
 
 
 def _texts(leaks: list[Leak], work: Work) -> dict[int, LeakText]:

@@ -225,7 +225,6 @@ def readable_leaks(leaks: Sequence[Leak], texts: Mapping[int, LeakText]) -> str:
     """The list for the error message: a total per kind, the first SHOWN leaks with both texts, what to do.
 
     Args:
-        leaks: all of them.
         texts: by ord, of the rows of at least the first SHOWN leaks.
     """
     counts = Counter(leak.kind for leak in leaks)

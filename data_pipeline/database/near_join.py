@@ -9,9 +9,6 @@ one, whatever is near goes, then with the first 4 of those that are left, then 1
 the number of texts, and within a bucket of more than 64 different texts a pair behind the 64th may be missed.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import duckdb
 import numpy as np
 import numpy.typing as npt
@@ -23,20 +20,8 @@ REPRESENTATIVES = (1, 4, 16, 64)  # of a bucket, in each round
 _FETCH = 10_000  # lines at a time
 
 
-class NearDuplicate(NamedTuple):
-    """A row that is one too many, and the kept row that it is near to."""
-
-    loser_family: str
-    winner_family: str
-    similarity: float  # estimated Jaccard similarity, of the half that is less alike
-    loser_ord: int
-    winner_ord: int
-
-
-def near_duplicates(
-    con: duckdb.DuckDBPyConnection, relation: str, *, threshold: float
-) -> Iterator[NearDuplicate]:
-    """The rows that are near to a kept row of an earlier family, by loser_ord.
+def make_near_table(con: duckdb.DuckDBPyConnection, relation: str, *, threshold: float) -> None:
+    """Write the temporary table near_losers(ord, winner_ord, similarity), a line per losing row.
 
     A family without a declared key has one text, so it is lost or kept as a whole. A declared one (a passage
     with ten questions) loses only the rows that are near to another family's.
@@ -45,22 +30,6 @@ def near_duplicates(
         con: an open connection; its memory_limit and temp_directory bound the work.
         relation: a table or view with family_id VARCHAR, signature UINTEGER[NUM_PERM], ord BIGINT (distinct).
         threshold: least similarity of both halves, in (0, 1].
-    """
-    make_near_table(con, relation, threshold=threshold)
-    found = con.execute(
-        f"""
-        SELECT l.family_id, w.family_id, n.similarity, n.ord, n.winner_ord FROM near_losers n
-        JOIN {relation} l ON l.ord = n.ord JOIN {relation} w ON w.ord = n.winner_ord ORDER BY n.ord
-        """
-    )
-    while lines := found.fetchmany(_FETCH):
-        yield from (NearDuplicate(*line) for line in lines)
-
-
-def make_near_table(con: duckdb.DuckDBPyConnection, relation: str, *, threshold: float) -> None:
-    """Write the temporary table near_losers(ord, winner_ord, similarity), a line per losing row.
-
-    Arguments and rule as in `near_duplicates`.
     """
     con.create_function("near_keys", _keys_function(threshold), ["UINTEGER[]"], "UBIGINT[]", type="arrow")  # type: ignore[arg-type]
     con.create_function("near_similarity", _similarities, ["UINTEGER[]", "UINTEGER[]"], "FLOAT", type="arrow")  # type: ignore[arg-type]

@@ -13,11 +13,6 @@ def place_rows(accounts: Accounts, *, seq_len: int, partition_rows: int = PARTIT
 
     Packs are planned apart for each split and epoch, within hash partitions of the rows: memory is that of
     one partition, and the packs depend on the rows alone.
-
-    Args:
-        accounts: with `renders`.
-        seq_len: tokens a pack may hold.
-        partition_rows: rows a partition holds on average.
     """
     accounts.con.execute(
         "CREATE TABLE placed (ord BIGINT, epoch INTEGER, repeat INTEGER, pack INTEGER, slot INTEGER)"

@@ -27,11 +27,7 @@ LIGHT = (
 
 
 class Accounts:
-    """The accounts of one build.
-
-    Attributes:
-        con: the connection, for rules that join by themselves.
-    """
+    """The accounts of one build; `con` is for rules that join by themselves."""
 
     def __init__(self, folder: Path, *, memory_mb: int = 256):
         path = folder / "accounts.duckdb"

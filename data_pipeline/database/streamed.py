@@ -15,11 +15,7 @@ GROUP_ROWS = 65_536  # rows of a row group, and of what is hashed at a time
 
 
 class TableWriter:
-    """Takes tables of any size, writes groups of exactly GROUP_ROWS.
-
-    Attributes:
-        num_rows: written so far.
-    """
+    """Takes tables of any size, writes groups of exactly GROUP_ROWS."""
 
     def __init__(self, sink: pq.ParquetWriter, schema: pa.Schema):
         self._sink, self._schema = sink, schema

@@ -39,13 +39,7 @@ class Written:
 
 
 def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
-    """rows.parquet, a line per rendered row of train and val; and where each of them lies.
-
-    Args:
-        accounts: with `placed`.
-        path: of rows.parquet.
-        work: takes the places, sorted for `gather`.
-    """
+    """rows.parquet, a line per rendered row of train and val; and where each of them lies."""
     query = """
         SELECT r.* EXCLUDE (transforms, split, task, language),
                e.* EXCLUDE (ord, transforms, source, row_hash),
@@ -99,14 +93,7 @@ def write_rejected(accounts: Accounts, path: Path) -> Written:
 
 
 def write_heldout(accounts: Accounts, path: Path, *, work: Work, tasks: dict[str, TaskInfo]) -> Written:
-    """heldout.parquet: rows as prepared with the messages as rendered; a second line in a held-out wording.
-
-    Args:
-        accounts: with `placed`.
-        path: of heldout.parquet.
-        work: holds the held-out rows of each part.
-        tasks: what eval must know of each task.
-    """
+    """heldout.parquet: rows as prepared, messages as rendered; a second line in a held-out wording."""
     asked = accounts.counts(
         "SELECT task, count(*) FROM renders WHERE split = 'heldout' AND reason IS NULL GROUP BY 1"
     )

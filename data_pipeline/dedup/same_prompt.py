@@ -13,7 +13,6 @@ def decide(answers_in_order: Sequence[str], rule: Rule) -> list[bool]:
     Rows whose answers are equal share their fate: which of them are duplicates is another question.
 
     Args:
-        answers_in_order: the rows' answers, or keys of them, in the order of the corpus.
         rule: `first` keeps the first answer, `majority` the commonest (the earliest of those that tie),
             `reject` none where there are two.
     """

@@ -5,27 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hunmin.hashing import GOLDEN, MURMUR3_64, mixed
+
 Hashes = npt.NDArray[np.uint64]
 
-_MASK = 2**64 - 1
-_GOLDEN = 0x9E3779B97F4A7C15  # SplitMix64's step: odd, so that it walks through all of 64 bits
-
-
-def mix(values: Hashes) -> Hashes:
-    """MurmurHash3's 64-bit finalizer: a bijection after which every bit depends on every bit."""
-    values = values ^ (values >> np.uint64(33))
-    values = values * np.uint64(0xFF51AFD7ED558CCD)
-    values = values ^ (values >> np.uint64(33))
-    values = values * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> np.uint64(33))
-
-
-def _multipliers(count: int) -> Hashes:
-    steps = np.array([_GOLDEN * (i + 1) & _MASK for i in range(count)], dtype=np.uint64)
-    return mix(steps) | np.uint64(1)
-
-
-_MULTIPLIERS = _multipliers(32)
+_MULTIPLIERS = mixed(np.arange(1, 33, dtype=np.uint64) * np.uint64(GOLDEN), MURMUR3_64) | np.uint64(1)
 
 
 def shingle_hashes(text: str, *, size: int, salt: int = 0) -> Hashes:
@@ -47,7 +31,7 @@ def shingle_hashes(text: str, *, size: int, salt: int = 0) -> Hashes:
     if not len(points):
         points = np.zeros(1, dtype=np.uint64)  # the empty text has a window too
     sums = np.correlate(points, _MULTIPLIERS[: min(size, len(points))], mode="valid")
-    return mix(sums + np.uint64(salt))
+    return mixed(sums + np.uint64(salt), MURMUR3_64)
 
 
 def turns_of(draft: dict[str, Any]) -> list[tuple[str, str]]:

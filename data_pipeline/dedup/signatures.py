@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from datasketch import MinHash
 
-from data_pipeline.dedup.shingles import Hashes, mix, shingle_hashes, turns_of
-from hunmin.hashing import stable_hash
+from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
+from hunmin.hashing import MURMUR3_32, MURMUR3_64, mixed, stable_hash
 from hunmin.language.script import comparable
 
 HALF_PERM = 64  # permutations a half; a similarity is known to +- 0.05 (one sigma, at 0.8)
@@ -29,11 +29,9 @@ _OPERATOR = re.compile(r"[+*=<>%^×÷±≤≥≠]")
 _BLOCK = 4096  # shingles at a time: (64, 4096) of uint32 stay in the cache
 
 
-def _halves(draft: dict[str, Any]) -> tuple[str, str]:
+def _halves(draft: dict[str, Any]) -> list[str]:
     turns = turns_of(draft)
-    return comparable("\n".join(asked for asked, _ in turns)), comparable(
-        "\n".join(said for _, said in turns)
-    )
+    return [comparable("\n".join(turn[half] for turn in turns)) for half in (0, 1)]
 
 
 def signature(draft: dict[str, Any]) -> list[int]:
@@ -69,9 +67,9 @@ def permuted_minima(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     """
     multiplier, offset = _permutations()
     lowest = np.full(HALF_PERM, 2**32 - 1, dtype=np.uint32)
-    mixed = _mix32(values)
-    for start in range(0, len(mixed), _BLOCK):
-        block = multiplier * mixed[start : start + _BLOCK] + offset
+    values = mixed(values, MURMUR3_32)  # as datasketch does before it permutes
+    for start in range(0, len(values), _BLOCK):
+        block = multiplier * values[start : start + _BLOCK] + offset
         np.minimum(lowest, block.min(axis=1), out=lowest)
     return lowest
 
@@ -81,15 +79,6 @@ def _permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """(HALF_PERM, 1) each, of datasketch's first seed."""
     drawn = np.asarray(MinHash(num_perm=HALF_PERM, seed=1, scheme="affine32").permutations)
     return drawn[0][:, None], drawn[1][:, None]  # type: ignore[call-overload, return-value]
-
-
-def _mix32(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
-    """MurmurHash3's 32-bit finalizer, which datasketch applies before it permutes."""
-    values = values ^ (values >> np.uint32(16))
-    values = values * np.uint32(0x85EBCA6B)
-    values = values ^ (values >> np.uint32(13))
-    values = values * np.uint32(0xC2B2AE35)
-    return values ^ (values >> np.uint32(16))
 
 
 def banding(threshold: float) -> tuple[int, int]:
@@ -112,14 +101,13 @@ def band_keys(signatures: npt.NDArray[np.uint32], *, threshold: float) -> Hashes
 
     Args:
         signatures: (rows, NUM_PERM).
-        threshold: the similarity that is looked for, in (0, 1].
     """
     bands, length = banding(threshold)
     whole = signatures.reshape(-1, 2, HALF_PERM).min(axis=1)[:, : bands * length]
     points = whole.reshape(-1, bands, length).astype(np.uint64)
     total = np.broadcast_to(np.arange(bands, dtype=np.uint64), points.shape[:2])
     for place in range(length):
-        total = mix(total ^ points[:, :, place])
+        total = mixed(total ^ points[:, :, place], MURMUR3_64)
     return total
 
 

@@ -29,7 +29,6 @@ def assign_packs(lengths: Sequence[int] | np.ndarray, *, seq_len: int) -> Packin
 
     Args:
         lengths: tokens per row, in canonical row order; each from 1 to seq_len.
-        seq_len: tokens a pack may hold.
 
     Returns:
         Segments inside a pack and the packs themselves are in the order of their longest row; of rows of one
@@ -94,11 +93,7 @@ def exact_fit(tokens: np.ndarray, *, seq_len: int) -> Packing:
 
 
 class _ByLength:
-    """Rows that are not packed yet.
-
-    Attributes:
-        lengths: those of which a row is left, ascending.
-    """
+    """Rows that are not packed yet; `lengths` are those of which a row is left, ascending."""
 
     def __init__(self, tokens: np.ndarray, seq_len: int):
         self._rows = np.argsort(tokens, kind="stable")

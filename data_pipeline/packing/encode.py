@@ -16,8 +16,6 @@ def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dic
     A row that cannot be trained in this epoch has `reason` and `detail` instead of ids.
 
     Args:
-        row: a line of PREPARED that was kept.
-        build: of this run.
         epoch, repeat: choose the variant. Validation and held-out rows are rendered plainly, once.
     """
     drawn = _draw(row, build, epoch, repeat, examples=build.examples if row["split"] == "train" else None)
@@ -51,10 +49,6 @@ def encode_unseen(row: dict[str, Any], *, build: Build) -> dict[str, Any] | None
     """A held-out row asked in a held-out wording of its task: `row`, and what was drawn for it.
 
     None where no held-out wording is true of the row, or its prompt does not fit.
-
-    Args:
-        row: a line of PREPARED of the held-out split.
-        build: of this run.
     """
     drawn = _draw(row, build, 0, 0, examples=None, plain=True, heldout=True)
     if drawn.wording_id is None:

@@ -25,13 +25,7 @@ class Shard:
 
 
 def gather(work: Work, shard: Shard, *, tasks: list[str]) -> pa.Table:
-    """The packs of a shard.
-
-    Args:
-        work: holds the encoded parts and the places of their rows.
-        shard: which packs.
-        tasks: names; a segment's task is the index here.
-    """
+    """The packs of a shard."""
     end = shard.first_pack + shard.num_packs
     inside = [("split", "=", shard.split), ("epoch", "=", shard.epoch)]
     found = pq.read_table(

@@ -3,23 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from data_pipeline import reasons
 from data_pipeline.config import DataConfig
-from data_pipeline.reasons import (
-    EMPTY_ANSWER,
-    EMPTY_INSTRUCTION,
-    LABEL_UNKNOWN,
-    LANGUAGE_MISMATCH,
-    LENGTH_OUT_OF_BOUNDS,
-    MOJIBAKE,
-    PLACEHOLDER,
-    REASONS,
-    REPEATED_TEXT,
-    ROLE_ORDER,
-    STACKED_INSTRUCTIONS,
-    TEMPLATE_LEFTOVER,
-    TRUNCATED_TEXT,
-    Refusal,
-)
+from data_pipeline.reasons import Refusal
 from data_pipeline.rows.checks.answer_language import language_mismatch
 from data_pipeline.rows.checks.bounds import length_out_of_bounds, ranges_of
 from data_pipeline.rows.checks.broken import repeated_text, truncated_text
@@ -27,17 +13,15 @@ from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
 from data_pipeline.rows.checks.mojibake import mojibake
 
-__all__ = ["REASONS", "Refusal", "drop_unanswered", "validate"]
-
 # Of the texts of an exchange, in the order in which they are tried: the first that refuses is the reason.
 _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
-    MOJIBAKE: mojibake,
-    TEMPLATE_LEFTOVER: template_leftover,
-    PLACEHOLDER: placeholder,
-    STACKED_INSTRUCTIONS: stacked_instructions,
-    LANGUAGE_MISMATCH: language_mismatch,
-    TRUNCATED_TEXT: truncated_text,
-    REPEATED_TEXT: repeated_text,
+    reasons.MOJIBAKE: mojibake,
+    reasons.TEMPLATE_LEFTOVER: template_leftover,
+    reasons.PLACEHOLDER: placeholder,
+    reasons.STACKED_INSTRUCTIONS: stacked_instructions,
+    reasons.LANGUAGE_MISMATCH: language_mismatch,
+    reasons.TRUNCATED_TEXT: truncated_text,
+    reasons.REPEATED_TEXT: repeated_text,
 }
 
 
@@ -53,7 +37,6 @@ def validate(
 
     Args:
         draft: a draft row with its task set, its roles taken apart, and no unanswered turn at its end.
-        config: `bounds` and `validation` are read.
         task_labels: of the row's task; empty where it has none.
         has_bank: the task has wordings, so the row needs no instruction of its own.
         task_bounds: characters {instruction | input | answer: (low, high)} of the task's own file.
@@ -64,7 +47,7 @@ def validate(
         return refusal
     ranges = ranges_of(config.bounds, task_bounds)
     for exchange in exchanges_of(draft):
-        if LENGTH_OUT_OF_BOUNDS not in skip:
+        if reasons.LENGTH_OUT_OF_BOUNDS not in skip:
             refusal = length_out_of_bounds(exchange, ranges, in_chat=bool(draft["messages"]))
         for name, check in _OF_TEXTS.items():
             refusal = refusal or (None if name in skip else check(exchange))
@@ -87,11 +70,11 @@ def _structure(
 def _parts(fields: dict[str, str | None], labels: Sequence[str], *, has_bank: bool) -> list[Refusal]:
     found: list[Refusal] = []
     if not fields["answer"]:
-        found.append((EMPTY_ANSWER, "answer"))
+        found.append((reasons.EMPTY_ANSWER, "answer"))
     if not fields["instruction"] and not fields["input"] and not has_bank:
-        found.append((EMPTY_INSTRUCTION, "instruction and input"))
+        found.append((reasons.EMPTY_INSTRUCTION, "instruction and input"))
     if fields["label"] and labels and fields["label"] not in labels:
-        found.append((LABEL_UNKNOWN, f"{fields['label']!r} is not one of {', '.join(labels)}"))
+        found.append((reasons.LABEL_UNKNOWN, f"{fields['label']!r} is not one of {', '.join(labels)}"))
     return found
 
 
@@ -101,13 +84,14 @@ def _turn_order(messages: list[dict[str, Any]]) -> list[Refusal]:
     turns = messages[start:]
     found: list[Refusal] = []
     for index, message in enumerate(turns):
-        expected = ("user", "assistant")[index % 2]
+        place, is_answer = f"message {start + index}", index % 2 == 1
+        expected = "assistant" if is_answer else "user"
         if message["role"] != expected:
-            found.append((ROLE_ORDER, f"message {start + index} is {message['role']}, expected {expected}"))
+            found.append((reasons.ROLE_ORDER, f"{place} is {message['role']}, expected {expected}"))
         elif not message["content"]:
-            found.append((EMPTY_ANSWER if index % 2 else EMPTY_INSTRUCTION, f"message {start + index}"))
+            found.append((reasons.EMPTY_ANSWER if is_answer else reasons.EMPTY_INSTRUCTION, place))
     if len(turns) < 2 or turns[-1]["role"] != "assistant":
-        found.append((EMPTY_ANSWER, "no answered turn"))
+        found.append((reasons.EMPTY_ANSWER, "no answered turn"))
     return found
 
 

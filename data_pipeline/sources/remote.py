@@ -24,13 +24,10 @@ def hub_files(path: str, source: SourceConfig, *, base: Path) -> dict[str, str]:
 
     Args:
         path: hub:OWNER/NAME, or hub:FOLDER with a folder in the layout that `datasets` reads.
-        source: for its subset and split.
-        base: the folder that relative paths start from.
 
     Raises:
         InputError: no such data set, subset or split.
         EnvironmentFailure: the hub cannot be reached.
-
     """
     name = path.removeprefix(HUB)
     folder = resolve_path(name, base)
@@ -96,7 +93,6 @@ def url_files(url: str, source: SourceConfig) -> dict[str, str]:
     Raises:
         InputError: nothing is there, or the protocol is unknown.
         EnvironmentFailure: the place cannot be reached.
-
     """
     import fsspec
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from data_pipeline.stats.asked_verbs import asked_verb
 from data_pipeline.stats.distinct_count import DistinctCount
+from hunmin.hashing import GOLDEN, SPLITMIX_64, mixed
 from hunmin.schema import Lengths, TaskDiversity, TextDiversity
 
 ORDERS = (1, 2, 3)
 TOP_VERBS = 10
 _WORD = re.compile(r"\w+")
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class NgramCount:
         grams = hashes
         for index, order in enumerate(ORDERS):
             if order > 1:
-                grams = _mixed(grams[:-1] * _ODD + hashes[order - 1 :])
+                grams = mixed(grams[:-1] * np.uint64(GOLDEN) + hashes[order - 1 :], SPLITMIX_64)
             inside = text_of[order - 1 :] == text_of[: len(text_of) - order + 1]
             self.totals[index] += int(inside.sum())
             self.distinct[index].add(grams[inside])
@@ -146,10 +146,3 @@ def quantiles(counts: Counter[int]) -> Lengths:
 @lru_cache(maxsize=1 << 16)
 def _word_hash(word: str) -> int:
     return int.from_bytes(blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Spread evenly over 64 bits (the finalizer of SplitMix64)."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))

@@ -113,12 +113,7 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
         },
     )
     return {
-        name: SourceShares(
-            planned_rows_share=round(found["planned_rows_share"], SHARE_DIGITS),
-            realised_rows_share=round(found["realised_rows_share"], SHARE_DIGITS),
-            planned_tokens_share=round(found["planned_tokens_share"], SHARE_DIGITS),
-            realised_tokens_share=round(found["realised_tokens_share"], SHARE_DIGITS),
-        )
+        name: SourceShares(**{what: round(share, SHARE_DIGITS) for what, share in found.items()})  # type: ignore[arg-type]
         for name, found in shares.items()
     }
 

@@ -25,9 +25,7 @@ class Tally:
     def add(self, lines: Iterable[dict[str, Any]], *, is_byte: np.ndarray) -> None:
         """Count what `encode` made of some rows; refused renderings are passed over.
 
-        Args:
-            lines: of `encode`.
-            is_byte: which ids are pieces of characters, of `token_report.byte_tokens`.
+        `is_byte` says which ids are pieces of characters, of tokenizer.byte_tokens.
         """
         texts: dict[str, list[tuple[str, str, str]]] = {}
         for line in lines:

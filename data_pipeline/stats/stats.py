@@ -29,17 +29,11 @@ DETAIL_CHARS = 200  # of an example; longer details are cut
 
 @dataclass(frozen=True)
 class Decided:
-    """What the rules over the whole corpus found.
+    """What the rules over the whole corpus found."""
 
-    Attributes:
-        same_prompt: prompts that have several answers, and their rows.
-        leaks: held-out rows that stand in the train split, by kind; only where the config allows them.
-        mix: what an epoch takes from each source.
-    """
-
-    same_prompt: dict[str, int]
-    leaks: dict[str, int]
-    mix: dict[str, SourcePlan]
+    same_prompt: dict[str, int]  # prompts that have several answers, and their rows
+    leaks: dict[str, int]  # held-out rows in the train split, by kind; only where the config allows them
+    mix: dict[str, SourcePlan]  # what an epoch takes from each source
 
 
 def summarize(
@@ -52,17 +46,7 @@ def summarize(
     tasks: Mapping[str, Task],
     tally: Tally,
 ) -> Stats:
-    """Everything counted.
-
-    Args:
-        accounts: with `placed`.
-        config: the data section.
-        decided: what the rules over the whole corpus found.
-        dialects: per source, what was declared or detected.
-        vocab_size: of the tokenizer.
-        tasks: by name, with their banks.
-        tally: what was counted of the texts and tokens of all parts.
-    """
+    """Everything counted."""
     present = accounts.rows("SELECT DISTINCT task FROM alive ORDER BY task")
     return Stats(
         schema_version=SCHEMA_VERSION,
@@ -109,11 +93,10 @@ def _source(accounts: Accounts, source: SourceConfig, dialect: list[str]) -> Sou
         [source.name],
     )
     (read,) = accounts.rows(
-        "SELECT count(*) AS records, count(DISTINCT file) AS files FROM rows WHERE source = ?", [source.name]
+        "SELECT count(DISTINCT file) AS files, count(*) AS records FROM rows WHERE source = ?", [source.name]
     )
     return SourceStats(
-        files=read["files"],
-        records=read["records"],
+        **read,
         kept=read["records"] - sum(rejected.values()),
         rejected=rejected,
         licence=source.licence,
@@ -132,8 +115,7 @@ def _task(accounts: Accounts, task: str) -> TaskStats:
     )
     return TaskStats(
         rows=accounts.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
-        tokens=trained["tokens"],
-        trained_tokens=trained["trained_tokens"],
+        **trained,
         majority_answer=answers[0]["short_answer"] if answers else "",
     )
 
@@ -159,11 +141,9 @@ def _split(accounts: Accounts, split: str, seq_len: int) -> SplitStats:
         [split],
     )
     return SplitStats(
-        rows=members["rows"],
-        families=members["families"],
+        **members,
         packs=packs,
-        tokens=tokens["tokens"],
-        trained_tokens=tokens["trained_tokens"],
+        **tokens,
         fill=round(tokens["tokens"] / (packs * seq_len), 6) if packs else 0.0,
     )
 

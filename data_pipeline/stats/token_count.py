@@ -11,16 +11,12 @@ from hunmin.schema import LanguageTokens
 
 @dataclass
 class TokenCount:
-    """What is counted of the tokens of one language.
-
-    Attributes:
-        used: bool, (vocab_size,): which ids were seen.
-    """
+    """What is counted of the tokens of one language."""
 
     tokens: int = 0
     byte_tokens: int = 0
     chars: int = 0
-    used: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    used: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))  # (vocab_size,): ids that were seen
 
     def add(self, input_ids: list[int], *, chars: int, is_byte: np.ndarray) -> None:
         """Count a row: its ids, and the characters they stand for."""

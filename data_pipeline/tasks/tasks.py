@@ -1,6 +1,5 @@
 """Task files: what a task is called, how it is scored, and its bank of wordings."""
 
-import difflib
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,7 +9,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from data_pipeline.config import DataConfig, SourceConfig
-from hunmin.errors import ConfigError, EnvironmentFailure
+from hunmin.errors import ConfigError, EnvironmentFailure, did_you_mean
 from hunmin.language.answers.constraints import check_of, scale_of
 from hunmin.language.answers.label_answers import slot_problem
 from hunmin.language.codes import Language
@@ -41,8 +40,7 @@ def check_attested(text: str) -> str:
     if not re.fullmatch(r"[^\s:]+:[^\s:]+", text):
         raise ValueError(f"{text!r} is written kind:word, as in domain:news")
     if kind not in ATTESTED_KINDS:
-        close = difflib.get_close_matches(kind, ATTESTED_KINDS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(ATTESTED_KINDS)}"
+        hint = did_you_mean(kind, ATTESTED_KINDS, f"known are {', '.join(ATTESTED_KINDS)}")
         raise ValueError(f"{text!r}: nothing is attested of kind {kind!r}; {hint}")
     return text
 
@@ -149,9 +147,8 @@ class Task(Section):
                 raise ValueError(f"two wordings have the same {what} {double!r}; each is unique in a task")
         for wording in self.wordings:
             if wording.answer is not None and wording.answer not in self.renderers:
-                close = difflib.get_close_matches(wording.answer, self.renderers, n=1)
-                hint = f"; did you mean {close[0]}?" if close else f"; there are {sorted(self.renderers)}"
-                raise ValueError(f"wording {wording.id}: no renderer is named {wording.answer!r}{hint}")
+                hint = did_you_mean(wording.answer, self.renderers, f"there are {sorted(self.renderers)}")
+                raise ValueError(f"wording {wording.id}: no renderer is named {wording.answer!r}; {hint}")
         return self
 
     def info(self) -> TaskInfo:
@@ -203,15 +200,12 @@ def check_task_names(config: DataConfig, tasks: dict[str, Task]) -> None:
     used = _used(config)
     for name in config.split.heldout_tasks:
         if name not in used:
-            close = difflib.get_close_matches(name, used, n=1)
-            raise ConfigError(
-                f"data.split.heldout_tasks: no source has the task {name!r}"
-                + (f"; did you mean {close[0]}?" if close else f"; they have {', '.join(sorted(used))}")
-            )
+            hint = did_you_mean(name, used, f"they have {', '.join(sorted(used))}")
+            raise ConfigError(f"data.split.heldout_tasks: no source has the task {name!r}; {hint}")
     for name in sorted(used - tasks.keys() - {DEFAULT_TASK}):
-        close = difflib.get_close_matches(name, tasks, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        say(f"data: task {name} has no task file: no wordings, scored by ROUGE-L and chrF{hint}")
+        hint = did_you_mean(name, tasks)
+        told = f"data: task {name} has no task file: no wordings, scored by ROUGE-L and chrF"
+        say(f"{told}; {hint}" if hint else told)
 
 
 def attests_of(source: SourceConfig) -> list[str]:
@@ -271,8 +265,8 @@ def require_bank(tasks: dict[str, Task], name: str, *, source: str) -> None:
             f"{lacking}the source names no task whose wordings they could get. {known}. "
             "Add task: NAME to the source, or map columns.instruction"
         )
-    close = difflib.get_close_matches(name, tasks, n=1)
+    hint = did_you_mean(name, tasks)
     raise ConfigError(
-        f"{lacking}task {name!r} has no wordings{f'; did you mean {close[0]}?' if close else '.'} {known}. "
+        f"{lacking}task {name!r} has no wordings{f'; {hint}' if hint else '.'} {known}. "
         "Add a task file (data.tasks), or map columns.instruction"
     )

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from data_pipeline.tasks.tasks import Renderer, Task, When, Wording
-from hunmin.hashing import stable_hash
+from hunmin.hashing import GOLDEN, SPLITMIX_64, mixed, stable_hash
 from hunmin.language.answers.constraints import check_of, scale_of
 from hunmin.language.answers.forms import Answered
 from hunmin.language.answers.label_answers import fill, rating_on
@@ -35,19 +37,15 @@ def true_choices(task: Task, row: dict[str, Any], *, heldout: bool = False) -> l
     """Every wording that is true of a row, in the bank's order.
 
     Args:
-        task: the row's.
         row: a line of schema.ROW; `attests` holds what its source attests, where that is known. A row with
             an instruction of its own, or with messages, gets none.
         heldout: of the wordings that nothing is trained in, instead of those that are trained.
     """
-    return _choices(task, row, [wording for wording in task.wordings if wording.heldout == heldout])
-
-
-def choice_of(task: Task, row: dict[str, Any], wording_id: str) -> Choice | None:
-    """The wording of that id (task/id, held out or not) where it is true of a row; None where it is not."""
-    name = wording_id.removeprefix(f"{task.name}/")
-    found = _choices(task, row, [wording for wording in task.wordings if wording.id == name])
-    return found[0] if found else None
+    if _asks_already(row):
+        return []
+    facts = _Facts(row)
+    bank = (wording for wording in task.wordings if wording.heldout == heldout)
+    return [choice for wording in bank if (choice := _choice(task, wording, facts)) is not None]
 
 
 def draw_choice(
@@ -66,32 +64,16 @@ def draw_choice(
     the true ones, without a look at the others.
 
     Args:
-        task: the row's.
-        row: see `true_choices`; `row_id` is read as well.
-        seed: of the run.
-        epoch: wordings are drawn anew in each.
-        repeat: which copy of the row in its epoch.
         plain: leave out the wordings whose answer a renderer writes; what is asked to be scored by its own
             label or reference is asked so.
-        heldout: as in `true_choices`.
     """
     if _asks_already(row):
         return None
     facts = _Facts(row)
     bank = [one for one in task.wordings if one.heldout == heldout and not (plain and one.answer)]
     drawn = stable_hash("wording", seed, row["row_id"], epoch, repeat)
-    for wording in _shuffled(bank, drawn):
-        choice = _choice(task, wording, facts)
-        if choice is not None:
-            return choice
-    return None
-
-
-def _choices(task: Task, row: dict[str, Any], bank: Sequence[Wording]) -> list[Choice]:
-    if _asks_already(row):
-        return []
-    facts = _Facts(row)
-    return [choice for wording in bank if (choice := _choice(task, wording, facts)) is not None]
+    choices = (_choice(task, wording, facts) for wording in _shuffled(bank, drawn))
+    return next((choice for choice in choices if choice is not None), None)
 
 
 def _asks_already(row: dict[str, Any]) -> bool:
@@ -141,9 +123,8 @@ def _choice(task: Task, wording: Wording, facts: _Facts) -> Choice | None:
             return None
         answered, references = Answered(answer, facts.input), [answer]
         label = _label_in(answer, facts.label, task.labels)
-    for name in wording.requires:
-        if not check_of(name)(answered):
-            return None
+    if not all(check_of(name)(answered) for name in wording.requires):
+        return None
     return Choice(
         instruction=wording.text,
         wording_id=f"{task.name}/{wording.id}",
@@ -187,21 +168,15 @@ def _label_in(answer: str, label: str | None, labels: Sequence[str]) -> str | No
 
 def _rating(renderer: Renderer, facts: _Facts) -> str | None:
     """The row's rating on the renderer's scale, where the source attests the scale it stands on."""
-    for scale, divide in renderer.scales.items():
-        if f"scale:{scale}" in facts.attests:
-            return rating_on(facts.value or "", scale_of(scale), divide=divide)
-    return None
+    scale = next((scale for scale in renderer.scales if f"scale:{scale}" in facts.attests), None)
+    return scale and rating_on(facts.value or "", scale_of(scale), divide=renderer.scales[scale])
 
 
 def _shuffled(bank: list[Wording], state: int) -> Iterator[Wording]:
     """The bank in an order drawn from a 64-bit hash, step by step (Fisher and Yates, SplitMix64)."""
-    for left in range(len(bank), 0, -1):
-        state = (state + 0x9E3779B97F4A7C15) & _64_BITS
-        mixed = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _64_BITS
-        place = (mixed ^ (mixed >> 31)) % left
+    steps = np.arange(1, len(bank) + 1, dtype=np.uint64)
+    places = mixed(steps * np.uint64(GOLDEN) + np.uint64(state), SPLITMIX_64) % steps[::-1]
+    for place in places.tolist():
         yield bank[place]
-        bank[place] = bank[left - 1]
-
-
-_64_BITS = (1 << 64) - 1
+        bank[place] = bank[-1]
+        bank.pop()

@@ -63,15 +63,9 @@ class RunContents:
 def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
     """Read the finished stages of a run and write `RUN/report/index.html`, manifest last.
 
-    Args:
-        run_dir: the run folder, with config.yaml and finished stages data, train, eval.
-        name: the run's name, the page's heading.
-        inputs: of the stage; its parents are the stages that the report is made from.
-
     Raises:
         ArtifactError: a stage is not finished, a file differs from its manifest, or a stage is not the
             one that `inputs` names.
-
     """
     contents = read_contents(run_dir, inputs.parents)
     page, figures = render(contents, name)
@@ -204,7 +198,6 @@ def read_metrics(path: Path) -> list[Any]:
 
     Raises:
         ArtifactError: a line is not JSON.
-
     """
     lines: dict[tuple[str, int], Any] = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):

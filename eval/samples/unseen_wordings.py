@@ -1,6 +1,5 @@
 """Held-out rows asked again, in wordings that nothing was trained in: what a score owes to its wording."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,14 +12,7 @@ from hunmin.schema import WordingMetric, WordingScores
 def draw_again(
     samples: Sequence[Sample], reworded: Sequence[Sample], *, per_task: int, seed: int
 ) -> list[Sample]:
-    """Which samples are asked again: at most `per_task` of each task, drawn by hash, in canonical order.
-
-    Args:
-        samples: that are asked in a wording that training draws from.
-        reworded: of the same rows, in a held-out wording.
-        per_task: 0 asks none.
-        seed: of the draw.
-    """
+    """Which samples are asked again: at most `per_task` of each task, drawn by hash, in canonical order."""
     asked = {(sample.row_id, sample.turn) for sample in samples}
     twins = [sample for sample in reworded if (sample.row_id, sample.turn) in asked]
     return draw(twins, per_task=per_task, seed=seed)
@@ -43,24 +35,14 @@ def compare_wordings(
     num_resamples: int,
     seed: int,
 ) -> Compared:
-    """Each task's scores over the rows that were asked twice, with the paired difference.
-
-    Args:
-        samples: in a wording that training draws from; at least the rows of `again`.
-        again: in a held-out wording, of `draw_again`.
-        answers: of one model, by sample id.
-        metrics: by task.
-        num_resamples, seed: of the bootstrap.
-    """
+    """Each task's scores over the rows that were asked twice, with the paired difference."""
     first = {(sample.row_id, sample.turn): sample for sample in samples}
     pairs: dict[str, list[tuple[Sample, Sample]]] = {}
     for sample in again:
         pairs.setdefault(sample.task, []).append((first[sample.row_id, sample.turn], sample))
     found = Compared(per_sample={sample.sample_id: {} for sample in again})
     for task, twice in pairs.items():
-        draws = Resamples(
-            num_samples=len(twice), num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode())
-        )
+        draws = Resamples.of_task(task, len(twice), num_resamples=num_resamples, seed=seed)
         scores: dict[str, WordingMetric] = {}
         for metric in metrics[task]:
             seen, unseen = (

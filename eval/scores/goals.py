@@ -1,11 +1,10 @@
 """Goals: what a config says beforehand that its run will show, and whether it did."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 from eval.config import GoalConfig
-from hunmin.errors import ConfigError
-from hunmin.schema import GoalScore, Interval, MetricScores, RivalScore, TaskInfo, TaskScores
+from hunmin.errors import ConfigError, did_you_mean
+from hunmin.schema import GoalScore, MetricScores, RivalScore, TaskInfo, TaskScores
 
 MOST = {"ratio": 1.0, "%": 100.0}  # of a metric, by its unit
 _ROUNDING = 1e-9  # 0.35 - 0.2 is 0.15 to a reader, and a little less to a float
@@ -14,14 +13,9 @@ _ROUNDING = 1e-9  # 0.35 - 0.2 is 0.15 to a reader, and a little less to a float
 def check_goals(goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo]) -> None:
     """Refuse, before hours of training, a goal that cannot be judged or met.
 
-    Args:
-        goals: of the config.
-        tasks: those that its sources have.
-
     Raises:
         ConfigError: no source has the task, the task is not scored by the metric, or the margin is in
             another unit than the metric.
-
     """
     for index, goal in enumerate(goals):
         place = f"eval.goals.{index}"
@@ -48,8 +42,7 @@ def _check_metric(goal: GoalConfig, task: TaskInfo, *, place: str) -> None:
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(sorted(known))}"
+    return "; " + did_you_mean(name, known, f"known here: {', '.join(sorted(known))}")
 
 
 def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
@@ -73,8 +66,5 @@ def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
 def _rival(metric: MetricScores, system: str, *, margin: float) -> RivalScore:
     delta = metric["delta"] if system == "base" else metric.get("over", {})[system]
     assert delta is not None
-    return RivalScore(delta=delta, met=delta["value"] >= margin - _ROUNDING and _above_zero(delta))
-
-
-def _above_zero(delta: Interval) -> bool:
-    return delta["low"] is not None and delta["low"] > 0
+    above_zero = delta["low"] is not None and delta["low"] > 0
+    return RivalScore(delta=delta, met=delta["value"] >= margin - _ROUNDING and above_zero)

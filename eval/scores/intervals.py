@@ -4,6 +4,7 @@ A metric gives a row of sufficient statistics per sample and a function from the
 matrix product then scores all resamples, for means and corpus metrics alike.
 """
 
+import zlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -28,6 +29,12 @@ class Resamples:
         self._num_samples = num_samples
         self._num_resamples = num_resamples
         self._seed = seed
+
+    @classmethod
+    def of_task(cls, task: str, num_samples: int, *, num_resamples: int, seed: int) -> "Resamples":
+        """A task's own draws: they depend on its name and the seed only."""
+        own = seed + zlib.crc32(task.encode())
+        return cls(num_samples=num_samples, num_resamples=num_resamples, seed=own)
 
     @property
     def can_spread(self) -> bool:

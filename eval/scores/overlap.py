@@ -7,9 +7,9 @@ would have to know two segmentations. Its only gain, matching stems, is chrF's a
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
@@ -21,63 +21,36 @@ from sacrebleu.tokenizers.tokenizer_ko_mecab import TokenizerKoMecab
 
 from eval.scores.intervals import Array
 from eval.scores.metric import MeanMetric, Metric, Reference, normalize
+from hunmin.language.script import HANGUL
 
-_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
-class Tokenizer(Protocol):
-    """What rouge-score calls."""
+class Tokenizer(NamedTuple):
+    """Cuts a normalized text, in the form that rouge-score calls."""
 
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a normalized text."""
-        ...
-
-
-class KoreanMorphemes:
-    """MeCab-ko's surface morphemes, as BLEU's `ko-mecab` sees them; Latin letters in lower case."""
-
-    def __init__(self) -> None:
-        self._mecab = TokenizerKoMecab()
-
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a normalized text into morphemes."""
-        return self._mecab(text.lower()).split()
-
-
-class Words:
-    """Runs of letters and digits of any script, and single signs."""
-
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a normalized text into words and signs."""
-        return _WORD.findall(text.lower())
-
-
-class Characters:
-    """Characters other than white space."""
-
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a normalized text into characters."""
-        return [char for char in text.lower() if not char.isspace()]
+    tokenize: Callable[[str], list[str]]
 
 
 @cache
 def rouge_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer behind a name that stands in scores.json."""
-    makers = {
-        "ko-mecab": KoreanMorphemes,
-        "rouge-score": DefaultTokenizer,  # [a-z0-9]+: what English scores in print are made with
-        "words": Words,
-        "characters": Characters,
-    }
-    return makers[name]()
+    """The tokenizer behind a name that stands in scores.json. Letters are compared in lower case."""
+    if name == "ko-mecab":  # surface morphemes, as BLEU sees them
+        mecab = TokenizerKoMecab()
+        return Tokenizer(lambda text: mecab(text.lower()).split())
+    if name == "rouge-score":  # [a-z0-9]+: what English scores in print are made with
+        return Tokenizer(DefaultTokenizer().tokenize)
+    if name == "words":  # runs of letters and digits of any script, and single signs
+        return Tokenizer(lambda text: _WORD.findall(text.lower()))
+    assert name == "characters"
+    return Tokenizer(lambda text: [char for char in text.lower() if not char.isspace()])
 
 
 def is_korean(reference: Reference) -> bool:
     """Whether to cut by Korean morphemes: the language where it is known, else whether there is Hangul."""
     if reference.language in ("ko", "en"):
         return reference.language == "ko"
-    return any(_HANGUL.search(text) for text in reference.texts)
+    return any(HANGUL.search(text) for text in reference.texts)
 
 
 def _named(names: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """Answers and references to `scores.json`, and that to rows for people."""
 
-import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ def metrics_of(task: str, info: TaskInfo) -> list[Metric]:
 
     Raises:
         InputError: a metric is unknown, or needs labels that the task does not have.
-
     """
     known = _text_metrics() | {metric.name: metric for metric in labelled.metrics(info["labels"])}
     names = info["metrics"] or DEFAULT_METRICS
@@ -59,20 +57,8 @@ def score_task(
     num_resamples: int,
     seed: int,
 ) -> Scored:
-    """Score every system on a task, with paired bootstrap intervals.
-
-    Args:
-        task: its name; the draws depend on it and the seed only.
-        metrics: of `metrics_of`.
-        references: one per sample, at least one.
-        answers: by system.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
-
-    """
-    draws = Resamples(
-        num_samples=len(references), num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode())
-    )
+    """Score every system on a task, with paired bootstrap intervals."""
+    draws = Resamples.of_task(task, len(references), num_resamples=num_resamples, seed=seed)
     texts = {system: [answer.text for answer in members] for system, members in answers.items()}
     per_sample: dict[str, list[dict[str, float]]] = {system: [{} for _ in references] for system in texts}
     scores: dict[str, MetricScores] = {}
@@ -131,7 +117,6 @@ def score_table(scores: Scores) -> list[dict[str, Any]]:
     Returns:
         Keys: task, metric, unit, n, and Interval values (or None where absent) for base, tuned, delta
         (tuned minus base), majority, copy, first_sentence.
-
     """
     return [
         {"task": task, "metric": name, "unit": metric["unit"], "n": metric["n"], "delta": metric["delta"]}

@@ -17,22 +17,13 @@ TWO_LETTERS = frozenset(_ISO_639_1.split())
 UNNAMED = frozenset({"und", "other"})
 # What people write for a language: codes of countries, or of three letters where there are two.
 # "kr" is a language too, Kanuri, whose code of three letters is kau.
-MISTAKEN = {
-    "kr": "ko",
-    "kor": "ko",
-    "korean": "ko",
-    "eng": "en",
-    "english": "en",
-    "us": "en",
-    "gb": "en",
-    "jp": "ja",
-    "jpn": "ja",
-    "japanese": "ja",
-    "cn": "zh",
-    "zho": "zh",
-    "chi": "zh",
-    "chinese": "zh",
+_MISTAKEN_FOR = {
+    "ko": "kr kor korean",
+    "en": "eng english us gb",
+    "ja": "jp jpn japanese",
+    "zh": "cn zho chi chinese",
 }
+MISTAKEN = {mistake: code for code, mistakes in _MISTAKEN_FOR.items() for mistake in mistakes.split()}
 
 
 def language_code(code: str) -> str:
@@ -41,9 +32,8 @@ def language_code(code: str) -> str:
     Raises:
         ValueError: it is none, or one that is mostly meant for another.
     """
-    lowered = code.lower()
-    meant = MISTAKEN.get(lowered) or MISTAKEN.get(lowered.split("-")[0].split("_")[0])
-    primary = lowered.split("-")[0].split("_")[0]
+    primary = code.lower().split("-")[0].split("_")[0]
+    meant = MISTAKEN.get(primary)
     if meant is None and code != primary and primary in TWO_LETTERS:
         meant = primary  # ko-KR, KO
     if meant is not None:

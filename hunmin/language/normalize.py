@@ -10,9 +10,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff]")
 def normalize_text(text: str, *, answer: bool = False) -> tuple[str, list[str]]:
     """The normalized text and the names of the steps that changed it.
 
-    Args:
-        text: any text.
-        answer: keep the indentation of the first line (code); only blank lines before it go.
+    Of an `answer` the indentation of the first line stays (code); only blank lines before it go.
     """
     steps = (
         ("line_ends", lambda s: s.replace("\r\n", "\n").replace("\r", "\n")),

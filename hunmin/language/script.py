@@ -2,8 +2,9 @@
 
 import re
 import unicodedata
+from functools import cache
 
-_HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _LETTER = re.compile(r"[^\W\d_]")
 _SPACE = re.compile(r"\s+")
@@ -15,7 +16,7 @@ def language_of(text: str) -> str:
     Korean writing holds many Latin words (names, terms, code), and a syllable weighs two or three Latin
     letters, so a quarter of Hangul makes it Korean.
     """
-    hangul = len(_HANGUL.findall(text))
+    hangul = len(HANGUL.findall(text))
     latin = len(_LATIN.findall(text))
     letters = len(_LETTER.findall(text))
     if letters == 0:
@@ -28,3 +29,11 @@ def language_of(text: str) -> str:
 def comparable(text: str) -> str:
     """NFKC, case folded, runs of white space as one space: equal for texts a reader calls the same."""
     return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+@cache
+def byte_letters() -> dict[str, int]:
+    """Letter -> byte, as GPT-2 writes bytes: what prints stands for itself, the rest from U+0100."""
+    printed = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printed]
+    return {chr(byte): byte for byte in printed} | {chr(256 + at): byte for at, byte in enumerate(others)}

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hunmin.errors import InputError
+from hunmin.section import resolve_path
 
 
 class TemplateError(InputError):
@@ -46,8 +47,7 @@ def named_template(template: str, base: Path) -> str | None:
         return None
     if template in BUILT_IN:
         return BUILT_IN[template]
-    path = Path(template).expanduser()
-    path = path if path.is_absolute() else base / path
+    path = resolve_path(template, base)
     if not path.is_file():
         raise TemplateError(
             f"data.template {template}: neither chat, nor a built-in ({', '.join(BUILT_IN)}), "

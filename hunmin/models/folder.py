@@ -30,12 +30,7 @@ def local_model(path: str, base: Path) -> Path | None:
 
 
 def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
-    """The folder of a model, fetched from the hub where it is a hub id.
-
-    Args:
-        path: `model.path`.
-        base: the folder that relative paths start from.
-        weights: false fetches configuration and tokenizer only.
+    """The folder of a model, fetched from the hub where it is a hub id; not its `weights`, where false.
 
     Raises:
         InputError: neither a folder nor a model of the hub, or a GGUF that cannot be used.

@@ -10,7 +10,6 @@ import io
 import json
 import math
 import os
-import shutil
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -19,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hunmin.artifact import fsync_path, write_json
+from hunmin.artifact import whole_folder, write_json
 from hunmin.errors import EnvironmentFailure, InputError, one_line
 from hunmin.hashing import sha256_file
 from hunmin.progress import say
@@ -102,18 +101,11 @@ def _converted(gguf: Path, size: int, mtime_ns: int, cache: Path) -> Path:
             if _is_sound(folder, gguf_sha256=sha256):  # another process was first
                 return folder
             say(f"model: {folder} is damaged; it is made again")
-            shutil.rmtree(folder)
         say(f"model: converting {gguf.name} ({size / 1e6:,.0f} MB) to safetensors in {folder}, once")
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        try:
+        with whole_folder(folder) as partial:
+            partial.mkdir()
             _convert(gguf, partial)
             _seal(partial, gguf_sha256=sha256)
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        fsync_path(cache)
     return folder
 
 
@@ -142,12 +134,11 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _seal(folder: Path, *, gguf_sha256: str) -> None:
-    """Flush the files and write down what they are. No place, no time: equal wherever it is done."""
+    """Write down what the files are. No place, no time: equal wherever it is done."""
     files = sorted(folder.iterdir())
     mode = (folder / "config.json").stat().st_mode
     for path in files:
         path.chmod(mode)  # weights come readable by their owner alone, but a cache may be shared
-        fsync_path(path)
     sealed = {path.name: sha256_file(path) for path in files}
     write_json(
         folder / CONVERSION,

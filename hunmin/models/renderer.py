@@ -156,9 +156,6 @@ class Renderer:
     def pieces_with_offsets(self, messages: list[dict[str, Any]]) -> list[Piece]:
         """A conversation in its pieces: their ids, joined, are those of `row`.
 
-        Args:
-            messages: as for `row`.
-
         Raises:
             RowRefused: the template does not hold the contents as they are.
         """
@@ -175,11 +172,7 @@ class Renderer:
         return Piece(message, is_content, text, encoded["input_ids"], encoded["offset_mapping"])  # type: ignore[arg-type]
 
     def prompt(self, messages: list[dict[str, Any]]) -> list[int]:
-        """The ids before the next answer: exactly those that stand before it in training.
-
-        Args:
-            messages: a conversation whose last message is not the assistant's.
-        """
+        """The ids before the next answer, exactly as before it in training; the last message is no answer."""
         pieces = self._pieces([*messages, {"role": "assistant", "content": "답"}])
         ids: list[int] = []
         for scaffold, content in pieces[: len(messages)]:

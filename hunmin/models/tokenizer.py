@@ -2,13 +2,13 @@
 
 import json
 import re
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from transformers import AddedToken, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from hunmin.errors import InputError, one_line
+from hunmin.language.script import byte_letters
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import locate_model
 from hunmin.progress import say
@@ -38,11 +38,6 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def chosen_tokenizer(model: ModelConfig, *, base: Path, quiet: bool = False) -> PreTrainedTokenizerFast:
     """The tokenizer of a model that is not from scratch: its own or `model.tokenizer`, with `add_tokens`.
-
-    Args:
-        model: with a `path`.
-        base: the folder that relative paths start from.
-        quiet: do not say how many of `add_tokens` are new.
 
     Raises:
         InputError: its ids are not the model's, and the config does not declare that they are mapped; or a
@@ -102,7 +97,7 @@ def _parts(tokenizer: PreTrainedTokenizerBase) -> set[str]:
 
 def _is_torn(token: str) -> bool:
     """A token of a byte-level BPE whose bytes are no whole characters."""
-    letters = _byte_letters()
+    letters = byte_letters()
     if not all(letter in letters for letter in token):
         return False  # added as plain text
     try:
@@ -110,11 +105,3 @@ def _is_torn(token: str) -> bool:
     except UnicodeDecodeError:
         return True
     return False
-
-
-@lru_cache(maxsize=1)
-def _byte_letters() -> dict[str, int]:
-    """Letter -> byte, as GPT-2's encoder has them: what prints stands for itself, the rest from U+0100."""
-    printed = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printed]
-    return {chr(byte): byte for byte in printed} | {chr(256 + at): byte for at, byte in enumerate(others)}

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from hunmin.errors import InputError, one_line
+from hunmin.hashing import GOLDEN
 from hunmin.safety.detector import Hit
 from hunmin.safety.disguises import canonical
 
@@ -24,7 +25,7 @@ WEIGHTS_NAME, CONFIG_NAME = "model.safetensors", "config.json"
 
 _SPACE = re.compile(r"\s+")
 _LONG_RUN = re.compile(r"(.)\1{2,}")
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_MULTIPLIER = np.uint64(GOLDEN)
 _MIXER = np.uint64(0xD6E8FEB86659FD93)
 
 
@@ -121,7 +122,6 @@ def load_classifier(folder: Path, *, threshold: float | None = None) -> Classifi
 
     Raises:
         InputError: the folder is not one that the training writes.
-
     """
     cure = "make it with: make harm-model DATA=harm.yaml OUT=FOLDER, or remove data.safety.classifier"
     for path in (folder, folder / CONFIG_NAME, folder / WEIGHTS_NAME):

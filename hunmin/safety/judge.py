@@ -16,10 +16,10 @@ from hunmin.safety.config import PersonalDataConfig, PersonalKind, SafetyConfig
 from hunmin.safety.detector import AnyOf, Detector, Hit
 from hunmin.safety.lexicon import Lexicon
 from hunmin.safety.refusals import is_refusal
+from hunmin.schema import Refusal
 from hunmin.section import resolve_path
 
 Action = Literal["drop", "flag", "keep"]
-Refusal = tuple[str, str] | None
 
 REFUSED = "harmful_request_refused"
 SPAN_OF_PROFANITY = (
@@ -65,7 +65,6 @@ def load_detector(config: SafetyConfig, base: Path) -> Detector:
 
     Raises:
         InputError: the classifier's folder cannot be read.
-
     """
     lexicon = Lexicon()
     if config.classifier is None:
@@ -79,11 +78,7 @@ def apply(
     """A normalized draft after safety: unchanged, flagged, masked, or refused.
 
     Args:
-        draft: `fields`, `messages` and `references` as the readers give them.
-        config: what is done.
         source_action: the source's own, in place of config.action; `keep` keeps bias as well.
-        detector: of `load_detector`.
-
     """
     harm_action = source_action or config.action
     bias_action = "keep" if source_action == "keep" else config.bias
@@ -181,7 +176,7 @@ def apply_personal(
     counts: Counter[PersonalKind] = Counter()
     first_field: dict[PersonalKind, str] = {}
 
-    def masked(name: str, text: str) -> str:
+    def masked(name: str, text: str, _: bool) -> str:
         text, found = personal_data.mask(text, kinds=config.kinds, language=language)
         for kind in found:
             first_field.setdefault(kind, name)
@@ -195,12 +190,15 @@ def apply_personal(
     return out, [f"masked:{kind}" for kind in kinds], None
 
 
-def map_texts(draft: dict[str, Any], change: Callable[[str, str], str]) -> dict[str, Any]:
-    """A draft with `change(field, text)` in place of every text; nothing else is touched."""
-    fields = {name: None if text is None else change(name, text) for name, text in draft["fields"].items()}
+def map_texts(draft: dict[str, Any], change: Callable[[str, str, bool], str]) -> dict[str, Any]:
+    """A draft with `change(field, text, whether it is an answer)` for every text; nothing else is touched."""
+    fields = {
+        name: None if text is None else change(name, text, name == "answer")
+        for name, text in draft["fields"].items()
+    }
     messages = draft["messages"] and [
-        message | {"content": change(f"messages[{index}]", message["content"])}
-        for index, message in enumerate(draft["messages"])
+        turn | {"content": change(f"messages[{index}]", turn["content"], turn["role"] == "assistant")}
+        for index, turn in enumerate(draft["messages"])
     ]
-    references = [change("references", text) for text in draft["references"]]
+    references = [change("references", text, True) for text in draft["references"]]
     return draft | {"fields": fields, "messages": messages, "references": references}

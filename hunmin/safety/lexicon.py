@@ -71,7 +71,6 @@ def parse(lines: Iterator[str], *, name: str) -> tuple[list[Term], list[str]]:
 
     Raises:
         InputError: a line before any [category], or without a word.
-
     """
     terms: dict[str, Term] = {}
     allowed: list[str] = []

@@ -5,6 +5,7 @@ check digits or a word beside it must agree. What is masked already is not found
 """
 
 import re
+from calendar import monthrange
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -147,9 +148,7 @@ def registration_check_digit(digits: str) -> int:
 
 def _valid_date(year: str, month: str, day: str, century: str) -> bool:
     full = (1900 if century in "1256" else 2000) + int(year)
-    leap = full % 4 == 0 and (full % 100 != 0 or full % 400 == 0)
-    lengths = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-    return 1 <= int(month) <= 12 and 1 <= int(day) <= lengths[int(month) - 1]
+    return 1 <= int(month) <= 12 and 1 <= int(day) <= monthrange(full, int(month))[1]
 
 
 def _registrations(text: str) -> Iterator[Match]:
@@ -193,10 +192,6 @@ def _by(kind: PersonalKind, pattern: re.Pattern[str], group: int = 0) -> Callabl
     return seek
 
 
-def _emails(text: str) -> Iterator[Match]:
-    return _by("email", _EMAIL)(text) if "@" in text else iter(())
-
-
 _SEEKERS: tuple[Callable[[str], Iterator[Match]], ...] = (
     _registrations,
     _cards,
@@ -204,6 +199,6 @@ _SEEKERS: tuple[Callable[[str], Iterator[Match]], ...] = (
     _by("passport", _PASSPORT, 1),
     _phones,
     _accounts,
-    _emails,
+    lambda text: _by("email", _EMAIL)(text) if "@" in text else iter(()),
     _by("address", _ADDRESS),
 )

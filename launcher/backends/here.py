@@ -47,9 +47,13 @@ def submit(request: Request, command: str) -> Job:
     (run_dir / "submit").mkdir(parents=True, exist_ok=True)
     (run_dir / "logs").mkdir(exist_ok=True)
     keeper = [sys.executable, "-m", "launcher.backends.here", str(run_dir), *shlex.split(command)]
-    # None of this process's own files: who waits for its output must not wait for the run.
-    nothing = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(keeper, start_new_session=True, **nothing)
+    process = subprocess.Popen(
+        keeper,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # who waits for this process's output must not wait for the run
+        stderr=subprocess.DEVNULL,
+    )
     job = Job(str(process.pid), "here")
     note_job(job, run_dir)
     say(f"job {job.job_id} on this machine; run folder {run_dir}")

@@ -67,13 +67,7 @@ for name, code in json.loads(sys.argv[1]).items():
 def doctor(
     config: Path | None, *, network: bool, environ: dict[str, str] | None = None
 ) -> tuple[list[Finding], int]:
-    """Every finding, and the exit code: 2 if the config is wrong, 4 if something needed is missing, else 0.
-
-    Args:
-        config: also look at what this config needs.
-        network: also ask the model hub whether it answers.
-        environ: of the process, for tests.
-    """
+    """Every finding, and the exit code: 2 if the config is wrong, 4 if something is missing, else 0."""
     environ = dict(os.environ) if environ is None else environ
     runs = Path(environ.get("HUNMIN_RUNS") or "runs")
     with ThreadPoolExecutor() as pool:

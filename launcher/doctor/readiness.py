@@ -21,13 +21,7 @@ STATES = 3  # fp32 numbers a checkpoint holds per parameter: the weight and two 
 
 
 def config_findings(path: Path, *, num_gpus: int, runs: Path) -> list[Finding]:
-    """All findings of this file.
-
-    Args:
-        path: the config.
-        num_gpus: GPUs that torch can use here.
-        runs: the folder of runs.
-    """
+    """All findings of this file."""
     try:
         config, base = load(path, [])
     except HunminError as error:

@@ -64,10 +64,7 @@ class App(typer.Typer):
 
 def main_page(group: Any, ctx: Any, *, in_korean: bool) -> str:
     """The page of `hunmin --help`: what it is, then the commands by group, one line each."""
-
-    def say(text: str) -> str:
-        return korean(text) if in_korean else text
-
+    say = korean if in_korean else str
     lines = [*_wrapped(say(group.help)), "", f"{say('Usage')}: {ctx.command_path} COMMAND …"]
     shown = {name for _, names in GROUPS for name in names}
     groups = [*GROUPS, ("More", tuple(name for name in group.commands if name not in shown))]
@@ -83,10 +80,7 @@ def main_page(group: Any, ctx: Any, *, in_korean: bool) -> str:
 
 def command_page(command: Any, ctx: Any, *, in_korean: bool) -> str:
     """The page of one command: usage, what it does, arguments, options, an example."""
-
-    def say(text: str) -> str:
-        return korean(text) if in_korean else text
-
+    say = korean if in_korean else str
     text, example = split_help(command.help)
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
     lines = [f"{say('Usage')}: {usage}", "", *_wrapped(say(text), indent=2)]

@@ -4,12 +4,11 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from data_pipeline.sources.files.records import short
 from data_pipeline.sources.values.mapping import FIELDS
-from hunmin.errors import InputError
+from hunmin.errors import InputError, did_you_mean
 
 MAX_LABELS = 30  # more distinct values are no label set
 MAX_WORDS = 3  # a first line's cell with more, none of them a whole known name, is data
@@ -45,12 +44,6 @@ def choose_columns(
     path: Path, given: Mapping[str, str], header: list[str], rows: list[dict[str, str]]
 ) -> dict[str, str]:
     """Field -> column, enough of them to make rows.
-
-    Args:
-        path: for messages.
-        given: the user's word, which wins.
-        header: the names of the columns.
-        rows: the first rows, by column name.
 
     Raises:
         InputError: it is not clear; the message shows the columns and what to pass.
@@ -114,12 +107,10 @@ def _part(text: str, known: Sequence[str]) -> bool:
 def _check_columns(path: Path, given: Mapping[str, str], header: list[str]) -> dict[str, str]:
     for role, column in given.items():
         if role not in FIELDS:
-            near = get_close_matches(role, FIELDS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(FIELDS)}"
+            hint = did_you_mean(role, FIELDS, f"the fields are {', '.join(FIELDS)}")
             raise InputError(f"--column {role}={column}: no field {role}; {hint}")
         if column not in header:
-            near = get_close_matches(column, header, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(header)}"
+            hint = did_you_mean(column, header, f"it has {', '.join(header)}")
             raise InputError(f"{path}: no column {column} (--column {role}={column}); {hint}")
     return dict(given)
 

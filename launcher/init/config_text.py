@@ -28,15 +28,7 @@ def render(
     own_tasks: bool,
     base: Path,
 ) -> str:
-    """The text of the config.
-
-    Args:
-        out: where it will be written; names the run.
-        sources: what was detected.
-        counts: of reading them.
-        own_tasks: whether there is a folder of task files.
-        base: the folder of `out`, which paths are relative to.
-    """
+    """The text of the config."""
     typed = shlex.quote(str(out))
     name = re.sub(r"[^\w.-]+", "-", out.stem).strip("-.") or "my"
     seq_len = _seq_len(counts)

@@ -18,7 +18,7 @@ from data_pipeline.sources.files.columnar import columnar_kind
 from data_pipeline.sources.files.text_files import lines, text_dialect
 from data_pipeline.sources.formats.gettext import catalogue_records
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
-from hunmin.errors import InputError
+from hunmin.errors import InputError, did_you_mean
 from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, unit_of
 from launcher.init.json_files import detect_columnar, detect_json
 from launcher.init.table_files import DELIMITERS, TABLE_SUFFIXES, detect_table
@@ -35,8 +35,7 @@ def detect(paths: Sequence[Path], hints: Hints) -> list[Detected]:
         InputError: a file cannot be understood; the message says what to pass.
     """
     if hints.format is not None and hints.format not in FORMATS:
-        near = get_close_matches(hints.format, FORMATS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the formats are {', '.join(FORMATS)}"
+        hint = did_you_mean(hints.format, FORMATS, f"the formats are {', '.join(FORMATS)}")
         raise InputError(f"--format {hints.format} is unknown; {hint}")
     for path in paths:
         _check_there(path)

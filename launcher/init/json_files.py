@@ -55,16 +55,9 @@ def detect_columnar(path: Path, hints: Hints) -> Detected:
 
 
 def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_as: str) -> Detected:
-    """The format that the keys of the records tell.
-
-    Args:
-        path: the file.
-        objects: its first records.
-        hints: what the user said.
-        read_as: the kind of file, in words.
-    """
+    """The format that the keys of the records tell."""
     encoding = hints.encoding or "utf-8"
-    keys = _keys(objects)
+    keys = Counter(key for one in objects for key in one)
     form = hints.format or _json_format(objects, keys)
     if form in ("sharegpt", "vicuna", "messages", "oasst"):
         source = make_source(format=form, path=str(path), task=hints.task, encoding=encoding)
@@ -85,10 +78,6 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
         raise InputError(f"{path}: JSON with columns of its own; rename it to {path.stem}.jsonl")
     source = make_source(format="table", path=str(path), encoding=encoding)
     return mapped(path, source, header, rows, hints, f"{read_as}; keys: {', '.join(header)}")
-
-
-def _keys(objects: Sequence[dict[str, Any]]) -> Counter[str]:
-    return Counter(key for one in objects for key in one)
 
 
 def _whole_object(path: Path, encoding: str) -> dict[str, Any] | None:

@@ -22,10 +22,6 @@ def sentiment_labels(values: Mapping[str, int], language: str) -> dict[str, str]
     Words and -1/0/1 are taken at their word; of a scale the middle fifth says neither and is left out. A few
     rows with another value are left out too: the data stage rejects them by name. The keys stay as the file
     spells them, for so the data stage looks them up.
-
-    Args:
-        values: of the column, with how often each occurs.
-        language: of the texts, which decides the answers' language.
     """
     words = WORDS["ko" if language == "ko" else "en"]
     for sides in (_sides_of_words, _sides_of_numbers):

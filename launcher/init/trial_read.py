@@ -37,11 +37,6 @@ class Counts:
 def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base: Path) -> Counts:
     """Read and judge the rows of the sources as the data stage will, up to READ records each.
 
-    Args:
-        sources: as the config will hold them.
-        tasks: shipped ones and the user's own, by name: their labels decide what is kept.
-        base: the folder that relative paths start from.
-
     Raises:
         InputError: not one record can be kept.
     """

@@ -40,12 +40,6 @@ class Written:
 def init(paths: Sequence[Path], *, out: Path, hints: Hints, ask: str | None) -> Written:
     """Write a config for the files, and a task file where the shipped tasks have none that fits.
 
-    Args:
-        paths: the user's files.
-        out: the config to write.
-        hints: what the user said of the files.
-        ask: the instruction for rows that have none of their own, where the task is the user's own.
-
     Raises:
         InputError: the files cannot be understood, or `out` exists.
     """

@@ -26,7 +26,6 @@ def diff(first: Path, second: Path) -> dict[str, Any]:
 
     Raises:
         InputError: no such run, or one that has no scores yet.
-
     """
     from eval.compare import compare
 
@@ -40,8 +39,8 @@ def diff(first: Path, second: Path) -> dict[str, Any]:
         "runs": [str(folder) for folder in folders],
         "config": difference(*configs),
         "stages": {
-            name: "same" if _content(manifests[0], name) == _content(manifests[1], name) else "differs"
-            for name in manifests[0]
+            name: "same" if one.get("content") == manifests[1][name].get("content") else "differs"
+            for name, one in manifests[0].items()
         },
         "counts": {name: [_at(side, path) for side in manifests] for name, path in COUNTS.items()},
         "scores": compare(*folders),
@@ -84,10 +83,6 @@ def as_text(found: dict[str, Any]) -> str:
 def _manifest(stage_dir: Path) -> dict[str, Any]:
     found = artifact.load_manifest(stage_dir)
     return {} if found is None else {"content": found.content_sha256, **found.counts}
-
-
-def _content(manifests: dict[str, dict[str, Any]], name: str) -> str | None:
-    return manifests[name].get("content")
 
 
 def _at(manifests: Any, path: tuple[str, ...]) -> Any:

@@ -16,23 +16,15 @@ _STEPS = {request for requests in STEPS.values() for request in requests}
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a token's text comes from.
+    """Where a token's text comes from: `text[start:end]` of a part's whole text."""
 
-    part: template | role | prefix | wording | rewording | instruction | input | steps | rationale | answer |
-        message | example | joint (what stands between parts).
-    message: the index of the chat message; for the template's text, of the message behind it.
-    role: of that message; None behind the last.
-    text: the whole text of the part, `text[start:end]` is the token's.
-    example: the row id of the worked example, for `example`.
-    """
-
-    part: str
-    message: int
-    role: str | None
+    part: str  # of trace.PARTS; joint: what stands between parts
+    message: int  # the index of the chat message; for the template's text, of the message behind it
+    role: str | None  # of that message; None behind the last
     text: str
     start: int
     end: int
-    example: str | None = None
+    example: str | None = None  # the row id of the worked example, for `example`
 
     @property
     def around(self) -> tuple[str, str, str]:
@@ -57,13 +49,7 @@ class _Part:
 
 
 def origin_of(build: Build, rebuilt: Rebuilt, token: int) -> Origin:
-    """The origin of a token.
-
-    Args:
-        build: of the run.
-        rebuilt: the token's row.
-        token: its position in the row.
-    """
+    """The origin of a token by its position in the row."""
     piece, index = _piece_of(rebuilt.pieces, token)
     start, end = piece.offsets[index]
     if not piece.is_content:

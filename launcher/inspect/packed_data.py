@@ -1,6 +1,7 @@
 """What a finished `data/` folder holds, one pack or one row at a time. Opening costs the number of shards."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +69,7 @@ class _Shard:
 
 
 class Corpus:
-    """The tables and shards of a run's data stage.
-
-    Args:
-        folder: the run's `data/`.
-        cure: the command that builds it, for messages.
+    """The tables and shards of a run's data stage, in `folder`; `cure` is the command that builds it.
 
     Raises:
         InputError: the data stage is not finished.
@@ -232,9 +229,9 @@ def _record(row_id: str) -> float:
 
 
 def _no_such_pack(split: str, epoch: int, number: int, shards: list[_Shard]) -> str:
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     for shard in shards:
-        counts[shard.epoch] = counts.get(shard.epoch, 0) + shard.num_packs
+        counts[shard.epoch] += shard.num_packs
     if not counts:
         return f"{split} holds no pack; see data.split in the run's config.yaml"
     if epoch not in counts:

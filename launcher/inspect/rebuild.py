@@ -39,10 +39,6 @@ class Rebuilt:
 def rebuild_segment(build: Build, line: Row) -> Rebuilt:
     """One row again.
 
-    Args:
-        build: of the run: its config, tasks, seed and the folder of `data/`.
-        line: of rows.parquet.
-
     Raises:
         SourceChanged: the record is not there any more, or is refused now.
         InputError: the source's files are not there.

@@ -11,7 +11,15 @@ from hunmin.errors import InputError
 from launcher.commands.run_folder import find_run, stage_command
 from launcher.inspect.packed_data import Corpus
 from launcher.inspect.show_page import page
-from launcher.inspect.shown import ShownPack, ShownRow, ShownSegment, num_trained, show_pack, show_row
+from launcher.inspect.shown import (
+    ShownPack,
+    ShownRow,
+    ShownSegment,
+    drawn_facts,
+    num_trained,
+    show_pack,
+    show_row,
+)
 from launcher.inspect.token_marks import console, has_colour, legend, running_text, token_lines, visible
 
 Shown = ShownPack | ShownRow
@@ -90,10 +98,7 @@ def segment_heading(segment: ShownSegment) -> str:
     """Which row a segment is, and what was done to it."""
     line = segment.line
     facts = [f"segment {segment.index}", f"row {line['row']}", line["row_id"], line["task"]]
-    facts += [f"wording {line['wording_id']}"] if line["wording_id"] else []
-    facts += [f"wrapper {line['wrapper']}"] if line["wrapper"] else []
-    facts += list(line["transforms"])
-    return " · ".join(facts) + f" · {line['num_tokens']} tokens, {line['num_trained_tokens']} trained"
+    return " · ".join([*facts, *drawn_facts(line)])
 
 
 def _print_pack(out: Console, shown: ShownPack, *, ids: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from launcher.inspect.shown import ShownPack, ShownRow, ShownSegment, num_trained
+from launcher.inspect.shown import ShownPack, ShownRow, ShownSegment, drawn_facts, num_trained
 from launcher.inspect.tokens import TokenGroup
 
 _CSS = """
@@ -45,12 +45,7 @@ _LEGEND = (
 
 
 def page(shown: ShownPack | ShownRow, *, ids: bool) -> str:
-    """The whole page.
-
-    Args:
-        shown: a pack, or a row.
-        ids: write the ids behind the tokens; without, they come up on hovering.
-    """
+    """The whole page; the `ids` stand behind the tokens, or come up on hovering."""
     title, body = _pack(shown) if isinstance(shown, ShownPack) else _row(shown)
     kind = ' class="ids"' if ids else ""
     return (
@@ -88,9 +83,7 @@ def _row(shown: ShownRow) -> tuple[str, str]:
 def _segment(segment: ShownSegment) -> str:
     line = segment.line
     facts = [f"row {line['row']}", line["task"], line["language"], f"licence {line['licence']}"]
-    facts += [f"wording {line['wording_id']}"] if line["wording_id"] else []
-    facts += [f"wrapper {line['wrapper']}"] if line["wrapper"] else []
-    facts += [*line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]
+    facts += drawn_facts(line)
     tokens = "".join(_token(group) for group in segment.groups)
     return (
         f"<section>\n<h2>{segment.index} · {escape(line['row_id'])}</h2>\n"

@@ -59,13 +59,7 @@ class ShownRow:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {
-            "row_id": self.row_id,
-            "lines": self.lines,
-            "shown": self.shown and self.shown.as_json(),
-            "heldout": self.heldout,
-            "rejected": self.rejected,
-        }
+        return vars(self) | {"shown": self.shown and self.shown.as_json()}
 
 
 def show_pack(corpus: Corpus, *, split: str, epoch: int, number: int) -> ShownPack:
@@ -115,6 +109,12 @@ def place_of(pack: Pack) -> dict[str, Any]:
     return {("pack" if name == "number" else name): getattr(pack, name) for name in names}
 
 
+def drawn_facts(line: Row) -> list[str]:
+    """What was drawn for a line of rows.parquet, and its tokens."""
+    drawn = [f"{name.partition('_')[0]} {line[name]}" for name in ("wording_id", "wrapper") if line[name]]
+    return [*drawn, *line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]
+
+
 def num_trained(pack: Pack) -> int:
     """Tokens of a pack that are targets."""
     return sum(label != IGNORE_INDEX for label in pack.labels)
@@ -123,21 +123,9 @@ def num_trained(pack: Pack) -> int:
 def _shown(corpus: Corpus, pack: Pack, indices: Any) -> ShownPack:
     texts = TokenTexts(corpus.tokenizer)
     chosen = [(index, pack.segments[index]) for index in indices]
-    lines = corpus.lines(segment.row for _, segment in chosen)
-    return ShownPack(
-        pack,
-        [
-            ShownSegment(
-                index,
-                line,
-                list(
-                    texts.groups(
-                        pack.input_ids[segment.start : segment.end],
-                        pack.labels[segment.start : segment.end],
-                        start=segment.start,
-                    )
-                ),
-            )
-            for (index, segment), line in zip(chosen, lines, strict=True)
-        ],
-    )
+    segments = []
+    for (index, segment), line in zip(chosen, corpus.lines(one.row for _, one in chosen), strict=True):
+        ids, labels = (values[segment.start : segment.end] for values in (pack.input_ids, pack.labels))
+        groups = texts.groups(ids, labels, start=segment.start)
+        segments.append(ShownSegment(index, line, list(groups)))
+    return ShownPack(pack, segments)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from hunmin.language.script import byte_letters
 from hunmin.schema import IGNORE_INDEX
 
 
@@ -30,11 +31,7 @@ class TokenGroup:
 
 
 class TokenTexts:
-    """The text of tokens.
-
-    Args:
-        folder: holds tokenizer.json.
-    """
+    """The text of tokens, by a folder's tokenizer.json."""
 
     def __init__(self, folder: Path):
         path = folder / "tokenizer.json"
@@ -48,13 +45,7 @@ class TokenTexts:
         self._metaspace = bool(kinds & {"Metaspace", "Replace"})
 
     def groups(self, ids: Sequence[int], labels: Sequence[int], *, start: int = 0) -> Iterator[TokenGroup]:
-        """Whole characters of one segment.
-
-        Args:
-            ids: of the segment.
-            labels: aligned with ids, IGNORE_INDEX where not trained.
-            start: the position of the first token in its pack.
-        """
+        """Whole characters of one segment."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         first, text = 0, ""
         for index, token in enumerate(ids):
@@ -99,7 +90,7 @@ class TokenTexts:
         if piece is None:
             return f"<{token}>".encode()
         if self._byte_level:
-            return bytes(_BYTE_OF[char] for char in piece)
+            return bytes(byte_letters()[char] for char in piece)
         if self._byte_fallback and len(piece) == 6 and piece.startswith("<0x"):
             return bytes([int(piece[3:5], 16)])
         if self._metaspace:
@@ -114,13 +105,3 @@ def _decoders(value: Any) -> Iterator[str]:
             yield str(value.get("type"))
         for one in value.get("decoders", []):
             yield from _decoders(one)
-
-
-def _byte_level_alphabet() -> dict[str, int]:
-    """GPT-2's printable sign for each byte, the other way round: bytes without one are moved above U+0100."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    rest = [byte for byte in range(256) if byte not in set(printable)]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(rest)}
-
-
-_BYTE_OF = _byte_level_alphabet()

@@ -21,13 +21,7 @@ class RowTrace:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {
-            "row_id": self.row_id,
-            "lines": self.lines,
-            "heldout": self.heldout,
-            "rejected": self.rejected,
-            "winner": self.winner and self.winner.as_json(),
-        }
+        return vars(self) | {"winner": self.winner and self.winner.as_json()}
 
 
 def trace_row(corpus: Corpus, row_id: str) -> RowTrace:
@@ -47,13 +41,8 @@ def _row_trace(corpus: Corpus, row_id: str) -> RowTrace:
     rejected = corpus.rejections_of(row_id)
     winners = [_winner(line) for line in rejected if "duplicate" in line["reason"]]
     winner = next((one for one in winners if one and one != row_id), None)
-    return RowTrace(
-        row_id,
-        lines,
-        corpus.heldout_of(row_id),
-        rejected,
-        _row_trace(corpus, winner) if winner else None,
-    )
+    kept = _row_trace(corpus, winner) if winner else None
+    return RowTrace(row_id, lines, corpus.heldout_of(row_id), rejected, kept)
 
 
 def _winner(line: Row) -> str | None:

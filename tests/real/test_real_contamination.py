@@ -13,7 +13,6 @@ import pytest
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.database.leaks import find_leaks
-from data_pipeline.database.near_join import near_duplicates
 from data_pipeline.dedup.spellings import squeezed, words_of
 from data_pipeline.rows.identity import family_id
 from data_pipeline.rows.normalize_rows import normalize_draft
@@ -25,6 +24,7 @@ from tests.data_pipeline.dedup.leak_seeds import (
     Draft,
     connect,
     gate_table,
+    near_duplicates,
     near_table,
     seeds,
     texts_of,

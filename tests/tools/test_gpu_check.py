@@ -14,7 +14,7 @@ from hunmin.errors import GateError
 from launcher.cluster.ray_cluster import local_ray
 from tools.gpu_check import check
 from tools.gpu_check.check import MeasureFailed, measure, outcome_of, run, table
-from tools.gpu_check.result import Outcome
+from tools.gpu_check.judge_trainer import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,6 +18,7 @@ from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import StepPacks, packs_of_rank
 from trainer.job import Job
+from trainer.model.packed_model import create_base
 from trainer.objectives import Scored
 from trainer.objectives.sft import SFT
 
@@ -52,6 +53,14 @@ def write_data(root: Path, *, num_packs: int = 10, seq_len: int = 96) -> None:
     )
     make_tokenizer(root / "data/tokenizer")
     (root / "train").mkdir()
+
+
+def write_root(root: Path, model: ModelConfig, **sizes: int) -> Path:
+    """Data, and a base from scratch."""
+    write_data(root, **sizes)
+    assert model.from_scratch is not None
+    create_base(model.from_scratch, tokenizer_dir=root / "data/tokenizer", seed=SEED, out=root / "train/base")
+    return root
 
 
 def rows_of(packs: Sequence[Pack]) -> list[Row]:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from plain_loop import (
-    SEED,
     engine_gradients,
     gradients_of,
     job_in,
@@ -16,7 +15,7 @@ from plain_loop import (
     plain_model,
     relative_error,
     rows_of,
-    write_data,
+    write_root,
 )
 from rank_helpers import run_ranks
 
@@ -24,7 +23,6 @@ from hunmin.models.config import ModelConfig
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.metrics import metrics_log
-from trainer.model.packed_model import create_base
 
 MODEL = ModelConfig.model_validate(
     {"from_scratch": {"hidden_size": 48, "num_layers": 3, "num_heads": 4, "vocab_size": 512}}
@@ -36,11 +34,7 @@ EPS = torch.finfo(torch.bfloat16).eps  # 2^-7: a rounding errs by at most half o
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("bf16")
-    write_data(root)
-    assert MODEL.from_scratch is not None
-    create_base(MODEL.from_scratch, tokenizer_dir=root / "data/tokenizer", seed=SEED, out=root / "train/base")
-    return root
+    return write_root(tmp_path_factory.mktemp("bf16"), MODEL)
 
 
 def bf16_gradients(root: Path) -> Any:

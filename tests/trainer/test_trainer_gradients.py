@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from plain_loop import (
-    SEED,
     Gradients,
     engine_gradients,
     gradients_of,
@@ -19,14 +18,13 @@ from plain_loop import (
     relative_error,
     rows_of,
     work_of,
-    write_data,
+    write_root,
 )
 from rank_helpers import run_ranks
 
 from hunmin.models.config import ModelConfig
 from trainer.config import TrainConfig
 from trainer.engine.learning_rate import learning_rate
-from trainer.model.packed_model import create_base
 
 NUM_STEPS = 20
 RUN: dict[str, Any] = {"global_batch_size": 4, "num_steps": NUM_STEPS, "learning_rate": 2e-3}
@@ -39,11 +37,7 @@ MODEL = ModelConfig.model_validate(
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("gradients")
-    write_data(root)
-    assert MODEL.from_scratch is not None
-    create_base(MODEL.from_scratch, tokenizer_dir=root / "data/tokenizer", seed=SEED, out=root / "train/base")
-    return root
+    return write_root(tmp_path_factory.mktemp("gradients"), MODEL)
 
 
 @lru_cache

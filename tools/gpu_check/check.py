@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from tools.gpu_check import judge_trainer
-from tools.gpu_check.result import Outcome
+from tools.gpu_check.judge_trainer import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 900.0
@@ -144,7 +144,6 @@ def measure(arguments: list[str], **environment: str) -> dict[str, Any]:
 
     Raises:
         MeasureFailed: it ended badly, did not end, or printed none.
-
     """
     lines = [line for line in run(arguments, **environment).splitlines() if line.startswith("{")]
     if not lines:
@@ -160,7 +159,6 @@ def run(arguments: list[str], **environment: str) -> str:
 
     Raises:
         MeasureFailed: it ended badly or did not end.
-
     """
     process = subprocess.Popen(
         [sys.executable, *arguments],

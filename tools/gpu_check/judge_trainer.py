@@ -4,10 +4,8 @@ bf16 keeps 8 bits of a number (a step of 0.4 %), so what is computed in it is co
 """
 
 import math
-from dataclasses import replace
-from typing import Any
-
-from tools.gpu_check.result import Outcome
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 MIN_CAPABILITY = (8, 0)  # bf16 and flash-attn need an Ampere
 MAX_BF16_LOSS_DIFFERENCE = 0.02  # of the fp32 loss, in any of the first steps
@@ -17,6 +15,20 @@ MIN_CONTROL = 10  # times that bound: what removed boundaries must do
 FLASH = "flash_attention_2"  # as transformers names it
 MEMORY_RATIO = (0.6, 1.15)  # measured over estimated
 SLICE_SLACK = 0.001  # padding of slices
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A check's line of the table.
+
+    `measured` and `bound` say the figure and what it must be, with units; `reason` says why, in words.
+    """
+
+    name: str
+    state: Literal["pass", "FAIL", "skip"]
+    measured: str = ""
+    bound: str = ""
+    reason: str = ""
 
 
 def machine(found: dict[str, Any], *, driver: str) -> Outcome:
@@ -37,17 +49,14 @@ def machine(found: dict[str, Any], *, driver: str) -> Outcome:
 
 def nccl(found: dict[str, Any]) -> Outcome:
     """The sum is exact."""
+    summed = "exact" if found["exact"] else "wrong"
     return Outcome(
         "nccl",
         "pass" if found["exact"] else "FAIL",
-        measured=f"{found['bytes_per_s'] / 1e9:.1f} GB/s bus bandwidth, sum {_exact(found['exact'])}",
+        measured=f"{found['bytes_per_s'] / 1e9:.1f} GB/s bus bandwidth, sum {summed}",
         bound="sum exact",
         reason=f"all-reduce over {found['world_size']} GPU" + ("s" if found["world_size"] > 1 else ""),
     )
-
-
-def _exact(exact: bool) -> str:
-    return "exact" if exact else "wrong"
 
 
 def bf16(found: dict[str, Any], *, reference: dict[str, Any]) -> Outcome:

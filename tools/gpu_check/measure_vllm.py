@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from eval.engines import Generation, GenerationSettings
 from eval.engines.hf import HFEngine
-from tools.gpu_check.result import Outcome
+from tools.gpu_check.judge_trainer import Outcome
 
 MAX_TIE = 0.01  # logits; their standard deviation is about 1
 VOCAB_SIZE = 512

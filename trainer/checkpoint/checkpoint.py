@@ -75,7 +75,6 @@ def write_slices(path: Path, slices: Iterable[tuple[str, str, int, Tensor]]) -> 
 
     Raises:
         EnvironmentFailure: the disk is full, read-only or gone.
-
     """
     tensors, starts = {}, {}
     for kind, name, start, values in slices:
@@ -97,16 +96,7 @@ def complete(
     shapes: dict[str, tuple[int, ...]],
     ranks: dict[str, object],
 ) -> Path:
-    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process.
-
-    Args:
-        checkpoints: the folder of all of them.
-        state: goes into the description.
-        digests: sha256 of each rank's file.
-        shapes: full shapes of the parameters.
-        ranks: how it was computed.
-
-    """
+    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process."""
     partial, final = partial_of(checkpoints, state.step), folder_of(checkpoints, state.step)
     files = {
         _file_of(rank): {"bytes": (partial / _file_of(rank)).stat().st_size, "sha256": digest.hex()}
@@ -209,21 +199,13 @@ def discard_after(checkpoints: Path, step: int) -> None:
 
 
 class Checkpoint:
-    """A checkpoint folder, read slice by slice.
-
-    Attributes:
-        state: the run's memory.
-        ranks: world_size, device, dtype and num_threads it was made with.
-        shapes: full shapes of the parameters.
-
-    """
+    """A checkpoint folder, read slice by slice; `ranks` says what made it, such as world_size."""
 
     def __init__(self, folder: Path):
         """Open the description.
 
         Raises:
             ArtifactError: it is missing or of another format.
-
         """
         self.folder = folder
         try:
@@ -243,7 +225,6 @@ class Checkpoint:
 
         Raises:
             ArtifactError: names the file that is missing or differs.
-
         """
         for name, entry in self._files.items():
             path = self.folder / name
@@ -259,11 +240,9 @@ class Checkpoint:
 
         Args:
             share: (index, count): hash only the files of one among `count` that share the work.
-            alive: called as the work goes on.
 
         Raises:
             ArtifactError: names the file that is missing or differs.
-
         """
         self.check_sizes()
         index, count = share
@@ -286,11 +265,6 @@ class Checkpoint:
         if filled != stop - start:
             raise ArtifactError(f"{self.folder}: {kind}/{name} lacks elements {start} to {stop}")
         return out
-
-    @property
-    def num_parameters(self) -> int:
-        """Elements of all parameters, shared ones once."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
 
     def weights(self) -> "CheckpointWeights":
         """The parameters alone, as a source of weights."""

@@ -20,14 +20,7 @@ SEEN_WITHIN_S, LOOK_EVERY_S = 90.0, 1.0
 def resume_point(
     checkpoints: Path, me: Rank, *, alive: Alive = no_watch
 ) -> tuple[Checkpoint | None, TrainState]:
-    """The checkpoint to go on from, and the state that goes on; later ones are removed. Collective.
-
-    Args:
-        checkpoints: their folder, on a file system that every rank sees.
-        me: this rank; the first one chooses and removes.
-        alive: called as files are verified.
-
-    """
+    """The checkpoint to go on from, and the state that goes on; later ones are removed. Collective."""
     step = _newest_sound(checkpoints, me, alive)
     if me.is_first:
         checkpoint.discard_after(checkpoints, step)

@@ -37,9 +37,6 @@ class Saver:
             checkpoints: their folder, on a file system that every rank sees.
             keep: newest ones kept, beside the best.
             overlap: go on while the files are written, where memory has room for a copy of the slices.
-            me: this rank.
-            alive: called while the rank waits for files that grow.
-
         """
         self._checkpoints, self._keep, self._overlap, self._me = checkpoints, keep, overlap, me
         self._alive = alive
@@ -51,13 +48,10 @@ class Saver:
         """Save the state of this moment. Returns when it is copied, or written where it cannot be copied.
 
         Args:
-            state: goes into the description.
             slices: this rank's (kind, name, start, values); may be views that the next step changes.
-            shapes: full shapes of the parameters.
 
         Raises:
             EnvironmentFailure: on all ranks, if any cannot write; older checkpoints are as they were.
-
         """
         self.finish()
         self._on_first(lambda: checkpoint.begin(self._checkpoints, state.step))
@@ -81,7 +75,6 @@ class Saver:
 
         Raises:
             EnvironmentFailure: as `begin`.
-
         """
         if self._state is not None and bool((progress_of_ranks == ENDED).all()):
             self.finish()
@@ -91,7 +84,6 @@ class Saver:
 
         Raises:
             EnvironmentFailure: as `begin`.
-
         """
         state, self._state = self._state, None
         if state is None:

@@ -16,34 +16,19 @@ MAX_LOSSES = 20  # lines of validation losses shown
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card is written from.
+    """What a card is written from."""
 
-    Attributes:
-        run: this run, as its descendants will see it.
-        ancestors: nearest first.
-        hub_base: the hub id that it all began with, if any.
-        config: of the training.
-        vocabulary: what was changed about the tokenizer; empty: nothing.
-        seed: of the run.
-        stats: data/stats.json; None where the data has none.
-        template_sha256: of the chat template.
-        losses: (step, nats per trained token) of each validation.
-        counts: of the train manifest.
-        export_rule: how the exported step was chosen.
-
-    """
-
-    run: Ancestor
-    ancestors: Sequence[Ancestor]
-    hub_base: str | None
+    run: Ancestor  # this run, as its descendants will see it
+    ancestors: Sequence[Ancestor]  # nearest first
+    hub_base: str | None  # the hub id that it all began with
     config: TrainConfig
-    vocabulary: Mapping[str, Any]
+    vocabulary: Mapping[str, Any]  # what was changed about the tokenizer
     seed: int
-    stats: Stats | None
+    stats: Stats | None  # data/stats.json, where the data has one
     template_sha256: str
-    losses: Sequence[tuple[int, float]]
-    counts: Mapping[str, Any]
-    export_rule: str
+    losses: Sequence[tuple[int, float]]  # (step, nats per trained token) of each validation
+    counts: Mapping[str, Any]  # of the train manifest
+    export_rule: str  # how the exported step was chosen
 
 
 def model_card(facts: CardFacts) -> str:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoConfig, GenerationConfig
 
-from hunmin.artifact import files_below, fsync_path, write_json
+from hunmin.artifact import whole_folder, write_json
 from trainer.model.lora import Trained
 
 MAX_SHARD_BYTES = 2 * 2**30  # also what the export holds in memory at a time
@@ -40,25 +40,19 @@ def export(
         pad_id: for batched generation; default: the first stop id.
         documents: further files, text by name: the model card, the lineage.
         out: the folder to make.
-
     """
     dtype = getattr(torch, weights.ranks["dtype"])
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(tokenizer_dir, partial, ignore=shutil.ignore_patterns("config.json", "*.safetensors"))
     config = AutoConfig.from_pretrained(base)
     config.dtype = dtype
-    config.save_pretrained(partial)
     ends = {"eos_token_id": list(stop_ids), "pad_token_id": stop_ids[0] if pad_id is None else pad_id}
-    GenerationConfig(bos_token_id=config.get_text_config().bos_token_id, **ends).save_pretrained(partial)
-    for name, text in documents.items():
-        (partial / name).write_text(text, encoding="utf-8")
-    _write_weights(weights, dtype=dtype, folder=partial)
-    for path in files_below(partial):
-        fsync_path(path)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
-    fsync_path(out.parent)
+    generation = GenerationConfig(bos_token_id=config.get_text_config().bos_token_id, **ends)
+    with whole_folder(out) as partial:
+        shutil.copytree(tokenizer_dir, partial, ignore=shutil.ignore_patterns("config.json", "*.safetensors"))
+        config.save_pretrained(partial)
+        generation.save_pretrained(partial)
+        for name, text in documents.items():
+            (partial / name).write_text(text, encoding="utf-8")
+        _write_weights(weights, dtype=dtype, folder=partial)
 
 
 def _write_weights(weights: Trained, *, dtype: torch.dtype, folder: Path) -> None:

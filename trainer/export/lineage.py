@@ -40,7 +40,6 @@ def ancestors_of(model_path: str | None) -> list[Ancestor]:
 
     Raises:
         InputError: the file cannot be read.
-
     """
     folder = None if model_path is None else local_model(model_path, Path.cwd())
     if folder is None:

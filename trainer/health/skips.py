@@ -31,7 +31,6 @@ def count_update(
 
     Raises:
         GateError: more than `max_skipped` skipped in a row.
-
     """
     step = state.step + 1
     if applied:

@@ -16,13 +16,7 @@ RECENT = 20  # steps whose mean tells the time left
 
 
 class Pace:
-    """Times the steps of a run.
-
-    Attributes:
-        flops: what a step needs.
-        peak_flops: what all ranks' GPUs can do in a second; None on a CPU.
-
-    """
+    """Times the steps of a run; `peak_flops` is what all ranks' GPUs can do in a second, None on a CPU."""
 
     def __init__(self, base: Path, config: TrainConfig, me: Rank, num_steps: int):
         self.flops = step_flops(AutoConfig.from_pretrained(base), config.lora)

@@ -26,14 +26,7 @@ class Watchdog:
     """
 
     def __init__(self, folder: Path, *, index: int, timeout_s: float):
-        """Start watching.
-
-        Args:
-            folder: takes stacks-RANK.txt, and hang-RANK.json with what the rank was at.
-            index: of this rank.
-            timeout_s: seconds without a beat that are a hang.
-
-        """
+        """Start watching; the folder takes stacks-RANK.txt, and hang-RANK.json with what the rank was at."""
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / f"hang-{index:05d}.json"
         self._said.unlink(missing_ok=True)

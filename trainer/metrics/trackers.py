@@ -35,7 +35,6 @@ def check_trackers(names: Sequence[str]) -> None:
 
     Raises:
         ConfigError: names what to install.
-
     """
     missing = [PACKAGES[name] for name in names if importlib.util.find_spec(name) is None]
     if missing:
@@ -47,16 +46,7 @@ def check_trackers(names: Sequence[str]) -> None:
 def open_trackers(
     names: Sequence[str], *, folder: Path, run_name: str, run_id: str, config: Mapping[str, Any]
 ) -> list[Tracker]:
-    """Open each tracker; a run that goes on is the same run there.
-
-    Args:
-        names: of train.trackers.
-        folder: takes what is written locally.
-        run_name: for people.
-        run_id: the same for every start of the run.
-        config: shown beside the run.
-
-    """
+    """Open each tracker; a run that goes on has the `run_id` it had, and is the same run there."""
     if names:
         folder.mkdir(parents=True, exist_ok=True)
     kinds = {"wandb": _Wandb, "mlflow": _Mlflow, "trackio": _Trackio}
@@ -82,7 +72,19 @@ class TensorBoard:
         self._writer.close()
 
 
-class _Wandb:
+class _Run:
+    """What trackers whose run takes the numbers have in common."""
+
+    _run: Any
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        self._run.log(dict(values), step=step)
+
+    def close(self) -> None:
+        self._run.finish()
+
+
+class _Wandb(_Run):
     def __init__(self, *, folder: Path, run_name: str, run_id: str, config: Mapping[str, Any]):
         import wandb  # pyright: ignore[reportMissingImports]
 
@@ -97,12 +99,6 @@ class _Wandb:
             mode=None if has_login else "offline",
             settings=wandb.Settings(silent=True, console="off"),
         )
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log(dict(values), step=step)
-
-    def close(self) -> None:
-        self._run.finish()
 
 
 class _Mlflow:
@@ -132,7 +128,7 @@ class _Mlflow:
         self._client.set_terminated(self._id)
 
 
-class _Trackio:
+class _Trackio(_Run):
     def __init__(self, *, folder: Path, run_name: str, run_id: str, config: Mapping[str, Any]):
         os.environ.setdefault("TRACKIO_DIR", str(folder / "trackio"))
         import trackio  # pyright: ignore[reportMissingImports]
@@ -140,9 +136,3 @@ class _Trackio:
         self._run = trackio.init(
             project=PROJECT, name=f"{run_name}-{run_id}", config=dict(config), resume="allow", embed=False
         )
-
-    def log(self, step: int, values: Mapping[str, float]) -> None:
-        self._run.log(dict(values), step=step)
-
-    def close(self) -> None:
-        self._run.finish()

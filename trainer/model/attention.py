@@ -35,19 +35,14 @@ def segmented_sdpa(
     """Transformers' attention interface over one packed sequence.
 
     Args:
-        module: the attention layer; its head counts are read.
         query: (1, heads, T, head_dim); key and value may have fewer heads.
-        key, value: as query.
         attention_mask: must be None: segments are told by cu_seq_lens_q alone.
         cu_seq_lens_q: int32 (segments + 1,).
         sliding_window: a position sees itself and the sliding_window - 1 before it.
-        dropout, scaling: as in SDPA.
         softcap: bound of the scores, softcap * tanh(score / softcap), which no SDPA kernel knows (Gemma 2).
-        kwargs: what other implementations want.
 
     Returns:
         (1, T, heads, head_dim), and no attention weights.
-
     """
     assert attention_mask is None, "a packed sequence takes no mask"
     unsupported = [name for name in ("s_aux", "position_bias") if kwargs.get(name) is not None]
@@ -113,13 +108,7 @@ def _seen(length: int, window: int, device: torch.device) -> Tensor:
 
 
 def implementation(device: torch.device, *, can_flash: bool = True) -> str:
-    """The name of the attention to build a model with on this machine.
-
-    Args:
-        device: where the model will be.
-        can_flash: whether the model's class works with flash attention at all.
-
-    """
+    """The name of the attention to build a model with here; `can_flash`: the model works with flash-attn."""
     if device.type == "cuda" and can_flash and _flash_runs_on(device):
         return "flash_attention_2"
     AttentionInterface.register(SEGMENTED, segmented_sdpa)

@@ -17,7 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedTokenizerFast
 
-from hunmin.artifact import files_below, fsync_path, write_json
+from hunmin.artifact import whole_folder, write_json
 from hunmin.errors import InputError
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.progress import Alive, no_watch
@@ -29,29 +29,19 @@ TORN = "\N{REPLACEMENT CHARACTER}"  # what bytes decode to that are no whole cha
 
 @dataclass(frozen=True)
 class VocabMap:
-    """Where the rows of a new embedding come from.
+    """Where the rows of a new embedding come from."""
 
-    Attributes:
-        sources: for each new id the old ids whose rows are averaged; none: the mean of all.
-        num_kept: tokens known by the same string.
-        num_new: the others.
-
-    """
-
-    sources: list[list[int]]
-    num_kept: int
-    num_new: int
+    sources: list[list[int]]  # for each new id the old ids whose rows are averaged; none: the mean of all
+    num_kept: int  # tokens known by the same string
+    num_new: int  # the others
 
 
 def vocab_map(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, *, num_rows: int) -> VocabMap:
     """From the ids of one tokenizer to those of another.
 
     Args:
-        new: whose ids the embeddings shall follow.
-        old: whose ids they follow.
         num_rows: of the old embeddings, which may be padded: where the new vocabulary only adds to the old,
             the padding behind it stays.
-
     """
     known, wanted = old.get_vocab(), new.get_vocab()
     sources: list[list[int]] = [[] for _ in range(max(wanted.values()) + 1)]
@@ -87,37 +77,28 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Alive = no
     Args:
         base: a transformers folder with safetensors and its own tokenizer.
         tokenizer_dir: the tokenizer to follow; copied.
-        out: the folder to make.
-        alive: called for each tensor and each block of a large one.
 
     Raises:
         InputError: the base has no tokenizer, or no causal language model.
-
     """
     new, old = load_tokenizer(tokenizer_dir), load_tokenizer(base)
     config = AutoConfig.from_pretrained(base)
     mapped = vocab_map(new, old, num_rows=config.get_text_config().vocab_size)
     names = vocabulary_tensors(config)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(tokenizer_dir, partial)
-    total = 0
-    for path in sorted(base.glob("*.safetensors")):
-        total += _copy_file(path, partial / path.name, names=names, mapped=mapped, alive=alive)
-    index = base / "model.safetensors.index.json"
-    if index.exists():
-        listed = json.loads(index.read_text())
-        write_json(partial / index.name, listed | {"metadata": {"total_size": total}})
     text_config: Any = config.get_text_config()
     text_config.vocab_size = len(mapped.sources)
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         setattr(text_config, name, getattr(new, name))
-    config.save_pretrained(partial)
-    for path in files_below(partial):
-        fsync_path(path)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
-    fsync_path(out.parent)
+    with whole_folder(out) as partial:
+        shutil.copytree(tokenizer_dir, partial)
+        total = 0
+        for path in sorted(base.glob("*.safetensors")):
+            total += _copy_file(path, partial / path.name, names=names, mapped=mapped, alive=alive)
+        index = base / "model.safetensors.index.json"
+        if index.exists():
+            listed = json.loads(index.read_text())
+            write_json(partial / index.name, listed | {"metadata": {"total_size": total}})
+        config.save_pretrained(partial)
     return mapped
 
 
@@ -126,7 +107,6 @@ def vocabulary_tensors(config: PreTrainedConfig) -> set[str]:
 
     Raises:
         InputError: transformers has no causal language model for it.
-
     """
     try:
         with torch.device("meta"):

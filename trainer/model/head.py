@@ -17,11 +17,8 @@ class LossHead(nn.Module):
     """Hidden states to losses. Holds the head's own parameters, so that ZeRO-3 gathers them once a call.
 
     A chunk keeps its hidden states only; its logits are computed again in the backward. What fits one chunk
-    is kept. The number of chunks may differ between ranks: nothing in a chunk is collective.
-
-    Attributes:
-        max_bytes: of logits that stand at a time, their fp32 copies included.
-
+    is kept. The number of chunks may differ between ranks: nothing in a chunk is collective. `max_bytes` are
+    of logits that stand at a time, their fp32 copies included.
     """
 
     def __init__(self, lm: PreTrainedModel, *, max_bytes: int):

@@ -21,7 +21,6 @@ def adapt(lm: PreTrainedModel, config: LoraConfig) -> None:
 
     Raises:
         ConfigError: train.lora.target_modules names no layer of the model.
-
     """
     import peft  # here: it takes a second, and most runs have no adapters
 
@@ -111,13 +110,7 @@ class Trained(Protocol):
 
 
 class Merged:
-    """A checkpoint of adapters, read as the full model that equals base and adapters together.
-
-    Attributes:
-        ranks: of the checkpoint.
-        shapes: of the model's own parameters.
-
-    """
+    """A checkpoint of adapters, read as the full model that equals base and adapters together."""
 
     def __init__(
         self, adapters: Trained, *, base: Source, shapes: dict[str, tuple[int, ...]], config: LoraConfig

@@ -1,7 +1,6 @@
 """The model: where its first weights come from, how it reads a packed sequence."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
+from hunmin.artifact import whole_folder
 from hunmin.errors import ConfigError, InputError
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
@@ -41,7 +41,6 @@ class PackedCausalLM(nn.Module):
         head: its head with the loss, in chunks.
         gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
             hidden state. What a task's share of the gradient is told by.
-
     """
 
     def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28):
@@ -59,7 +58,6 @@ class PackedCausalLM(nn.Module):
         Args:
             index, size: of this rank in the group that shares packs.
             attention: the registered name of an attention that sees all tokens.
-
         """
         self._shard = (index, size)
         self.lm.config._attn_implementation = attention
@@ -88,7 +86,6 @@ class PackedCausalLM(nn.Module):
         Returns:
             losses_N: fp32 nats, of the targets that these tokens predict. Their sum is the pack's loss, their
                 number its valid tokens.
-
         """
         if self._shard is None:
             positions_N, targets_N = next_token_targets(labels, cu_seqlens)
@@ -123,7 +120,6 @@ class PackedCausalLM(nn.Module):
 
         Raises:
             InputError: the model's attention does not keep segments apart.
-
         """
         was_training = self.training
         self.eval()  # neither dropout nor recomputation
@@ -170,14 +166,12 @@ def build(
     """The architecture of a transformers folder, weights not initialised: they are read afterwards.
 
     Args:
-        folder: its config.json is read.
         device, dtype: of the forward; they choose the attention.
         config: adapters, recomputation and the room for logits; default: the defaults.
 
     Raises:
         InputError: transformers has no causal language model for it.
         ConfigError: adapters or recomputation do not fit the model.
-
     """
     config = config or TrainConfig.model_validate({})
     described = AutoConfig.from_pretrained(folder)
@@ -220,7 +214,6 @@ def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, ou
 
     Raises:
         ConfigError: the tokenizer has more tokens than model.from_scratch.vocab_size.
-
     """
     tokenizer = load_tokenizer(tokenizer_dir)
     vocab_size = len(tokenizer)
@@ -234,10 +227,8 @@ def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, ou
         setattr(described, name, token_id(getattr(tokenizer, name)))
     torch.manual_seed(seed)
     lm = AutoModelForCausalLM.from_config(described, dtype=torch.float32)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    lm.save_pretrained(partial)
-    partial.rename(out)
+    with whole_folder(out) as partial:
+        lm.save_pretrained(partial)
 
 
 def scratch_config(config: FromScratchConfig, *, vocab_size: int) -> LlamaConfig:
@@ -264,7 +255,6 @@ def locate_base(path: str) -> Path:
 
     Raises:
         InputError: no such folder or hub model, or no safetensors in it.
-
     """
     folder = locate_model(path, base=Path.cwd())
     if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
@@ -280,7 +270,6 @@ def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:
 
     Raises:
         InputError: the tokenizer is larger than the model.
-
     """
     rows = AutoConfig.from_pretrained(folder).get_text_config().vocab_size
     ids = len(load_tokenizer(tokenizer_dir))
@@ -292,12 +281,7 @@ def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:
 
 
 class FolderWeights:
-    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory.
-
-    Attributes:
-        shapes: of every tensor in the safetensors files.
-
-    """
+    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory."""
 
     def __init__(self, folder: Path):
         self._folder = folder
@@ -311,12 +295,10 @@ class FolderWeights:
         """Every tensor of the model is in the files with its shape, and no other.
 
         Args:
-            wanted: shapes of the model's parameters.
             tied: names that may be in the files though the model shares them with another.
 
         Raises:
             InputError: lists what is missing, extra or of another shape.
-
         """
         missing = sorted(wanted.keys() - self.shapes.keys())
         extra = sorted(name for name in self.shapes.keys() - wanted.keys() - tied if "inv_freq" not in name)

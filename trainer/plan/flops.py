@@ -4,11 +4,9 @@ Counted as in Chowdhery et al. (PaLM, 2022, appendix B): what the model's arithm
 implementation recomputes. A multiplication and an addition are two; the backward costs twice the forward.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import PreTrainedConfig
 
@@ -34,18 +32,11 @@ PEAK_BF16 = {
 
 @dataclass(frozen=True)
 class StepFlops:
-    """Forward and backward of a dense decoder, by what it is multiplied with.
+    """Forward and backward of a dense decoder, by what it is multiplied with."""
 
-    Attributes:
-        per_token: of every layer's matrices.
-        per_target: of the head, which is computed where a token is trained.
-        per_square: of attention, for each squared length of a segment; the causal half is counted.
-
-    """
-
-    per_token: float
-    per_target: float
-    per_square: float
+    per_token: float  # of every layer's matrices
+    per_target: float  # of the head, which is computed where a token is trained
+    per_square: float  # of attention, for each squared length of a segment; the causal half is counted
 
     def of(self, *, num_tokens: int, num_targets: int, sum_of_squares: int) -> float:
         """FLOPs of so many tokens, trained ones, and squared segment lengths."""
@@ -61,9 +52,9 @@ def step_flops(config: PreTrainedConfig, lora: LoraConfig | None = None) -> Step
         for name, shape in shapes.items()
         if len(shape) == 2 and "embed" not in name and "head" not in name
     ]
-    of_matrices = 2 * _elements(in_layers)
+    of_matrices = 2 * memory.count(in_layers)
     backward = 2 if lora is None else 1
-    adapters = 0 if lora is None else 6 * _elements(memory.adapter_shapes(config, lora).values())
+    adapters = 0 if lora is None else 6 * memory.count(memory.adapter_shapes(config, lora).values())
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     width = text.num_attention_heads * head_dim
     return StepFlops(
@@ -79,7 +70,3 @@ def peak_flops(device: torch.device) -> float | None:
         return None
     name = torch.cuda.get_device_name(device)
     return next((peak for part, peak in PEAK_BF16.items() if part in name), None)
-
-
-def _elements(shapes: Iterable[tuple[int, ...]]) -> int:
-    return sum(int(np.prod(shape)) for shape in shapes)

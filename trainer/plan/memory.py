@@ -7,6 +7,7 @@ that keeps no matrix of scores, no dropout. A test holds both against the tensor
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,9 +16,7 @@ from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from trainer.config import LoraConfig, TrainConfig
 from trainer.model import lora
-from trainer.model.head import chunk_rows, logit_bytes_each
-
-FP32 = 4
+from trainer.model.head import FP32, chunk_rows, logit_bytes_each
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,9 @@ def estimate(
     """Memory of one rank of `world_size` in training, for a dense decoder.
 
     Args:
-        config: of the model, as transformers reads it.
-        seq_len, micro_batch_size: tokens in a pack, packs in a forward.
-        world_size: ranks that share the model states.
         dtype: of the forward: bfloat16 on a GPU, float32 on a CPU.
         trained_share: of the positions, those with a label; the head is computed on no other.
         train: adapters, recomputation, room for logits and ZeRO-3's buckets; default: the defaults.
-
     """
     train = train or TrainConfig.model_validate({})
     zero = train.zero
@@ -113,6 +108,11 @@ def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
         model = AutoModelForCausalLM.from_config(config)
     model.tie_weights()
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def count(shapes: Iterable[tuple[int, ...]]) -> int:
+    """Elements of all parameters."""
+    return sum(map(math.prod, shapes))
 
 
 def adapter_shapes(config: PreTrainedConfig, adapters: LoraConfig) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,5 @@
 """What a training would take, from configurations alone: memory, disk, steps, DeepSpeed's settings."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,21 +12,12 @@ from trainer.engine.learning_rate import warmup_steps
 from trainer.engine.ranks import dtype_of
 from trainer.plan import memory
 
-FP32 = 4
 SAVED_COPIES = 3  # a checkpoint holds masters and two moments
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes, and numbers of steps; what is None is known when data/ exists.
-
-    Attributes:
-        memory: of one rank, by the names of memory.Memory.
-        checkpoint_bytes: of one; `keep` newest and the best stand at a time.
-        export_bytes: of the model that leaves.
-        deepspeed: what deepspeed.initialize is given.
-
-    """
+    """Bytes, and numbers of steps; what is None is known when data/ exists."""
 
     num_parameters: int
     num_trained_parameters: int
@@ -37,10 +27,10 @@ class Plan:
     num_packs: int | None
     num_steps: int | None
     warmup_steps: int | None
-    memory: dict[str, int]
-    checkpoint_bytes: int
-    export_bytes: int
-    deepspeed: dict[str, Any]
+    memory: dict[str, int]  # of one rank, by the names of memory.Memory
+    checkpoint_bytes: int  # of one; `keep` newest and the best stand at a time
+    export_bytes: int  # of the model that leaves
+    deepspeed: dict[str, Any]  # what deepspeed.initialize is given
 
 
 def plan(
@@ -55,13 +45,7 @@ def plan(
     """Plan a training; nothing is read, loaded or written.
 
     Args:
-        train: the `train` section.
-        model: the architecture.
-        seq_len: tokens in a pack.
-        world_size: ranks.
-        device_type: cuda or cpu.
         epoch_sizes: packs in each epoch; None before they are made.
-
     """
     accum_steps = dealing.grad_accum_steps(
         train.global_batch_size, world_size=world_size, micro_batch_size=train.micro_batch_size
@@ -69,8 +53,9 @@ def plan(
     num_steps = train.num_steps
     if num_steps is None and epoch_sizes is not None:
         num_steps = dealing.steps_per_pass(epoch_sizes, global_batch_size=train.global_batch_size)
-    elements = count(memory.parameter_shapes(model))
-    trained = elements if train.lora is None else count(memory.adapter_shapes(model, train.lora))
+    elements = memory.count(memory.parameter_shapes(model).values())
+    adapters = train.lora and memory.adapter_shapes(model, train.lora)
+    trained = memory.count(adapters.values()) if adapters else elements
     precision = dtype_of(train.precision, device_type)
     return Plan(
         num_parameters=elements,
@@ -89,14 +74,9 @@ def plan(
             dtype=precision,
             train=train,
         ).as_dict(),
-        checkpoint_bytes=SAVED_COPIES * FP32 * trained,
+        checkpoint_bytes=SAVED_COPIES * memory.FP32 * trained,
         export_bytes=precision.itemsize * elements,
         deepspeed=deepspeed_settings(
             train, accum_steps=accum_steps, device_type=device_type, dtype=precision
         ),
     )
-
-
-def count(shapes: dict[str, tuple[int, ...]]) -> int:
-    """Elements of all parameters."""
-    return sum(map(math.prod, shapes.values()))

@@ -67,17 +67,8 @@ _ENGLISH_STACK = re.compile(
 _KIND = re.compile(
     r"번역|옮|통역|의역|직역|요약|줄[여이]|분류|분석|평가|판단|설명|작성|생성|변환|바꾸|바꿔|정리|추출|교정|고쳐"
 )
-_SAME = {
-    "옮": "번역",
-    "통역": "번역",
-    "의역": "번역",
-    "직역": "번역",
-    "줄여": "요약",
-    "줄이": "요약",
-    "고쳐": "교정",
-    "바꿔": "변환",
-    "바꾸": "변환",
-}
+_WORDS_OF = {"번역": "옮 통역 의역 직역", "요약": "줄여 줄이", "교정": "고쳐", "변환": "바꿔 바꾸"}
+_SAME = {word: kind for kind, words in _WORDS_OF.items() for word in words.split()}
 MAX_STACK = 300  # characters; longer instructions explain
 
 

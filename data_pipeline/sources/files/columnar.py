@@ -31,7 +31,6 @@ def columnar_records(path: str, *, needed: Mapping[str, tuple[str, ...]]) -> Ite
 
     Raises:
         InputError: the file is damaged, or has not the columns that are needed.
-
     """
     return checked_head(path, _rows(path), needed)
 

@@ -19,7 +19,6 @@ def array_items(path: str, *, encoding: str) -> Iterator[Any]:
 
     Raises:
         InputError: the array is broken; with line, column and the text there. Items before it were given.
-
     """
     with open_text(path, encoding=encoding) as handle:
         window = _Window(path, handle)

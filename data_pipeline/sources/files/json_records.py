@@ -20,13 +20,10 @@ def json_records(path: str, *, encoding: str, needed: Mapping[str, tuple[str, ..
     """The records of an array, of JSON lines, or of one object. Blank lines are no records.
 
     Args:
-        path: the file.
-        encoding: see `open_text`.
         needed: what a record must hold -> the keys that may hold it.
 
     Raises:
         InputError: the array is broken, or the first records show that this is another kind of file.
-
     """
     shape = json_shape(path, encoding=encoding)
     if shape == "JSON array":
@@ -77,7 +74,6 @@ def load_json(path: str, *, encoding: str) -> Any:
 
     Raises:
         InputError: with line, column and the text there.
-
     """
     with open_text(path, encoding=encoding) as handle:
         text = handle.read()

@@ -14,14 +14,8 @@ def object_records(
 ) -> Iterator[Record]:
     """The records of a JSON, Parquet or Arrow file.
 
-    Args:
-        unit: the file.
-        source: where it comes from.
-        needed: what a record must hold -> the keys that may hold it.
-
     Raises:
         InputError: the first records show that this is another kind of file, or it is damaged.
-
     """
     path = unit.paths[0]
     if columnar_kind(path):

@@ -76,7 +76,6 @@ def open_bytes(path: str) -> Iterator[IO[bytes]]:
 
     Raises:
         InputError: the packed file is damaged or cut off.
-
     """
     packed = packing_of(path)
     with open(path, "rb") as raw:
@@ -101,7 +100,6 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
 
     Raises:
         InputError: the head is no text in this encoding.
-
     """
     with open_bytes(path) as handle:
         head = handle.read(HEAD_BYTES)
@@ -160,13 +158,11 @@ def open_text(path: str, *, encoding: str, newline: str = "\n") -> Iterator[Text
     r"""Open for reading with the detected dialect; unknown bytes become lone surrogates (see check_unicode).
 
     Args:
-        path: the file.
         encoding: the source's, unless the file has a byte order mark.
         newline: "\n" splits at line feeds only, so a lone CR or U+2028 stays in its line; "" is for csv.
 
     Raises:
         InputError: the file is not text in this encoding.
-
     """
     dialect = text_dialect(path, encoding=encoding)
     with open_bytes(path) as raw:

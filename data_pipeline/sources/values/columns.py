@@ -61,14 +61,8 @@ def keys_for(path: str) -> tuple[str, ...]:
 def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False) -> str:
     """The text that a mapping's value means for a record.
 
-    Args:
-        record: named values.
-        spec: as in this module's docstring.
-        optional: a missing key is the empty text.
-
     Raises:
         Reject: a key is missing or no text; or some columns of a text are empty and others are not.
-
     """
     parts = [
         column_text(record, piece.text, optional=optional) if piece.is_column else piece.text
@@ -142,7 +136,6 @@ def items_of(record: Mapping[str, Any], path: str) -> list[Mapping[str, Any] | R
 
     Raises:
         Reject: there is no such list, or it is empty.
-
     """
     found = _laid_over(record, path.split("."), path)
     if not found:

@@ -49,9 +49,7 @@ def parse_turns(turns: list[Any], family: str | None, *, beside: list[dict[str, 
 
     Args:
         turns: objects {from, value} or {role, content}.
-        family: of the draft.
         beside: a system turn that stands elsewhere in the record, for conversations that begin without one.
-
     """
     read = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
     if beside and read and read[0]["role"] != "system":

@@ -5,7 +5,6 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from difflib import get_close_matches
 from typing import Any
 
 from data_pipeline import reasons
@@ -13,7 +12,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, present, short
 from data_pipeline.sources.values.columns import columns_in, items_of, keys_for, text_of
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, did_you_mean
 
 _RANGE = re.compile(r"(-?[0-9]+)-(-?[0-9]+)")
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -46,8 +45,7 @@ def check_fields(columns: Columns, where: str, *, known: Sequence[str]) -> None:
     """
     for field in columns:
         if field not in known:
-            near = get_close_matches(field, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+            hint = did_you_mean(field, known, f"the fields are {', '.join(known)}")
             raise ConfigError(f"{where}: columns.{field} is unknown; {hint}")
 
 
@@ -55,12 +53,6 @@ def mapped_records(
     unit: Unit, source: SourceConfig, columns: Columns, *, optional: Optional = frozenset()
 ) -> Iterator[Record]:
     """The records of a file of objects whose values are mapped.
-
-    Args:
-        unit: the file.
-        source: where it comes from.
-        columns: the mapping.
-        optional: fields that a record may lack.
 
     Raises:
         InputError: the first records show that this is another kind of file, or it is damaged.

@@ -15,18 +15,10 @@ def parse_pair(pair: Pair, source: SourceConfig) -> list[Draft]:
     if empty:
         raise Reject(reasons.UNEVEN_PARALLEL_LINE, f"the {' and the '.join(empty)} line is empty")
     languages = source.languages or (None, None)
-    forward = _translation(pair[0], pair[1], language=languages[1], pair=pair)
-    backward = _translation(pair[1], pair[0], language=languages[0], pair=pair)
-    return {"forward": [forward], "backward": [backward], "both": [forward, backward]}[source.directions]
-
-
-def _translation(text: str, answer: str, *, language: str | None, pair: Pair) -> Draft:
-    return Draft(
-        answer=answer, references=[answer], input=text, language=language, family_key=_pair_family(pair)
+    # Of the pair's text: equal for both directions, and for the same pair on another line.
+    family = content_key("\n".join(" ".join(unicodedata.normalize("NFC", line).split()) for line in pair))
+    forward, backward = (
+        Draft(answer, [answer], input=text, language=language, family_key=family)
+        for text, answer, language in ((*pair, languages[1]), (*reversed(pair), languages[0]))
     )
-
-
-def _pair_family(pair: Pair) -> str:
-    """A key of the pair's text, equal for both directions and for the same pair on another line."""
-    folded = "\n".join(" ".join(unicodedata.normalize("NFC", line).split()) for line in pair)
-    return content_key(folded)
+    return {"forward": [forward], "backward": [backward], "both": [forward, backward]}[source.directions]

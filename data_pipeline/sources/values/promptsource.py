@@ -70,7 +70,6 @@ def load_templates(path: str) -> list[Template]:
 
     Raises:
         InputError: no such file, not YAML of this form, or Jinja that cannot be compiled.
-
     """
     try:
         return _load(path, os.stat(path).st_mtime_ns)
@@ -112,7 +111,6 @@ def chosen(templates: list[Template], source: SourceConfig, *, path: str) -> lis
 
     Raises:
         InputError: a name of `template_names` fits none, or none is of the original task.
-
     """
     for pattern in source.template_names:
         if not any(fnmatchcase(template.name, pattern) for template in templates):

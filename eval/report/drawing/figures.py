@@ -53,15 +53,7 @@ class IntervalRow:
 def line_chart(
     series: Sequence[Series], *, name: str, title: str, description: str, x_label: str, y_label: str
 ) -> Figure:
-    """Lines over one pair of axes, with a legend below.
-
-    Args:
-        series: at least one with at least one finite point; points that are not finite are left out.
-        name: unique on the page, for ids.
-        title, description: the text alternative.
-        x_label, y_label: with units.
-
-    """
+    """Lines over one pair of axes, with a legend below; points that are not finite are left out."""
     finite = [[point for point in line.points if all(map(math.isfinite, point))] for line in series]
     xs, ys = zip(*(point for points in finite for point in points), strict=True)
     x_ticks, y_ticks = nice_ticks(min(xs), max(xs)), nice_ticks(min(ys), max(ys))
@@ -127,10 +119,7 @@ def interval_plot(
 
     Args:
         groups: heading and rows; at least one row in all.
-        name, title, description: as in `line_chart`.
-        x_label: with the unit.
         limit: the largest value the unit allows; the axis ends there at the latest.
-
     """
     x, ticks = _score_axis([row for _, rows in groups for row in rows], limit, (112.0, WIDTH - 48))
     parts: list[Markup] = []
@@ -159,13 +148,7 @@ def overview_plot(
     x_label: str,
     limit: float,
 ) -> Figure:
-    """A lane for each task: both models with their intervals, and the trivial baselines as ticks.
-
-    Args:
-        groups, limit: as in `interval_plot`.
-        name, title, description, x_label: as in `line_chart`.
-
-    """
+    """A lane for each task: both models with their intervals, and the trivial baselines as ticks."""
     x, ticks = _score_axis([row for _, rows in groups for row in rows], limit, (6.0, WIDTH - 16))
     parts: list[Markup] = []
     y = 0.0

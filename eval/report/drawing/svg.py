@@ -150,10 +150,7 @@ def polyline(points: Sequence[Point], index: int, *, marks: bool) -> list[Markup
 def legend(entries: Sequence[tuple[Markup, str]], top: float) -> tuple[list[Markup], float]:
     """Names behind their signs, set in lines like words; also how far down they reach.
 
-    Args:
-        entries: a sign drawn around (10, 0) within 20 units, and its name.
-        top: where the first line begins.
-
+    A sign is drawn around (10, 0), within 20 units.
     """
     parts: list[Markup] = []
     left, line = 0.0, 0

@@ -53,13 +53,7 @@ class Choice:
 
 
 def outcomes(rows: Iterable[Section], results: Scores) -> list[Outcome]:
-    """One outcome a sample.
-
-    Args:
-        rows: of samples.parquet, with OUTCOME_COLUMNS; those of other systems than MODELS are passed over.
-        results: scores.json.
-
-    """
+    """One outcome a sample, of rows with OUTCOME_COLUMNS; other systems than MODELS are passed over."""
     found: dict[str, dict[str, Section]] = {}
     for row in rows:
         if row["system"] in MODELS:
@@ -93,13 +87,7 @@ def _right(row: Section, metrics: Mapping[str, MetricScores]) -> bool | None:
 
 
 def choose(found: Sequence[Outcome], text_bytes: Mapping[str, int]) -> Choice:
-    """The samples that the page shows, as many of each task as it has room for.
-
-    Args:
-        found: all samples.
-        text_bytes: sample_id -> bytes of its texts, cut to MAX_CHARS.
-
-    """
+    """The samples that the page shows, as many of each task as it has room for."""
     by_task: dict[str, list[Outcome]] = {}
     for outcome in sorted(found, key=lambda one: (sha256_bytes(one.sample_id.encode()), one.sample_id)):
         by_task.setdefault(outcome.task, []).append(outcome)
@@ -124,7 +112,6 @@ def share(members: Sequence[Outcome], limit: int) -> dict[str, str]:
     Args:
         members: by the hash of their ids; equal gains keep this order.
         limit: at least 1.
-
     """
     if len(members) <= limit:
         return dict.fromkeys((one.sample_id for one in members), "drawn")
@@ -147,12 +134,7 @@ def num_extremes(limit: int) -> int:
 
 
 def text_bytes(rows: Iterable[Section]) -> dict[str, int]:
-    """Sample -> bytes of what the page would show of it.
-
-    Args:
-        rows: of samples.parquet, with TEXT_COLUMNS.
-
-    """
+    """Sample -> bytes of what the page would show of it; the rows have TEXT_COLUMNS."""
     sizes: dict[str, int] = {}
     for row in rows:
         if row["system"] not in MODELS:
@@ -178,12 +160,8 @@ def section(
     """The chosen samples by task, question above and the systems' answers side by side.
 
     Args:
-        rows: of samples.parquet: those of MODELS and of the chosen samples.
-        choice: of `choose`.
-        results: scores.json.
         skipped: how many held-out samples could not be asked, by reason.
         max_asked: how many samples of a task were asked at most; None: as many as there are.
-
     """
     by_id: dict[str, dict[str, Section]] = {}
     for row in rows:

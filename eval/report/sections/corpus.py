@@ -1,6 +1,7 @@
 """The corpus section: sources and rejections, splits, tasks, mix, wordings and variants, texts, tokens."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -60,8 +61,11 @@ def shared_families(ledger: pa.Table, heldout: pa.Table) -> int:
 def shares(column: pa.ChunkedArray) -> list[tuple[str, int, float]]:
     """Values with count and share, commonest first."""
     found = [(item["values"] or "unknown", item["counts"]) for item in column.value_counts().to_pylist()]
-    ordered = sorted(found, key=lambda item: (-item[1], item[0]))
-    return [(value, count, count / len(column)) for value, count in ordered]
+    return [(value, count, count / len(column)) for value, count in _commonest(found)]
+
+
+def _commonest(counts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted(counts, key=lambda item: (-item[1], item[0]))
 
 
 def _share_true(column: pa.ChunkedArray) -> float:
@@ -70,13 +74,8 @@ def _share_true(column: pa.ChunkedArray) -> float:
 
 def _rejections(stats: Stats) -> list[Section]:
     """Each reason with its count and the first records it hit, the commonest first."""
-    reasons = sorted(stats["rejected"].items(), key=lambda item: (-item[1], item[0]))
-    examples = stats["rejected_examples"]
-    return [
-        {"reason": name, "count": count, "examples": examples.get(name, [])}
-        for name, count in reasons
-        if count
-    ]
+    reasons, examples = _commonest(stats["rejected"].items()), stats["rejected_examples"]
+    return [{"reason": one, "count": n, "examples": examples.get(one, [])} for one, n in reasons if n]
 
 
 def _duplicates(stats: Stats) -> dict[str, int]:
@@ -87,7 +86,7 @@ def _duplicates(stats: Stats) -> dict[str, int]:
 
 def _axes(stats: Stats) -> list[Section]:
     """Pairs on each axis, the most first."""
-    axes = sorted(stats["wordings"]["axes"].items(), key=lambda item: (-item[1], item[0]))
+    axes = _commonest(stats["wordings"]["axes"].items())
     total, most = sum(count for _, count in axes) or 1, max((count for _, count in axes), default=0) or 1
     return [
         {"name": name, "pairs": count, "share": count / total, "bar": count / most} for name, count in axes
@@ -99,7 +98,7 @@ def _wrappers(stats: Stats) -> list[tuple[str, int]]:
     counts: Counter[str] = Counter()
     for source in stats["variants"].values():
         counts.update(source["wrappers"])
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return _commonest(counts.items())
 
 
 def _length_figure(lengths: Histogram, name: str, title: str) -> Figure | None:

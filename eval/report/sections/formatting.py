@@ -6,7 +6,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+from hunmin.language.script import HANGUL
+
 LATIN = re.compile(r"[A-Za-z]")
 FOLD_CHARS = 320  # longer texts are folded
 LEAD_CHARS = 180
@@ -113,15 +114,5 @@ def _joins(before: str, after: str) -> bool:
     return combining or after == "\u200d" or before == "\u200d"
 
 
-FILTERS = {
-    "integer": integer,
-    "compact": compact,
-    "percent": percent,
-    "loss": loss,
-    "seconds": seconds,
-    "gibibytes": gibibytes,
-    "score": score,
-    "interval": interval,
-    "language_of": language_of,
-    "lang": lang,
-}
+_FILTERS = (integer, compact, percent, loss, seconds, gibibytes, score, interval, language_of, lang)
+FILTERS = {filter_.__name__: filter_ for filter_ in _FILTERS}

@@ -186,12 +186,7 @@ def _task(index: int, name: str, found: TaskScores) -> Section:
         "languages": found["languages"],
         "systems": known + sorted(present.difference(known)),
         "metrics": [
-            {
-                "name": metric,
-                "verdict": verdict(values),
-                "note": values.get("note", ""),
-                **_without_note(values),
-            }
+            {"name": metric, "verdict": verdict(values), "note": "", **values}
             for metric, values in found["metrics"].items()
         ],
         "figures": [_score_figure(index, name, unit, found["metrics"]) for unit in units],
@@ -219,10 +214,6 @@ def _unseen(found: TaskScores) -> Section | None:
         for name, metric in wordings["metrics"].items()
     ]
     return {"n": wordings["n"], "wordings": wordings["wordings"], "metrics": rows}
-
-
-def _without_note(metric: MetricScores) -> Section:
-    return {key: value for key, value in metric.items() if key != "note"}
 
 
 def _score_figure(index: int, task: str, unit: str, metrics: Mapping[str, MetricScores]) -> Figure:

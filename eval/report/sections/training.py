@@ -38,6 +38,7 @@ def section(
 
 
 def _training_facts(train: Sequence[TrainMetrics]) -> Section:
+    rates = [line["model_flops"] / line["step_s"] for line in train if "model_flops" in line]
     return {
         "first_loss": train[0]["loss"],
         "last_loss": train[-1]["loss"],
@@ -52,37 +53,26 @@ def _training_facts(train: Sequence[TrainMetrics]) -> Section:
         "max_grad_norm": max(line["grad_norm"] for line in train),
         "peak_memory_bytes": max(line["peak_memory_bytes"] for line in train),
         "skipped": sum(line.get("skipped", False) for line in train),
-        "flops_per_s": median(rates) if (rates := _flop_rates(train)) else None,
+        "flops_per_s": median(rates) if rates else None,
         "mfu": median(found) if (found := [mfu for line in train if (mfu := line.get("mfu"))]) else None,
     }
-
-
-def _flop_rates(train: Sequence[TrainMetrics]) -> list[float]:
-    return [line["model_flops"] / line["step_s"] for line in train if "model_flops" in line]
-
-
-def _told_of_tasks(train: Sequence[TrainMetrics]) -> list[TrainMetrics]:
-    """The lines that tell of their tasks: those of an older version do not."""
-    return [line for line in train if "tasks" in line]
 
 
 def _shares(train: Sequence[TrainMetrics]) -> list[Section]:
     """Each task's share of the trained tokens and, as the mean over steps, of the gradient; its loss in the
     first and the last tenth of the steps.
     """
-    lines = _told_of_tasks(train)
+    lines = [line for line in train if "tasks" in line]  # those of an older version tell of none
     total = sum(line["num_valid_tokens"] for line in lines)
     tenth = max(1, len(lines) // 10)
     rows = []
     for name in sorted({name for line in lines for name in line["tasks"]}):
         gradient = [line["tasks"][name]["gradient_share"] if name in line["tasks"] else 0.0 for line in lines]
+        tokens = sum(line["tasks"][name]["num_valid_tokens"] for line in lines if name in line["tasks"])
         rows.append(
             {
                 "task": name,
-                "token_share": sum(
-                    line["tasks"][name]["num_valid_tokens"] for line in lines if name in line["tasks"]
-                )
-                / max(1, total),
+                "token_share": tokens / max(1, total),
                 "gradient_share": mean([share for share in gradient if share is not None] or [0.0]),
                 "first": _loss_of(lines[:tenth], name),
                 "last": _loss_of(lines[-tenth:], name),

@@ -5,12 +5,12 @@ A check is named as in a task file's `requires`: a name, or a name and its argum
 cannot tell, the answer is no.
 """
 
-import difflib
 import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
+from hunmin.errors import did_you_mean
 from hunmin.language.answers import forms, python_code
 from hunmin.language.sentences import is_closed
 
@@ -33,8 +33,7 @@ def check_of(name: str) -> Callable[[forms.Answered], bool]:
     kind, colon, text = name.partition(":")
     check = CHECKS.get(kind)
     if check is None:
-        close = difflib.get_close_matches(kind, CHECKS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(CHECKS))}"
+        hint = did_you_mean(kind, CHECKS, f"known are {', '.join(sorted(CHECKS))}")
         raise ValueError(f"no check is named {kind!r}; {hint}")
     if check.argument is None:
         if colon:

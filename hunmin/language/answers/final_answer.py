@@ -23,11 +23,6 @@ def with_final_answer(steps: str, answer: str, *, language: str) -> str:
     """The steps, then the answer behind a marker; an answer of several lines (code) starts below it.
 
     Where the answer itself has a line with a marker, `extract_final_answer` finds that one: compare first.
-
-    Args:
-        steps: the rationale.
-        answer: the bare answer.
-        language: `ko` or `en`, of the marker.
     """
     gap = "\n" if "\n" in answer else " "
     return f"{steps.rstrip()}\n\n{MARKERS[language]}:{gap}{answer}"

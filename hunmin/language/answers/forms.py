@@ -244,12 +244,7 @@ def level(answered: Answered, level: str) -> bool:
 
 def python(test: Callable[[Any], bool]) -> Callable[[Answered, Any], bool]:
     """A test on the syntax tree of Python code."""
-
-    def code_has(answered: Answered, _: Any) -> bool:
-        tree = answered.python
-        return tree is not None and test(tree)
-
-    return code_has
+    return lambda answered, _: answered.python is not None and test(answered.python)
 
 
 def lines_of_code(answered: Answered, most: int) -> bool:

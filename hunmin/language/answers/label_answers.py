@@ -42,7 +42,6 @@ def rating_on(value: str, scale: range, *, divide: int = 1) -> str | None:
 
     Args:
         value: as the file spells it: "9", " 4 ", "8.0".
-        scale: of the file.
         divide: 2 makes a scale of 1 to 5 from one of 1 to 10; 9 is then neither 4 nor 5 and gives None.
     """
     whole = re.fullmatch(r"(\d{1,3})(?:\.0+)?", value.strip())

@@ -65,17 +65,12 @@ PLAIN = (
     Form("ko:noun_gi", "written", "기/ETN"),
     Form("ko:noun_geot", "written", "ᆯ/ETM 것/NNB"),
 )
+# By the morphemes they end in, which are their surface but for 세요.
 PLAIN_TAILS: dict[str, tuple[str, Level]] = {
     "시/EP 어요/EF": ("ko:haeyo", "haeyo"),
-    "시/EP ᆸ시오/EF": ("ko:hapsyo", "hapsyo"),
-    "시/EP 오/EF": ("ko:hao", "written"),
-    "으라/EF": ("ko:hara", "written"),
-    "기/ETN": ("ko:noun_gi", "written"),
-    "ᆯ/ETM 것/NNB": ("ko:noun_geot", "written"),
+    **{form.surface: (form.rule, form.level) for form in PLAIN[1:]},
     "어라/EF": ("", "hae"),
 }
-
-REQUEST_RULES = frozenset(form.rule for form in (*BENEFACTIVE, *PLAIN))
 
 # Question endings: what they do, and the level. Within a mood they say the same.
 QUESTIONS: dict[str, tuple[str, Level]] = {

@@ -5,10 +5,16 @@ import pyarrow as pa
 import pytest
 
 from data_pipeline.config import SplitConfig
-from data_pipeline.database.near_join import NearDuplicate, near_duplicates
 from data_pipeline.dedup.signatures import NUM_PERM
 from data_pipeline.rows.identity import family_id, split_of
-from tests.data_pipeline.dedup.leak_seeds import Draft, connect, near_table, row
+from tests.data_pipeline.dedup.leak_seeds import (
+    Draft,
+    NearDuplicate,
+    connect,
+    near_duplicates,
+    near_table,
+    row,
+)
 
 REVIEW = "새로 산 의자가 생각보다 편하고 조립도 쉬워서 온 가족이 모두 만족하면서 아주 잘 쓰고 있습니다."
 SUBJECTS = ("의자", "책상", "냉장고", "자전거", "이불", "우산", "시계", "가방", "신발", "전화기")

@@ -4,12 +4,13 @@ import random
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
 from data_pipeline.database.leaks import MIN_SHINGLES, SHORT
+from data_pipeline.database.near_join import make_near_table
 from data_pipeline.dedup.leak_keys import GATE_COLUMNS, SHINGLE_LETTERS, gate_keys
 from data_pipeline.dedup.signatures import NEAR_COLUMNS, signature
 from data_pipeline.dedup.spellings import jamo, squeezed, words_of
@@ -26,6 +27,30 @@ HANGUL_WORD = re.compile(r"[가-힣]+")
 def row(asked: str, answer: str, *, label: str | None = None, instruction: str | None = None) -> Draft:
     fields = {"instruction": instruction, "input": asked, "answer": answer, "label": label, "rationale": None}
     return {"fields": fields, "messages": None, "family_key": None, "task": "any"}
+
+
+class NearDuplicate(NamedTuple):
+    """A row that is one too many, and the kept row that it is near to."""
+
+    loser_family: str
+    winner_family: str
+    similarity: float
+    loser_ord: int
+    winner_ord: int
+
+
+def near_duplicates(
+    con: duckdb.DuckDBPyConnection, relation: str, *, threshold: float
+) -> list[NearDuplicate]:
+    """What make_near_table finds, by loser_ord, with families."""
+    make_near_table(con, relation, threshold=threshold)
+    found = con.execute(
+        f"""
+        SELECT l.family_id, w.family_id, n.similarity, n.ord, n.winner_ord FROM near_losers n
+        JOIN {relation} l ON l.ord = n.ord JOIN {relation} w ON w.ord = n.winner_ord ORDER BY n.ord
+        """
+    )
+    return [NearDuplicate(*line) for line in found.fetchall()]
 
 
 def talk(*texts: str) -> Draft:

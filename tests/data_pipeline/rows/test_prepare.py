@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.config import DataConfig, SplitConfig
+from data_pipeline.reasons import REASONS
 from data_pipeline.rows.identity import split_of
 from data_pipeline.rows.prepare import prepare
-from data_pipeline.rows.validate import REASONS
 from data_pipeline.tasks.tasks import Task
 from hunmin.language.normalize import normalize_text
 from hunmin.language.script import comparable, language_of

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from rows_drafts import data_config, draft
 
 from data_pipeline.config import BoundsConfig
-from data_pipeline.reasons import CHECKS, SWITCHABLE
+from data_pipeline.reasons import CHECKS, SWITCHABLE, Refusal
 from data_pipeline.rows.checks.bounds import PROFILES, ranges_of
-from data_pipeline.rows.validate import Refusal, validate
+from data_pipeline.rows.validate import validate
 
 CONFIG = data_config()
 PROSE = "The committee met on Monday. It heard three reports. It thanked the staff for the work. "

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.tasks.tasks import Task
-from data_pipeline.tasks.wordings import Choice, choice_of, draw_choice, true_choices
+from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
 
 
 def wording(name: str, **settings: Any) -> dict[str, Any]:
@@ -118,21 +118,19 @@ def test_held_out_wordings_are_paired_apart() -> None:
 
 def test_a_choice_tells_what_was_verified_and_how_its_answer_came_about() -> None:
     asked = row("긍정", **REVIEW, attests=["scale:1-10"])
-    plain = choice_of(BANK, asked, "t/short")
+    choices = {choice.wording_id: choice for choice in true_choices(BANK, asked)}
+    plain = choices["t/short"]
     assert plain == Choice(
         "short 해 주세요.", "t/short", "tone", "긍정", ["긍정"], ["max_chars:10"], [], "긍정"
     )
-    score = choice_of(BANK, asked, "t/five")
-    assert score is not None
+    score = choices["t/five"]
     assert (score.answer, score.references, score.label) == ("4점", ["4점"], None)
     assert (score.constraints, score.transforms) == (["scale:1-5"], ["answer:score_5"])
-    english = choice_of(BANK, asked, "t/english")
-    assert english is not None
+    english = choices["t/english"]
     assert (english.answer, english.label) == ("positive", "positive")
-    said = choice_of(BANK, asked, "t/said")
-    assert said is not None
+    said = choices["t/said"]
     assert (said.answer, said.label) == ("긍정이라고 봅니다.", "긍정")
-    assert choice_of(BANK, asked, "t/news") is None
+    assert "t/news" not in choices
 
 
 def test_all_references_stay_where_the_answer_does() -> None:

@@ -12,7 +12,7 @@ from sacrebleu.metrics.chrf import CHRF
 
 from eval.scores.intervals import value_of
 from eval.scores.metric import Metric, Reference, normalize
-from eval.scores.overlap import KoreanMorphemes, lcs_fmeasure, metrics
+from eval.scores.overlap import lcs_fmeasure, metrics, rouge_tokenizer
 
 METRICS = {metric.name: metric for metric in metrics()}
 PERFECT = {name: 100.0 if metric.unit == "%" else 1.0 for name, metric in METRICS.items()}
@@ -36,7 +36,7 @@ def score(metric: Metric, answers: list[str], truths: list[str], language: str =
 @given(KOREAN.map("".join))
 def test_identical_korean_texts_are_perfect_in_nfc_and_nfd(text: str) -> None:
     nfc, nfd = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
-    assume(len(KoreanMorphemes().tokenize(normalize(text))) >= 4)
+    assume(len(rouge_tokenizer("ko-mecab").tokenize(normalize(text))) >= 4)
     for name, metric in METRICS.items():
         for answer, truth in ((nfc, nfc), (nfd, nfc), (nfc, nfd)):
             assert score(metric, [answer], [truth]) == pytest.approx(PERFECT[name]), (name, text)
@@ -97,7 +97,7 @@ def test_sentence_values_equal_sacrebleus() -> None:
 
 def test_rouge_worked_by_hand() -> None:
     # 나 는 어제 학교 에 갔 다 .   against   나 는 오늘 학교 에 간다 .
-    assert KoreanMorphemes().tokenize("나는 어제 학교에 갔다.") == [
+    assert rouge_tokenizer("ko-mecab").tokenize("나는 어제 학교에 갔다.") == [
         "나",
         "는",
         "어제",
@@ -107,7 +107,7 @@ def test_rouge_worked_by_hand() -> None:
         "다",
         ".",
     ]
-    assert KoreanMorphemes().tokenize("나는 오늘 학교에 간다.") == [
+    assert rouge_tokenizer("ko-mecab").tokenize("나는 오늘 학교에 간다.") == [
         "나",
         "는",
         "오늘",

@@ -9,9 +9,9 @@ from pathlib import Path
 CODE = """
 import sys
 from pathlib import Path
+from data_pipeline.build.inputs import inputs_sha256
 from data_pipeline.config import DataConfig
 from hunmin.models.config import ModelConfig
-from data_pipeline.build.inputs import inputs_sha256
 from hunmin.models.folder import model_sha256
 base = Path(sys.argv[1])
 data = DataConfig.model_validate({"sources": [{"name": "a", "format": "alpaca", "path": "a.jsonl"}]})

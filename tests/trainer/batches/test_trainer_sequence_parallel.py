@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from plain_loop import (
-    SEED,
     engine_gradients,
     gradients_of,
     job_in,
@@ -18,7 +17,7 @@ from plain_loop import (
     plain_model,
     relative_error,
     rows_of,
-    write_data,
+    write_root,
 )
 from rank_helpers import run_ranks
 
@@ -29,7 +28,6 @@ from trainer.batches.packs import Pack, join
 from trainer.batches.sequence_parallel import own_targets, padded, shard
 from trainer.batches.targets import next_token_targets
 from trainer.metrics import metrics_log
-from trainer.model.packed_model import create_base
 
 SEQ_LEN = 8192
 MODEL = ModelConfig.model_validate(
@@ -40,11 +38,7 @@ MODEL = ModelConfig.model_validate(
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Packs of 8,192 tokens, a segment of up to 4,096 among them."""
-    root = tmp_path_factory.mktemp("sequence")
-    write_data(root, num_packs=2, seq_len=SEQ_LEN)
-    assert MODEL.from_scratch is not None
-    create_base(MODEL.from_scratch, tokenizer_dir=root / "data/tokenizer", seed=SEED, out=root / "train/base")
-    return root
+    return write_root(tmp_path_factory.mktemp("sequence"), MODEL, num_packs=2, seq_len=SEQ_LEN)
 
 
 def shared_gradients(root: Path) -> Any:
