@@ -1,11 +1,11 @@
 """What a worker does with one part: read and judge its records, render and tokenize its rows. No Ray here."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,9 +20,13 @@ from data_pipeline.packing.gather import BATCH_ROWS
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import KIND, Tally
 from hunmin.artifact import whole
+from hunmin.rows import DraftRow, Rejected, Rendered
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
 STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
+
+T = TypeVar("T")
+Read = DraftRow | Rejected
 
 
 class Stride(NamedTuple):
@@ -49,27 +53,32 @@ def read_stride(stride: Stride, *, build: Build, work: Work) -> dict[str, Any]:
         if number % stride.step == stride.first and not path.exists():
             first = first_ord(part_number(stride.unit_number, number))
             rows = (
-                prepare(draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base)
-                | {"ord": first + index}
+                {
+                    **prepare(
+                        draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base
+                    ),
+                    "ord": first + index,
+                }
                 for index, (_, draft) in enumerate(members)
             )
             judged += _write_rows(path, rows)
     return {"judged": judged}
 
 
-def _numbered(drafts: Iterable[dict[str, Any]], part_rows: int) -> Iterator[tuple[int, dict[str, Any]]]:
+def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Read]]:
     """Each draft with the number of its part, which depends on the file and on part_rows alone."""
     part = rows = chars = 0
     for draft in drafts:
         yield part, draft
         rows += 1
-        chars += sum(len(text) for text in (draft.get("fields") or {}).values() if text)
-        chars += sum(len(turn["content"]) for turn in draft.get("messages") or ())
+        if "fields" in draft:
+            chars += sum(len(str(text)) for text in draft["fields"].values() if text)
+            chars += sum(len(turn["content"]) for turn in draft["messages"] or ())
         if rows == min(part_rows, MAX_PART_ROWS) or chars >= PART_CHARS:
             part, rows, chars = part + 1, 0, 0
 
 
-def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
     with whole(path) as partial, pq.ParquetWriter(partial, PREPARED) as writer:
         for group in _groups(rows):
@@ -78,8 +87,8 @@ def _write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def _groups(rows: Iterable[dict[str, Any]], size: int = GROUP_ROWS) -> Iterator[list[dict[str, Any]]]:
-    group: list[dict[str, Any]] = []
+def _groups(rows: Iterable[T], size: int = GROUP_ROWS) -> Iterator[list[T]]:
+    group: list[T] = []
     for row in rows:
         group.append(row)
         if len(group) == size:
@@ -116,21 +125,17 @@ def encode_part(part: int, *, build: Build, work: Work) -> dict[str, Any]:
         pq.ParquetWriter(asked_path, ASKED) as heldout,
         pq.ParquetWriter(light_path, RENDERED) as light,
     ):
-        pending: list[dict[str, Any]] = []
+        pending: list[Rendered] = []
         for group in _groups(rendered):
-            for line in group:
-                if line.get("reason") is None and line["split"] != "heldout":
-                    line |= {"part": part, "idx": trained}
+            done = [line for line in group if "input_ids" in line]
+            for line in done:
+                if line["split"] != "heldout":
+                    line["part"], line["idx"] = part, trained
                     trained += 1
                     pending.append(line)
             light.write_table(pa.Table.from_pylist(group, schema=RENDERED))
             tally.add(group, is_byte=is_byte)
-            asked_rows = [
-                asked_row
-                for line in group
-                if line["split"] == "heldout" and line.get("reason") is None
-                for asked_row in _asked(line, build)
-            ]
+            asked_rows = [row for line in done if line["split"] == "heldout" for row in _asked(line, build)]
             if asked_rows:
                 heldout.write_table(pa.Table.from_pylist(asked_rows, schema=ASKED))
             while len(pending) >= BATCH_ROWS:
@@ -142,20 +147,20 @@ def encode_part(part: int, *, build: Build, work: Work) -> dict[str, Any]:
     return {"rendered": trained}
 
 
-def _ids(lines: list[dict[str, Any]]) -> pa.RecordBatch:
+def _ids(lines: list[Rendered]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(
         [{name: line[name] for name in IDS.names} for line in lines], schema=IDS
     )
 
 
-def _asked(line: dict[str, Any], build: Build) -> Iterator[dict[str, Any]]:
+def _asked(line: Rendered, build: Build) -> Iterator[dict[str, Any]]:
     """A row's lines of heldout.parquet: as prepared, with what was drawn; and in a held-out wording."""
     row = line["row"]
     for asked, seen in ((line, True), (encode_unseen(row, build=build), False)):
         if asked is not None:
             drawn = ("messages", "wording_id", "wrapper", "constraints", "references")
             transforms = {"transforms": [*row["transforms"], *asked["transforms"]], "seen_wording": seen}
-            yield row | {name: asked[name] for name in drawn} | transforms
+            yield {**row, **{name: asked[name] for name in drawn}, **transforms}
 
 
 def _jobs(work: Work, part: int) -> dict[int, list[tuple[int, int]]]:

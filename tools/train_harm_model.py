@@ -27,6 +27,7 @@ from data_pipeline.sources import expand, read
 from hunmin.errors import ConfigError, GateError, HunminError, InputError, one_line
 from hunmin.hashing import stable_hash
 from hunmin.language.script import comparable
+from hunmin.rows import DraftRow, Rejected
 from hunmin.safety.classifier import (
     CONFIG_NAME,
     WEIGHTS_NAME,
@@ -128,14 +129,14 @@ def read_clean(config: HarmModelConfig, *, base: Path) -> list[Example]:
     return [Example(line, False, lines[line]) for line in drawn[: config.max_clean]]
 
 
-def _texts(draft: dict) -> list[str]:
+def _texts(draft: DraftRow | Rejected) -> list[str]:
     if "reason" in draft:
         return []
-    fields = [text for text in draft["fields"].values() if text]
+    fields = [str(text) for text in draft["fields"].values() if text]
     return fields + [message["content"] for message in draft["messages"] or ()]
 
 
-def _example(draft: dict, source: str) -> Example:
+def _example(draft: DraftRow, source: str) -> Example:
     fields = draft["fields"]
     if fields["label"] not in LABELS:
         raise InputError(

@@ -8,13 +8,11 @@ one wrapper on or off leaves every other choice as it was.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from data_pipeline.augment.chance import Chance
 from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.augment.rewordings import reword, rewordings
 from data_pipeline.augment.wrappers import (
-    Message,
     Steps,
     ask,
     draw_role,
@@ -31,6 +29,7 @@ from data_pipeline.tasks.tasks import DEFAULT_TASK, Task, task_of
 from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
 from hunmin.language.answers.final_answer import extract_final_answer, with_final_answer
 from hunmin.language.script import comparable, language_of
+from hunmin.rows import Message, Row
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class _Request:
 
 
 def draw(
-    row: dict[str, Any],
+    row: Row,
     *,
     tasks: dict[str, Task],
     augment: AugmentConfig,
@@ -101,7 +100,7 @@ def draw(
     return _draw_fields(row, request, task, augment=augment, chance=chance, examples=examples)
 
 
-def num_variants(row: dict[str, Any], *, tasks: dict[str, Task], augment: AugmentConfig) -> int:
+def num_variants(row: Row, *, tasks: dict[str, Task], augment: AugmentConfig) -> int:
     """How many true forms a row has: wordings of its task, or its own instruction and all its rewordings."""
     return len(_all_requests(row, task_of(tasks, row["task"]), augment=augment, seed=0))
 
@@ -112,7 +111,7 @@ def _plain(augment: AugmentConfig) -> AugmentConfig:
 
 
 def _draw_request(
-    row: dict[str, Any],
+    row: Row,
     task: Task,
     *,
     augment: AugmentConfig,
@@ -136,7 +135,7 @@ def _draw_request(
     return _Request(new.text, rule=new.rule) if new else _Request(own)
 
 
-def _all_requests(row: dict[str, Any], task: Task, *, augment: AugmentConfig, seed: int) -> list[_Request]:
+def _all_requests(row: Row, task: Task, *, augment: AugmentConfig, seed: int) -> list[_Request]:
     """Every true form of a row, at least one; without those that `augment` switches off."""
     own = _own_instruction(row)
     if own is not None:
@@ -150,7 +149,7 @@ def _all_requests(row: dict[str, Any], task: Task, *, augment: AugmentConfig, se
     return [_draw_request(row, task, augment=augment, chance=Chance(seed, row["row_id"], 0, 0))]
 
 
-def _own_instruction(row: dict[str, Any]) -> str | None:
+def _own_instruction(row: Row) -> str | None:
     """The row's own instruction; of a conversation its last question."""
     if row["messages"]:
         return row["messages"][_last_question(row["messages"])]["content"]
@@ -161,19 +160,17 @@ def _last_question(messages: list[Message]) -> int:
     return max(i for i, message in enumerate(messages) if message["role"] == "user")
 
 
-def _keeps_tone(row: dict[str, Any]) -> str | None:
+def _keeps_tone(row: Row) -> str | None:
     """Rules that must not touch a row: a question among people keeps the tone of the turns before it."""
     return "ko:question" if row["messages"] else None
 
 
-def _draw_chat(
-    row: dict[str, Any], request: _Request, task: Task, *, augment: AugmentConfig, chance: Chance
-) -> Drawn:
+def _draw_chat(row: Row, request: _Request, task: Task, *, augment: AugmentConfig, chance: Chance) -> Drawn:
     """A conversation: its last question as drawn, the prefix before its first, a role above it."""
-    messages = [dict(message) for message in row["messages"]]
-    messages[_last_question(messages)]["content"] = request.instruction
+    messages = [message.copy() for message in row["messages"] or []]
+    messages[_last_question(messages)]["content"] = request.instruction or ""
     first = next(message for message in messages if message["role"] == "user")
-    first["content"] = with_prefix(first["content"], task, augment=augment)
+    first["content"] = with_prefix(first["content"], task, augment=augment) or ""
     language = wrapper_language(request.instruction, row=row)
     role = draw_role(row, task, augment=augment, language=language, chance=chance)
     return Drawn(
@@ -187,7 +184,7 @@ def _draw_chat(
 
 
 def _draw_fields(
-    row: dict[str, Any],
+    row: Row,
     request: _Request,
     task: Task,
     *,
@@ -200,7 +197,7 @@ def _draw_fields(
     steps = draw_steps(language=language, chance=chance) if augment.chain_of_thought else None
     if steps and not _has_room_for_steps(row, request, task, steps):
         steps = None
-    shown: list[tuple[dict[str, Any], _Request]] = []
+    shown: list[tuple[Row, _Request]] = []
     if examples is not None and chance.happens("few_shot", augment.few_shot):
         shown = _examples(row, request, task, augment=augment, chance=chance, steps=steps, pool=examples)
     messages: list[Message] = []
@@ -222,15 +219,15 @@ def _draw_fields(
     )
 
 
-def _answer(row: dict[str, Any], request: _Request, steps: Steps | None) -> str:
+def _answer(row: Row, request: _Request, steps: Steps | None) -> str:
     """The answer as the wording wants it, behind the row's rationale where steps are asked for."""
     answer = request.choice.answer if request.choice else row["fields"]["answer"]
     if steps is None:
         return answer
-    return with_final_answer(row["fields"]["rationale"], answer, language=steps.language)
+    return with_final_answer(row["fields"]["rationale"] or "", answer, language=steps.language)
 
 
-def _has_room_for_steps(row: dict[str, Any], request: _Request, task: Task, steps: Steps) -> bool:
+def _has_room_for_steps(row: Row, request: _Request, task: Task, steps: Steps) -> bool:
     """There is a rationale, nothing asks for the bare answer, and the answer can be found behind it.
 
     A wording that says something of the answer (three sentences, one of these labels, in short) is true of
@@ -247,7 +244,7 @@ def _has_room_for_steps(row: dict[str, Any], request: _Request, task: Task, step
 
 
 def _examples(
-    row: dict[str, Any],
+    row: Row,
     request: _Request,
     task: Task,
     *,
@@ -255,11 +252,11 @@ def _examples(
     chance: Chance,
     steps: Steps | None,
     pool: ExamplePool,
-) -> list[tuple[dict[str, Any], _Request]]:
+) -> list[tuple[Row, _Request]]:
     """Rows of the pool asked in the same form as this one; as many as are drawn, or as there are."""
     bank = _only(task, request.choice.wording_id) if request.choice else task
 
-    def same(other: dict[str, Any]) -> _Request | None:
+    def same(other: Row) -> _Request | None:
         found = _same_form(other, row, request, bank)
         return found if found and (steps is None or _has_room_for_steps(other, found, bank, steps)) else None
 
@@ -275,7 +272,7 @@ def _examples(
     return [(other, found) for other in chosen if (found := same(other))]
 
 
-def _same_form(other: dict[str, Any], row: dict[str, Any], request: _Request, task: Task) -> _Request | None:
+def _same_form(other: Row, row: Row, request: _Request, task: Task) -> _Request | None:
     """Another row of the task asked as this one is: by the same wording, which must be true of it too.
 
     Rows with instructions of their own keep them. Those of no known task are of the same task only where

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from hunmin.hashing import stable_hash
+from hunmin.rows import Row
 
 MAX_EXAMPLES = 64  # rows of a task in the pool
 
@@ -14,7 +14,7 @@ def pool_rank(row_id: str) -> int:
     return stable_hash("few_shot_pool", row_id)
 
 
-def kind_of(row: dict[str, Any]) -> tuple[str, str, bool, bool, bool]:
+def kind_of(row: Row) -> tuple[str, str, bool, bool, bool]:
     """Rows of one kind can be examples of each other: task, language and shape of request and answer."""
     fields = row["fields"]
     return (
@@ -30,19 +30,19 @@ def kind_of(row: dict[str, Any]) -> tuple[str, str, bool, bool, bool]:
 class ExamplePool:
     """Rows that may be shown as examples, by kind, each list in the order of row ids."""
 
-    by_kind: dict[tuple[str, str, bool, bool, bool], tuple[dict[str, Any], ...]]
+    by_kind: dict[tuple[str, str, bool, bool, bool], tuple[Row, ...]]
 
     @classmethod
-    def from_rows(cls, rows: Iterable[dict[str, Any]]) -> "ExamplePool":
+    def from_rows(cls, rows: Iterable[Row]) -> "ExamplePool":
         """The pool of these rows, in whatever order they come.
 
         Only rows of train are taken, no conversations, of each task the MAX_EXAMPLES of lowest `pool_rank`.
         """
-        by_task: dict[str, list[dict[str, Any]]] = {}
+        by_task: dict[str, list[Row]] = {}
         for row in rows:
             if row["split"] == "train" and not row["messages"]:
                 by_task.setdefault(row["task"], []).append(row)
-        by_kind: dict[tuple[str, str, bool, bool, bool], list[dict[str, Any]]] = {}
+        by_kind: dict[tuple[str, str, bool, bool, bool], list[Row]] = {}
         for members in by_task.values():
             lowest = sorted(members, key=lambda row: (pool_rank(row["row_id"]), row["row_id"]))[:MAX_EXAMPLES]
             for row in sorted(lowest, key=lambda row: row["row_id"]):
@@ -51,21 +51,21 @@ class ExamplePool:
 
     def choose(
         self,
-        row: dict[str, Any],
+        row: Row,
         k: int,
         *,
         seed: int,
         epoch: int,
         repeat: int,
-        fits: Callable[[dict[str, Any]], bool] = lambda _: True,
-    ) -> list[dict[str, Any]]:
+        fits: Callable[[Row], bool] = lambda _: True,
+    ) -> list[Row]:
         """At most k rows of the row's kind, none of its family, no two of one family, all of which fit."""
         place = (seed, row["row_id"], epoch, repeat)
         candidates = sorted(
             self.by_kind.get(kind_of(row), ()),
             key=lambda other: stable_hash("few_shot", *place, other["row_id"]),
         )
-        chosen: list[dict[str, Any]] = []
+        chosen: list[Row] = []
         families = {row["family_id"]}
         for other in candidates:
             if len(chosen) == k:

@@ -7,15 +7,14 @@ prompt with examples is built by nothing but appending messages.
 """
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from data_pipeline.augment.chance import Chance
 from data_pipeline.augment.personas import fits, phrasings
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
 from hunmin.language.script import language_of
-
-Message = dict[str, Any]  # schema.MESSAGE
+from hunmin.rows import Message, Row
 
 
 class Role(NamedTuple):
@@ -62,7 +61,7 @@ _BARE = re.compile(
 )
 
 
-def wrapper_language(instruction: str | None, *, row: dict[str, Any]) -> str:
+def wrapper_language(instruction: str | None, *, row: Row) -> str:
     """`ko` or `en`: that of the instruction, else that of the answer, else English."""
     for language in (language_of(instruction or ""), row["language"]):
         if language in STEPS:
@@ -92,9 +91,7 @@ def ask(instruction: str | None, text: str | None, steps: Steps | None) -> str:
     return "\n\n".join(part for part in (head, text) if part)
 
 
-def draw_role(
-    row: dict[str, Any], task: Task, *, augment: AugmentConfig, language: str, chance: Chance
-) -> Role | None:
+def draw_role(row: Row, task: Task, *, augment: AugmentConfig, language: str, chance: Chance) -> Role | None:
     """A role that is true of the row; None where none is drawn, or a system message stands already."""
     has_system = any(message["role"] == "system" for message in row["messages"] or [])
     if has_system or not chance.happens("role", augment.role):

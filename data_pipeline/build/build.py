@@ -13,6 +13,7 @@ from data_pipeline.config import DataConfig
 from data_pipeline.tasks.tasks import Task, attests_of
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import byte_tokens, load_tokenizer
+from hunmin.rows import Row, with_values
 from hunmin.schema import ROW
 
 FEW_SHOT = "few_shot.parquet"
@@ -57,8 +58,8 @@ class Build:
         """The rows that few-shot prompts draw from; None where none are drawn."""
         if not self.config.augment.few_shot:
             return None
-        rows = pq.read_table(self.out_dir / FEW_SHOT).to_pylist()
-        return ExamplePool.from_rows(row | {"attests": self.attests[row["source"]]} for row in rows)
+        rows: list[Row] = pq.read_table(self.out_dir / FEW_SHOT).to_pylist()
+        return ExamplePool.from_rows(with_values(row, attests=self.attests[row["source"]]) for row in rows)
 
 
 @lru_cache(maxsize=1)

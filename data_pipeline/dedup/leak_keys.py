@@ -4,7 +4,7 @@ Compared is what a row's source wrote: what is asked and what is answered. Never
 bare labels: a row with a label is compared by what it asks alone, any other by both.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
 from data_pipeline.dedup.spellings import jamo, squeezed, without_particles, words_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import comparable
+from hunmin.rows import DraftRow
 
 # Strongest first; a held-out row is reported under the first that holds.
 KINDS = ("exact", "normalized", "spacing", "particle", "swapped", "ngram")
@@ -55,7 +56,7 @@ class _Text(NamedTuple):
         return squeezed(self.words)
 
 
-def gate_keys(draft: dict[str, Any]) -> GateKeys:
+def gate_keys(draft: DraftRow) -> GateKeys:
     """What of a normalized row is compared between train and held-out.
 
     Equal hashes of a kind are a leak of that kind:

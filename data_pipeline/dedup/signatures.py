@@ -7,7 +7,6 @@ called bad are all more than 90 % alike as whole texts, and none of them is a du
 
 import re
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from datasketch import MinHash
 from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
 from hunmin.hashing import MURMUR3_32, MURMUR3_64, mixed, stable_hash
 from hunmin.language.script import comparable
+from hunmin.rows import DraftRow
 
 HALF_PERM = 64  # permutations a half; a similarity is known to +- 0.05 (one sigma, at 0.8)
 NUM_PERM = 2 * HALF_PERM
@@ -29,12 +29,12 @@ _OPERATOR = re.compile(r"[+*=<>%^×÷±≤≥≠]")
 _BLOCK = 4096  # shingles at a time: (64, 4096) of uint32 stay in the cache
 
 
-def _halves(draft: dict[str, Any]) -> list[str]:
+def _halves(draft: DraftRow) -> list[str]:
     turns = turns_of(draft)
     return [comparable("\n".join(turn[half] for turn in turns)) for half in (0, 1)]
 
 
-def signature(draft: dict[str, Any]) -> list[int]:
+def signature(draft: DraftRow) -> list[int]:
     """MinHash values of a row: HALF_PERM of what is asked, then HALF_PERM of what is answered, each a uint32.
 
     The share of equal values in a half estimates the Jaccard similarity of the halves' shingles. It is 0 but

@@ -1,51 +1,63 @@
 """A row in one epoch: variant drawn, template applied, tokenized and masked; or a reason why not."""
 
 from dataclasses import replace
-from typing import Any
 
 from data_pipeline.augment.draw import Drawn, draw
 from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.build import Build
-from hunmin.models.renderer import Rendered, RowRefused
+from hunmin.models.renderer import Rendered as RenderedIds
+from hunmin.models.renderer import RowRefused
+from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, with_values
 
 
-def encode(row: dict[str, Any], *, build: Build, epoch: int, repeat: int) -> dict[str, Any]:
-    """The columns of RENDERED but part and idx, with `row`, `messages`, `instruction`, `references`,
-    `input_ids` and `labels`.
-
-    A row that cannot be trained in this epoch has `reason` and `detail` instead of ids.
+def encode(row: Row, *, build: Build, epoch: int, repeat: int) -> Rendered | Unrendered:
+    """A row in one epoch, but for its part and idx.
 
     Args:
         epoch, repeat: choose the variant. Validation and held-out rows are rendered plainly, once.
     """
     drawn = _draw(row, build, epoch, repeat, examples=build.examples if row["split"] == "train" else None)
-    names = ("ord", "split", "task", "language", "source", "row_hash")
-    out: dict[str, Any] = {name: row[name] for name in names} | {"epoch": epoch, "repeat": repeat, "row": row}
+    in_epoch: InEpoch = {
+        "ord": row["ord"],
+        "split": row["split"],
+        "task": row["task"],
+        "language": row["language"],
+        "source": row["source"],
+        "row_hash": row["row_hash"],
+        "epoch": epoch,
+        "repeat": repeat,
+    }
     try:
         if drawn.wrapper and not _fits(drawn.messages, build):  # rather bare than not at all
             drawn = _draw(row, build, epoch, repeat, examples=None)
             if not _fits(drawn.messages, build):
                 drawn = _draw(row, build, epoch, repeat, examples=None, plain=True)
-        drawn, rendered = _fitted(drawn, build)
+        drawn, ids = _fitted(drawn, build)
     except RowRefused as refused:
-        out |= {"reason": refused.reason, "detail": refused.detail, "transforms": [], "constraints": []}
-        return out | {"wording_id": drawn.wording_id, "wrapper": drawn.wrapper}
-    return (
-        out
-        | _as_drawn(row, drawn, rendered)
-        | {
-            "num_tokens": len(rendered.input_ids),
-            "num_trained_tokens": rendered.num_trained_tokens,
-            "num_chars": sum(len(m["content"]) for m in drawn.messages),
-            "instruction": drawn.instruction,
-            "examples": drawn.examples,
-            "input_ids": rendered.input_ids,
-            "labels": rendered.labels,
-        }
+        return Unrendered(
+            **in_epoch,
+            row=row,
+            wording_id=drawn.wording_id,
+            wrapper=drawn.wrapper,
+            constraints=[],
+            transforms=[],
+            reason=refused.reason,
+            detail=refused.detail,
+        )
+    return Rendered(
+        **in_epoch,
+        **_as_drawn(row, drawn, ids),
+        num_tokens=len(ids.input_ids),
+        num_trained_tokens=ids.num_trained_tokens,
+        num_chars=sum(len(m["content"]) for m in drawn.messages),
+        instruction=drawn.instruction,
+        examples=drawn.examples,
+        input_ids=ids.input_ids,
+        labels=ids.labels,
     )
 
 
-def encode_unseen(row: dict[str, Any], *, build: Build) -> dict[str, Any] | None:
+def encode_unseen(row: Row, *, build: Build) -> Drawing | None:
     """A held-out row asked in a held-out wording of its task: `row`, and what was drawn for it.
 
     None where no held-out wording is true of the row, or its prompt does not fit.
@@ -57,12 +69,13 @@ def encode_unseen(row: dict[str, Any], *, build: Build) -> dict[str, Any] | None
         drawn, rendered = _fitted(drawn, build)
     except RowRefused:  # the row itself is asked in another wording, or counted as refused
         return None
-    return {"row": row} | _as_drawn(row, drawn, rendered)
+    return _as_drawn(row, drawn, rendered)
 
 
-def _as_drawn(row: dict[str, Any], drawn: Drawn, rendered: Rendered) -> dict[str, Any]:
+def _as_drawn(row: Row, drawn: Drawn, rendered: RenderedIds) -> Drawing:
     """What was drawn, in columns of the ledger and of heldout.parquet."""
     return {
+        "row": row,
         "wording_id": drawn.wording_id,
         "wrapper": drawn.wrapper,
         "constraints": drawn.constraints,
@@ -73,7 +86,7 @@ def _as_drawn(row: dict[str, Any], drawn: Drawn, rendered: Rendered) -> dict[str
 
 
 def _draw(
-    row: dict[str, Any],
+    row: Row,
     build: Build,
     epoch: int,
     repeat: int,
@@ -83,7 +96,7 @@ def _draw(
     heldout: bool = False,
 ) -> Drawn:
     return draw(
-        row | {"attests": build.attests[row["source"]]},
+        with_values(row, attests=build.attests[row["source"]]),
         tasks=build.tasks,
         augment=build.config.augment,
         seed=build.seed,
@@ -95,7 +108,7 @@ def _draw(
     )
 
 
-def _fitted(drawn: Drawn, build: Build) -> tuple[Drawn, Rendered]:
+def _fitted(drawn: Drawn, build: Build) -> tuple[Drawn, RenderedIds]:
     """The rendering, of a shortened context where the config says so; answers are never cut.
 
     Raises:
@@ -112,7 +125,7 @@ def _fitted(drawn: Drawn, build: Build) -> tuple[Drawn, Rendered]:
     return drawn, rendered
 
 
-def _shortened(drawn: Drawn, build: Build) -> tuple[Drawn, Rendered]:
+def _shortened(drawn: Drawn, build: Build) -> tuple[Drawn, RenderedIds]:
     """Without as many of the oldest exchanges as it takes, then without the end of the last question."""
     messages, transforms = drawn.messages, list(drawn.transforms)
     start = 1 if messages[0]["role"] == "system" else 0
@@ -134,11 +147,11 @@ def _shortened(drawn: Drawn, build: Build) -> tuple[Drawn, Rendered]:
     return replace(drawn, messages=messages, transforms=transforms), build.renderer.row(messages)
 
 
-def _fits(messages: list[dict[str, Any]], build: Build) -> bool:
+def _fits(messages: list[Message], build: Build) -> bool:
     return len(build.renderer.row(messages).input_ids) <= build.config.seq_len
 
 
-def _cut(messages: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+def _cut(messages: list[Message], size: int) -> list[Message]:
     """With the first `size` characters of the last question."""
     asked = messages[-2]
-    return [*messages[:-2], asked | {"content": asked["content"][:size]}, messages[-1]]
+    return [*messages[:-2], with_values(asked, content=asked["content"][:size]), messages[-1]]

@@ -1,14 +1,13 @@
 """Families and splits: pure functions of a row's text, stable when the corpus grows."""
 
-from typing import Any
-
 from data_pipeline.config import SplitConfig
 from hunmin.hashing import stable_hash
 from hunmin.language.script import comparable
+from hunmin.rows import DraftRow, Row
 from hunmin.schema import Split
 
 
-def family_id(draft: dict[str, Any]) -> str:
+def family_id(draft: DraftRow) -> str:
     """Shared by all rows with the same input and answer, or of the same declared key.
 
     Without an input the instruction takes its place. A conversation is its whole text; one question and
@@ -31,7 +30,7 @@ def family_id(draft: dict[str, Any]) -> str:
     return f"{stable_hash(*parts):016x}"
 
 
-def text_key(draft: dict[str, Any]) -> str:
+def text_key(draft: DraftRow) -> str:
     """Equal for rows that ask the same, but for case, width and white space, and have the same answers.
 
     Answers count to the letter: white space is meaning in code.
@@ -47,7 +46,7 @@ def text_key(draft: dict[str, Any]) -> str:
     return f"{stable_hash(draft['task'], *parts):016x}"
 
 
-def prompt_text(draft: dict[str, Any]) -> str:
+def prompt_text(draft: DraftRow | Row) -> str:
     """All that a row asks: instruction and input, or the system's and user's turns, blank lines between."""
     if draft["messages"]:
         parts = [m["content"] for m in draft["messages"] if m["role"] != "assistant"]
@@ -56,12 +55,12 @@ def prompt_text(draft: dict[str, Any]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def prompt_key(draft: dict[str, Any]) -> str:
+def prompt_key(draft: DraftRow) -> str:
     """16 hex digits, equal for rows of one task that ask the same but for case, width and white space."""
     return f"{stable_hash('prompt', draft['task'], comparable(prompt_text(draft))):016x}"
 
 
-def answer_key(draft: dict[str, Any]) -> str:
+def answer_key(draft: DraftRow) -> str:
     """16 hex digits, equal for rows with the same answers to the letter; see `text_key`."""
     if draft["messages"]:
         answers = [m["content"] for m in draft["messages"] if m["role"] == "assistant"]

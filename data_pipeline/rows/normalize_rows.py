@@ -1,12 +1,11 @@
 """Every text of a draft row normalized (hunmin/language/normalize.py)."""
 
-from typing import Any
-
 from hunmin.language.normalize import normalize_text
+from hunmin.rows import DraftRow
 from hunmin.safety.judge import map_texts
 
 
-def normalize_draft(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def normalize_draft(draft: DraftRow) -> tuple[DraftRow, list[str]]:
     """A draft row with every text normalized, and the steps that changed any of them, each once."""
     seen: dict[str, None] = {}
 

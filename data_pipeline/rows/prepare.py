@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
@@ -15,6 +14,7 @@ from data_pipeline.rows.written_roles import take_roles_apart
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import language_of
+from hunmin.rows import DraftRow, Kept, Origin, Rejected, Row, with_values
 from hunmin.safety import judge
 from hunmin.safety.config import SafetyConfig
 from hunmin.safety.detector import Detector
@@ -22,78 +22,90 @@ from hunmin.safety.detector import Detector
 SHORT_ANSWER = 100  # characters; longer answers are not counted for the commonest one
 
 
-def row_id_of(item: dict[str, Any]) -> str:
+def row_id_of(item: Origin) -> str:
     """`source:file:record.sub_record`; no machine in it."""
     return f"{item['source']}:{item['file']}:{item['record']}.{item['sub_record']}"
 
 
 def prepare(
-    draft: dict[str, Any],
+    draft: DraftRow | Rejected,
     *,
     config: DataConfig,
     tasks: dict[str, Task],
     seed: int,
     base: Path | None = None,
-) -> dict[str, Any]:
+) -> Kept | Rejected:
     """A line of PREPARED but for `ord`.
 
     Args:
-        draft: what `sources.read` gives: a row, or a rejection.
-        config: the data section.
+        draft: what `sources.read` gives.
         tasks: task files by name.
         seed: of the splits.
         base: the config file's folder; absent: the working folder.
     """
-    origin: dict[str, Any] = {name: draft[name] for name in ("source", "file", "record", "sub_record")}
-    origin["row_id"] = row_id_of(draft)
     if "reason" in draft:
-        return origin | {"reason": draft["reason"], "detail": draft["detail"]}
-    draft, transforms = _clean(draft)
-    task = task_of(tasks, draft["task"])
+        return {**draft, "row_id": row_id_of(draft)}
+    cleaned, transforms = _clean(draft)
+    task = task_of(tasks, cleaned["task"] or "")
     refusal = validate(
-        draft,
+        cleaned,
         config=config,
         task_labels=task.labels,
         has_bank=bool(task.wordings),
         task_bounds={str(name): bounds for name, bounds in task.bounds.items()},
     )
     if refusal:
-        return origin | {"reason": refusal[0], "detail": refusal[1]}
+        return _rejected(draft, refusal)
     judged = judge.apply(
-        draft,
+        cleaned,
         config.safety,
         source_of(config, draft["source"]).safety,
         detector=_detector(config.safety.classifier, config.safety.threshold, base or Path()),
     )
     if judged.refusal:
-        return origin | {"reason": judged.refusal[0], "detail": judged.refusal[1]}
-    row: dict[str, Any] = (
-        origin | _described(judged.draft, task) | {"transforms": transforms + judged.transforms}
-    )
-    row |= {
-        "flags": judged.flags,
-        "split": split_of(row["family_id"], task.name, config=config.split, seed=seed),
+        return _rejected(draft, judged.refusal)
+    row = _kept(judged.draft, task)
+    row["transforms"] = transforms + judged.transforms
+    row["flags"] = judged.flags
+    row["split"] = split_of(row["family_id"], task.name, config=config.split, seed=seed)
+    row["num_variants"] = _variants(row, config, tasks)
+    return row
+
+
+def _rejected(draft: DraftRow, refusal: tuple[str, str]) -> Rejected:
+    return Rejected(**_origin(draft), row_id=row_id_of(draft), reason=refusal[0], detail=refusal[1])
+
+
+def _origin(draft: DraftRow) -> Origin:
+    return {
+        "source": draft["source"],
+        "file": draft["file"],
+        "record": draft["record"],
+        "sub_record": draft["sub_record"],
     }
-    return row | _keys(judged.draft, row["row_id"]) | {"num_variants": _variants(row, config, tasks)}
 
 
-def _clean(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _clean(draft: DraftRow) -> tuple[DraftRow, list[str]]:
     """The draft as it is judged: normalized, its roles taken apart, unanswered turns gone, with a task."""
     draft, transforms = normalize_draft(draft)
     draft, apart = take_roles_apart(draft)
     transforms += apart
     if draft["messages"]:
         messages, dropped = drop_unanswered(draft["messages"])
-        draft |= {"messages": messages}
+        draft = with_values(draft, messages=messages)
         transforms += dropped
     task = draft["task"] or (DEFAULT_CHAT_TASK if draft["messages"] else DEFAULT_TASK)
-    return draft | {"task": task}, transforms
+    return with_values(draft, task=task), transforms
 
 
-def _described(draft: dict[str, Any], task: Task) -> dict[str, Any]:
-    """The columns of ROW that tell of a draft."""
-    answer = answer_text(draft)
-    return {
+def _kept(draft: DraftRow, task: Task) -> Kept:
+    """What a draft tells by itself; what is decided about it is filled in by `prepare`."""
+    answer, row_id = answer_text(draft), row_id_of(draft)
+    messages = [with_values(m, train=m["role"] == "assistant") for m in draft["messages"] or []]
+    told: Kept = {
+        **_origin(draft),
+        "ord": 0,
+        "row_id": row_id,
         "family_id": family_id(draft),
         "task": task.name,
         "domain": draft["domain"] or task.domain,
@@ -102,32 +114,30 @@ def _described(draft: dict[str, Any], task: Task) -> dict[str, Any]:
         "synthetic": draft["synthetic"],
         "weight": 1.0,
         "constraints": [],
+        "transforms": [],
+        "flags": [],
         "fields": draft["fields"],
-        "messages": [m | {"train": m["role"] == "assistant"} for m in draft["messages"] or []] or None,
+        "messages": messages or None,
         "references": draft["references"],
-        "num_answer_chars": len(answer),
-        "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
-    }
-
-
-def _keys(draft: dict[str, Any], row_id: str) -> dict[str, Any]:
-    """What rows are compared by, without their texts."""
-    return {
+        "split": "train",
+        "row_hash": stable_hash("row", row_id),
         "text_key": text_key(draft),
         "prompt_key": prompt_key(draft),
         "answer_key": answer_key(draft),
         "signature": signature(draft),
-        **gate_keys(draft)._asdict(),
-        "row_hash": stable_hash("row", row_id),
+        "num_variants": 1,
+        "num_answer_chars": len(answer),
+        "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
     }
+    return with_values(told, **gate_keys(draft)._asdict())
 
 
-def _variants(row: dict[str, Any], config: DataConfig, tasks: dict[str, Task]) -> int:
+def _variants(row: Kept, config: DataConfig, tasks: dict[str, Task]) -> int:
     """How often the row stands in an epoch beside the mix: once, or once for each of its variants."""
     if config.augment.materialize == "epochs" or row["split"] != "train":
         return 1
-    vouched = row | {"attests": attests_of(source_of(config, row["source"]))}
-    return num_variants(vouched, tasks=tasks, augment=config.augment)
+    attests = attests_of(source_of(config, row["source"]))
+    return num_variants(with_values(row, attests=attests), tasks=tasks, augment=config.augment)
 
 
 def source_of(config: DataConfig, name: str) -> SourceConfig:
@@ -140,7 +150,7 @@ def _detector(classifier: str | None, threshold: float | None, base: Path) -> De
     return judge.load_detector(SafetyConfig(classifier=classifier, threshold=threshold), base)  # type: ignore[call-arg]
 
 
-def answer_text(draft: dict[str, Any]) -> str:
+def answer_text(draft: DraftRow | Row) -> str:
     """The answer, or the last one of a conversation."""
     if draft["messages"]:
         return draft["messages"][-1]["content"]

@@ -1,7 +1,6 @@
 """Which rows can be trained on. A check is a pure function: None to keep, or (reason, detail)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from data_pipeline import reasons
 from data_pipeline.config import DataConfig
@@ -12,6 +11,7 @@ from data_pipeline.rows.checks.broken import repeated_text, truncated_text
 from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
 from data_pipeline.rows.checks.mojibake import mojibake
+from hunmin.rows import DraftRow, Fields, Message
 
 # Of the texts of an exchange, in the order in which they are tried: the first that refuses is the reason.
 _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
@@ -26,7 +26,7 @@ _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
 
 
 def validate(
-    draft: dict[str, Any],
+    draft: DraftRow,
     *,
     config: DataConfig,
     task_labels: Sequence[str],
@@ -57,7 +57,7 @@ def validate(
 
 
 def _structure(
-    draft: dict[str, Any], task_labels: Sequence[str], *, has_bank: bool, skip: Sequence[str]
+    draft: DraftRow, task_labels: Sequence[str], *, has_bank: bool, skip: Sequence[str]
 ) -> Refusal:
     """Whether the row has all its parts, each in its place."""
     if draft["messages"] is not None:
@@ -67,7 +67,7 @@ def _structure(
     return next((refusal for refusal in found if refusal and refusal[0] not in skip), None)
 
 
-def _parts(fields: dict[str, str | None], labels: Sequence[str], *, has_bank: bool) -> list[Refusal]:
+def _parts(fields: Fields, labels: Sequence[str], *, has_bank: bool) -> list[Refusal]:
     found: list[Refusal] = []
     if not fields["answer"]:
         found.append((reasons.EMPTY_ANSWER, "answer"))
@@ -78,7 +78,7 @@ def _parts(fields: dict[str, str | None], labels: Sequence[str], *, has_bank: bo
     return found
 
 
-def _turn_order(messages: list[dict[str, Any]]) -> list[Refusal]:
+def _turn_order(messages: list[Message]) -> list[Refusal]:
     """At most one system message, then user and assistant in turn, an answer last; none empty."""
     start = int(bool(messages) and messages[0]["role"] == "system")
     turns = messages[start:]
@@ -95,7 +95,7 @@ def _turn_order(messages: list[dict[str, Any]]) -> list[Refusal]:
     return found
 
 
-def drop_unanswered(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+def drop_unanswered(messages: list[Message]) -> tuple[list[Message], list[str]]:
     """Without the user turns at the end that nobody answered."""
     end = len(messages)
     while end and messages[end - 1]["role"] != "assistant":

@@ -6,7 +6,9 @@ could be a dialogue to work on (more text around it, an input, other speakers) s
 
 import re
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
+
+from hunmin.rows import DraftRow, Message, with_values
 
 Role: TypeAlias = Literal["system", "user", "assistant"]
 Turn: TypeAlias = tuple[Role, str]
@@ -42,14 +44,14 @@ _PREAMBLE = re.compile(
 )
 
 
-def take_roles_apart(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def take_roles_apart(draft: DraftRow) -> tuple[DraftRow, list[str]]:
     """The draft with roles as messages instead of text, and the names of the steps that changed it.
 
     A row of fields is looked at where it has no input and no label; a conversation, where a turn begins with
     its own role's name, or where its only user turn is a whole script.
     """
     if draft["messages"]:
-        return _from_messages(draft)
+        return _from_messages(draft, draft["messages"])
     fields = draft["fields"]
     text, answer = fields["instruction"], fields["answer"]
     if not text or not answer or fields["label"] is not None or not _HINT.search(text):
@@ -66,7 +68,8 @@ def take_roles_apart(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     row = _changed(draft, {"instruction": turns[-1][1]})
     if len(turns) == 1:
         return row, [PREFIX_REMOVED]
-    return row | {"messages": _messages([*turns, ("assistant", row["fields"]["answer"])])}, [ROLES_SPLIT]
+    messages = _messages([*turns, ("assistant", row["fields"]["answer"])])
+    return with_values(row, messages=messages), [ROLES_SPLIT]
 
 
 def script_turns(text: str) -> list[Turn] | None:
@@ -127,28 +130,27 @@ def _instruction_block(text: str) -> tuple[str, str | None] | None:
     return parts["Instruction"], parts.get("Input") or None
 
 
-def _from_messages(draft: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    messages = draft["messages"]
+def _from_messages(draft: DraftRow, messages: list[Message]) -> tuple[DraftRow, list[str]]:
     if [message["role"] for message in messages] == ["user", "assistant"]:
         turns = script_turns(messages[0]["content"])
         if turns is not None and len(turns) > 1:
             row = _changed(draft, {"instruction": turns[-1][1]})
             answer = _bare(messages[1]["content"], "assistant")
-            return row | {"messages": _messages([*turns, ("assistant", answer)])}, [ROLES_SPLIT]
-    bare = [message | {"content": _bare(message["content"], message["role"])} for message in messages]
+            return with_values(row, messages=_messages([*turns, ("assistant", answer)])), [ROLES_SPLIT]
+    bare = [with_values(message, content=_bare(message["content"], message["role"])) for message in messages]
     if bare == messages:
         return draft, []
     instruction = draft["fields"]["instruction"]
     row = _changed(draft, {"instruction": instruction and _bare(instruction, "user")})
-    return row | {"messages": bare}, [PREFIX_REMOVED]
+    return with_values(row, messages=bare), [PREFIX_REMOVED]
 
 
-def _changed(draft: dict[str, Any], fields: dict[str, str | None]) -> dict[str, Any]:
+def _changed(draft: DraftRow, fields: dict[str, str | None]) -> DraftRow:
     """The draft with other fields, and without an assistant's name before its answers."""
     answer = draft["fields"]["answer"]
-    fields = draft["fields"] | fields | {"answer": answer and _bare(answer, "assistant")}
+    whole = {**draft["fields"], **fields, "answer": answer and _bare(answer, "assistant")}
     references = [_bare(text, "assistant") for text in draft["references"]]
-    return draft | {"fields": fields, "references": references}
+    return with_values(draft, fields=whole, references=references)
 
 
 def _bare(text: str, role: str) -> str:

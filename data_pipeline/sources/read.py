@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import (
@@ -17,14 +16,13 @@ from data_pipeline.sources.files.records import (
 )
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.values.promptsource import parse_templated
+from hunmin.rows import DraftRow, Fields, Origin, Rejected
 
 
-def read(unit: Unit, source: SourceConfig) -> Iterator[dict[str, Any]]:
+def read(unit: Unit, source: SourceConfig) -> Iterator[DraftRow | Rejected]:
     """Stream a file: each record gives rows or rejections, at least one of them.
 
     Most formats give one; two directions, trees, items of a list and templates give one for each of theirs.
-    A row has source, file, record, sub_record, task, domain, language, licence, synthetic, family_key,
-    fields, messages, references; a rejection has source, file, record, sub_record, reason, detail.
 
     Raises:
         InputError: the whole file cannot be what the source says it is.
@@ -35,9 +33,10 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[dict[str, Any]]:
         for sub_record, outcome in enumerate(_outcomes(record, unit, source)):
             if isinstance(outcome, Reject):
                 detail = printable(f"{record.place}: {outcome}")
-                yield _origin(unit, number, sub_record) | {"reason": outcome.reason, "detail": detail}
+                origin = _origin(unit, number, sub_record)
+                yield Rejected(**origin, reason=outcome.reason, detail=detail)
             elif outcome is not None:
-                yield _origin(unit, number, sub_record) | _row(outcome, source)
+                yield _row(outcome, source, _origin(unit, number, sub_record))
 
 
 def _outcomes(record: Record, unit: Unit, source: SourceConfig) -> Outcomes:
@@ -61,23 +60,30 @@ def _writable(draft: Draft) -> Draft | Reject:
     return draft
 
 
-def _origin(unit: Unit, record: int, sub_record: int) -> dict[str, Any]:
+def _origin(unit: Unit, record: int, sub_record: int) -> Origin:
     return {"source": unit.source, "file": unit.file, "record": record, "sub_record": sub_record}
 
 
-def _row(draft: Draft, source: SourceConfig) -> dict[str, Any]:
-    names = ("instruction", "input", "answer", "rationale", "label", "value")
-    return {
-        "task": source.task,
-        "domain": source.domain,
-        "language": draft.language or source.language,
-        "licence": source.licence,
-        "synthetic": draft.synthetic or source.synthetic,
-        "family_key": draft.family_key,
-        "fields": {name: getattr(draft, name) for name in names},
-        "messages": draft.messages,
-        "references": draft.references,
-    }
+def _row(draft: Draft, source: SourceConfig, origin: Origin) -> DraftRow:
+    return DraftRow(
+        **origin,
+        task=source.task,
+        domain=source.domain,
+        language=draft.language or source.language,
+        licence=source.licence,
+        synthetic=draft.synthetic or source.synthetic,
+        family_key=draft.family_key,
+        fields=Fields(
+            instruction=draft.instruction,
+            input=draft.input,
+            answer=draft.answer,
+            rationale=draft.rationale,
+            label=draft.label,
+            value=draft.value,
+        ),
+        messages=draft.messages,
+        references=draft.references,
+    )
 
 
 def describe(unit: Unit, source: SourceConfig) -> list[str]:

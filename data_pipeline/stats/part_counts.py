@@ -1,7 +1,7 @@
 """What is counted of a part's texts and tokens while a worker holds them; merged in the driver."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class Tally:
     texts: dict[str, TaskTexts] = field(default_factory=dict)
     tokens: dict[str, TokenCount] = field(default_factory=dict)
 
-    def add(self, lines: Iterable[dict[str, Any]], *, is_byte: np.ndarray) -> None:
+    def add(self, lines: Iterable[Mapping[str, Any]], *, is_byte: np.ndarray) -> None:
         """Count what `encode` made of some rows; refused renderings are passed over.
 
         `is_byte` says which ids are pieces of characters, of tokenizer.byte_tokens.
@@ -70,7 +70,7 @@ class Tally:
         return total
 
 
-def _texts(line: dict[str, Any]) -> tuple[str, str, str]:
+def _texts(line: Mapping[str, Any]) -> tuple[str, str, str]:
     """Instruction, input and trained answer of a row as it was rendered; a conversation's last ones."""
     fields = line["row"]["fields"] or {}
     return line["instruction"] or "", fields.get("input") or "", line["messages"][-1]["content"]

@@ -7,7 +7,6 @@ source, `requires` verified on the answer, `answer` written anew by a renderer.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from hunmin.language.answers.constraints import check_of, scale_of
 from hunmin.language.answers.forms import Answered
 from hunmin.language.answers.label_answers import fill, rating_on
 from hunmin.language.script import language_of
+from hunmin.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Choice:
     label: str | None = None  # that eval finds in the answer; None where it holds none
 
 
-def true_choices(task: Task, row: dict[str, Any], *, heldout: bool = False) -> list[Choice]:
+def true_choices(task: Task, row: Row, *, heldout: bool = False) -> list[Choice]:
     """Every wording that is true of a row, in the bank's order.
 
     Args:
@@ -50,7 +50,7 @@ def true_choices(task: Task, row: dict[str, Any], *, heldout: bool = False) -> l
 
 def draw_choice(
     task: Task,
-    row: dict[str, Any],
+    row: Row,
     *,
     seed: int,
     epoch: int,
@@ -76,14 +76,14 @@ def draw_choice(
     return next((choice for choice in choices if choice is not None), None)
 
 
-def _asks_already(row: dict[str, Any]) -> bool:
+def _asks_already(row: Row) -> bool:
     return bool(row.get("messages") or row["fields"].get("instruction"))
 
 
 class _Facts:
     """What wordings ask of a row, each computed once and only where one asks."""
 
-    def __init__(self, row: dict[str, Any]):
+    def __init__(self, row: Row):
         fields = row["fields"]
         self.answer: str = fields["answer"]
         self.input: str = fields.get("input") or ""

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer, Reference
 from hunmin.models.renderer import Renderer, RowRefused
+from hunmin.rows import Message
 from hunmin.schema import TaskInfo
 
 _SENTENCE = re.compile(r".*?[.!?…][\"'”’)\]]*(?=\s|$)|.+")  # without DOTALL: at most the first line
@@ -28,7 +29,7 @@ class Sample:
     turn: int  # counted over the row's assistant messages
     task: str
     wording_id: str | None
-    messages: list[dict[str, Any]]  # the history; the last message is not the assistant's
+    messages: list[Message]  # the history; the last message is not the assistant's
     question: str  # the last user message
     text: str  # what the trivial baselines work on: the input, else the question
     reference: Reference

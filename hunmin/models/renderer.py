@@ -6,15 +6,16 @@ real render. Scaffold and contents are tokenized apart: special tokens only coun
 wrote them, an answer's ids are exactly the answer's, and the prompt's ids are a prefix of the row's ids.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateSyntaxError
 from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
+from hunmin.rows import Message
 from hunmin.schema import IGNORE_INDEX
 
 
@@ -92,7 +93,7 @@ class Renderer:
         }
         self._scaffold_ids: dict[str, list[int]] = {}
         self._scaffolds: dict[tuple[str, ...], list[str]] = {}  # by the roles of a conversation
-        probe = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
+        probe: list[Message] = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
         try:
             pieces = self._pieces(probe)
             trained = "".join(scaffold + (content or "") for scaffold, content in pieces[:1]) + pieces[1][0]
@@ -110,7 +111,7 @@ class Renderer:
         eos = tokenizer.eos_token_id
         self.stop_ids = sorted({tail[0]} | ({eos} if isinstance(eos, int) else set()))
 
-    def row(self, messages: list[dict[str, Any]]) -> Rendered:
+    def row(self, messages: list[Message]) -> Rendered:
         """Ids and labels of a whole conversation.
 
         An assistant message with `train` true is a target together with its end-of-turn token, if the
@@ -153,7 +154,7 @@ class Renderer:
             input_ids += ids
         return Rendered(input_ids, labels, tuple(untrained))
 
-    def pieces_with_offsets(self, messages: list[dict[str, Any]]) -> list[Piece]:
+    def pieces_with_offsets(self, messages: list[Message]) -> list[Piece]:
         """A conversation in its pieces: their ids, joined, are those of `row`.
 
         Raises:
@@ -171,7 +172,7 @@ class Renderer:
         )
         return Piece(message, is_content, text, encoded["input_ids"], encoded["offset_mapping"])  # type: ignore[arg-type]
 
-    def prompt(self, messages: list[dict[str, Any]]) -> list[int]:
+    def prompt(self, messages: list[Message]) -> list[int]:
         """The ids before the next answer, exactly as before it in training; the last message is no answer."""
         pieces = self._pieces([*messages, {"role": "assistant", "content": "답"}])
         ids: list[int] = []
@@ -179,11 +180,11 @@ class Renderer:
             ids += self._encode_scaffold(scaffold) + self._encode_content(content or "")
         return ids + self._encode_scaffold(pieces[len(messages)][0])
 
-    def _same_prompt(self, messages: list[dict[str, Any]], index: int, pieces: list) -> bool:
+    def _same_prompt(self, messages: list[Message], index: int, pieces: list) -> bool:
         """Whether the text before answer `index` is the same with and without the messages after it."""
         return self._pieces(messages[: index + 1])[: index + 1] == pieces[: index + 1]
 
-    def _pieces(self, messages: list[dict[str, Any]]) -> list[tuple[str, str | None]]:
+    def _pieces(self, messages: list[Message]) -> list[tuple[str, str | None]]:
         """[(scaffold, content) per message] + [(last scaffold, None)].
 
         Contents are as the template writes them: stripped, where the template strips.
@@ -221,10 +222,10 @@ class Renderer:
             raise RowRefused("template_mismatch", "the template writes a message twice")
         return scaffolds
 
-    def _apply(self, messages: list[dict[str, str]], *, generation: bool = False) -> str:
+    def _apply(self, messages: Sequence[Mapping[str, Any]], *, generation: bool = False) -> str:
         try:
             text = self._tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=generation
+                [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation
             )
         except TemplateSyntaxError as error:
             raise TemplateError(

@@ -7,9 +7,10 @@ answered is not, and a harmful answer never is.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from hunmin.language.script import language_of
+from hunmin.rows import DraftRow, Message, with_values
 from hunmin.safety import personal_data
 from hunmin.safety.classifier import load_classifier
 from hunmin.safety.config import PersonalDataConfig, PersonalKind, SafetyConfig
@@ -46,7 +47,7 @@ class Findings(NamedTuple):
 class Judged(NamedTuple):
     """What `apply` makes of a draft. `refusal`: (reason, detail), or None to keep it."""
 
-    draft: dict[str, Any]
+    draft: DraftRow
     flags: list[str]
     transforms: list[str]
     refusal: Refusal
@@ -73,7 +74,7 @@ def load_detector(config: SafetyConfig, base: Path) -> Detector:
 
 
 def apply(
-    draft: dict[str, Any], config: SafetyConfig, source_action: Action | None, *, detector: Detector
+    draft: DraftRow, config: SafetyConfig, source_action: Action | None, *, detector: Detector
 ) -> Judged:
     """A normalized draft after safety: unchanged, flagged, masked, or refused.
 
@@ -98,7 +99,7 @@ def apply(
     return Judged(draft, flags, transforms, refusal)
 
 
-def judge(draft: dict[str, Any], *, detector: Detector) -> Findings:
+def judge(draft: DraftRow, *, detector: Detector) -> Findings:
     """What a detector finds in a row, after the rule of the pair."""
     harmful: list[Finding] = []
     biased: list[Finding] = []
@@ -116,12 +117,12 @@ def judge(draft: dict[str, Any], *, detector: Detector) -> Findings:
     return Findings(tuple(harmful), tuple(biased), refused)
 
 
-def exchanges(draft: dict[str, Any]) -> list[Exchange]:
+def exchanges(draft: DraftRow) -> list[Exchange]:
     """The requests of a row with their answers. A label is the name of a class, not something said."""
     if draft["messages"]:
         return _turns(draft["messages"])
     fields = draft["fields"]
-    asked = [(name, fields[name]) for name in ("instruction", "input") if fields[name]]
+    asked = [(name, text) for name in ("instruction", "input") if (text := fields[name])]
     answered = [("rationale", fields["rationale"])] if fields["rationale"] else []
     if fields["label"] is None:
         texts = dict.fromkeys([fields["answer"] or "", *draft["references"]])
@@ -129,7 +130,7 @@ def exchanges(draft: dict[str, Any]) -> list[Exchange]:
     return [Exchange(asked, answered, fields["answer"] or "")]
 
 
-def _turns(messages: list[dict[str, Any]]) -> list[Exchange]:
+def _turns(messages: list[Message]) -> list[Exchange]:
     """Each answer closes an exchange; the system message belongs to the first."""
     out: list[Exchange] = []
     asked: list[tuple[str, str]] = []
@@ -162,13 +163,11 @@ def _detail(findings: Iterable[Finding]) -> str:
     return ", ".join(named[:MAX_NAMED]) + more
 
 
-def apply_personal(
-    draft: dict[str, Any], config: PersonalDataConfig
-) -> tuple[dict[str, Any], list[str], Refusal]:
+def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRow, list[str], Refusal]:
     """The draft with personal data masked in every text, transforms `masked:KIND`, or a refusal."""
     if config.action == "keep":
         return draft, [], None
-    texts = [*(text for text in draft["fields"].values() if text), *draft["references"]]
+    texts = [*(str(text) for text in draft["fields"].values() if text), *draft["references"]]
     texts += [message["content"] for message in draft["messages"] or ()]
     if not any(personal_data.find(text, kinds=config.kinds) for text in texts):
         return draft, [], None
@@ -190,15 +189,15 @@ def apply_personal(
     return out, [f"masked:{kind}" for kind in kinds], None
 
 
-def map_texts(draft: dict[str, Any], change: Callable[[str, str, bool], str]) -> dict[str, Any]:
+def map_texts(draft: DraftRow, change: Callable[[str, str, bool], str]) -> DraftRow:
     """A draft with `change(field, text, whether it is an answer)` for every text; nothing else is touched."""
     fields = {
-        name: None if text is None else change(name, text, name == "answer")
+        name: None if text is None else change(name, str(text), name == "answer")
         for name, text in draft["fields"].items()
     }
     messages = draft["messages"] and [
-        turn | {"content": change(f"messages[{index}]", turn["content"], turn["role"] == "assistant")}
+        with_values(turn, content=change(f"messages[{index}]", turn["content"], turn["role"] == "assistant"))
         for index, turn in enumerate(draft["messages"])
     ]
     references = [change("references", text, True) for text in draft["references"]]
-    return draft | {"fields": fields, "messages": messages, "references": references}
+    return with_values(draft, fields=fields, messages=messages, references=references)

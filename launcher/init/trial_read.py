@@ -54,7 +54,7 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
                 counts.examples.setdefault(row["reason"], f"{where}{row['detail']}")
                 continue
             counts.kept += 1
-            texts = [text for name, text in row["fields"].items() if text and name != "label"]
+            texts = [str(text) for name, text in row["fields"].items() if text and name != "label"]
             texts += [turn["content"] for turn in row["messages"] or []]
             counts.chars.append(sum(map(len, texts)))
             narrow = sum(char.isascii() for text in texts for char in text)

@@ -7,7 +7,7 @@ from data_pipeline.augment.wrappers import STEPS
 from data_pipeline.build.build import Build
 from data_pipeline.tasks.tasks import task_of
 from hunmin.models.renderer import Piece
-from launcher.inspect.packed_data import Row
+from hunmin.rows import Kept
 from launcher.inspect.rebuild import Rebuilt
 
 AROUND = 40  # characters shown on either side
@@ -97,7 +97,7 @@ def _parts(build: Build, rebuilt: Rebuilt, index: int) -> list[_Part]:
 
 def _message_parts(rebuilt: Rebuilt, index: int, prefix: str | None) -> list[_Part]:
     """A turn of a conversation. Oldest exchanges may be left out, so turns count from the end."""
-    message, own = rebuilt.messages[index], rebuilt.row["messages"]
+    message, own = rebuilt.messages[index], rebuilt.row["messages"] or []
     content = message["content"]
     whole = _Part("message", 0, len(content), content)
     if message["role"] == "system":
@@ -118,7 +118,7 @@ def _example_part(rebuilt: Rebuilt, index: int, from_end: int) -> _Part:
     return _Part("example", 0, len(content), content, example=rebuilt.examples[-exchange])
 
 
-def _answer_parts(content: str, row: Row) -> list[_Part]:
+def _answer_parts(content: str, row: Kept) -> list[_Part]:
     """The rationale, and the answer at the end: the row's, or as an answer renderer wrote it."""
     answer, rationale = row["fields"]["answer"] or "", row["fields"]["rationale"]
     parts, at = [], 0
@@ -131,7 +131,7 @@ def _answer_parts(content: str, row: Row) -> list[_Part]:
     return [*parts, *_rest("answer", content, at, len(content))]
 
 
-def _request_parts(content: str, row: Row, prefix: str | None) -> Iterator[_Part]:
+def _request_parts(content: str, row: Kept, prefix: str | None) -> Iterator[_Part]:
     """Prefix, instruction, request for steps and input, in this order; what is absent leaves no part."""
     fields = row["fields"]
     at = len(prefix) if prefix and content.startswith(prefix) else 0

@@ -15,7 +15,7 @@ from hunmin.artifact import load_manifest, verify
 from hunmin.errors import InputError
 from hunmin.shards import read_shard, shard_metadata
 
-Row = dict[str, Any]
+LedgerRow = dict[str, Any]
 TABLES = ("rows.parquet", "rejected.parquet", "heldout.parquet")
 
 
@@ -112,7 +112,7 @@ class Corpus:
                 return self._read_pack(shard, split, number)
         raise InputError(_no_such_pack(split, epoch, number, shards))
 
-    def shard_of(self, line: Row) -> str:
+    def shard_of(self, line: LedgerRow) -> str:
         """The shard that holds the pack of a line of rows.parquet, relative to data/."""
         return next(
             shard.name
@@ -154,7 +154,7 @@ class Corpus:
             segments=segments,
         )
 
-    def lines(self, rows: Iterable[int]) -> list[Row]:
+    def lines(self, rows: Iterable[int]) -> list[LedgerRow]:
         """Lines of rows.parquet by their index, in the order asked for."""
         wanted = list(rows)
         row = pc.field("row")  # the bounds pass over row groups, which a list of values does not
@@ -162,15 +162,15 @@ class Corpus:
         found = {line["row"]: line for line in self._select("rows.parquet", condition)}
         return [found[row] for row in wanted]
 
-    def lines_of(self, row_id: str) -> list[Row]:
+    def lines_of(self, row_id: str) -> list[LedgerRow]:
         """Every line of rows.parquet that renders a row, by epoch."""
         return sorted(self._of("rows.parquet", row_id), key=lambda line: line["row"])
 
-    def rejections_of(self, row_id: str) -> list[Row]:
+    def rejections_of(self, row_id: str) -> list[LedgerRow]:
         """The row's lines in rejected.parquet."""
         return self._of("rejected.parquet", row_id)
 
-    def heldout_of(self, row_id: str) -> list[Row]:
+    def heldout_of(self, row_id: str) -> list[LedgerRow]:
         """The row's lines in heldout.parquet."""
         return self._of("heldout.parquet", row_id)
 
@@ -186,10 +186,10 @@ class Corpus:
         wanted = _record(row_id)
         return min(self._ids_of_file(near[0]), key=lambda one: (abs(_record(one) - wanted), one))
 
-    def _of(self, name: str, row_id: str) -> list[Row]:
+    def _of(self, name: str, row_id: str) -> list[LedgerRow]:
         return self._select(name, pc.field("row_id") == row_id)
 
-    def _select(self, name: str, condition: pc.Expression) -> list[Row]:
+    def _select(self, name: str, condition: pc.Expression) -> list[LedgerRow]:
         """Lines of a table that fulfil a condition; row groups that cannot hold one are passed over."""
         return [row for batch in self._batches(name, condition) for row in batch.to_pylist()]
 

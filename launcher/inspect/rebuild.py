@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from data_pipeline.build.build import Build
 from data_pipeline.config import SourceConfig
@@ -14,8 +13,11 @@ from data_pipeline.sources import expand, read
 from data_pipeline.sources.find import Unit
 from hunmin.errors import InputError
 from hunmin.models.renderer import Piece
-from launcher.inspect.packed_data import Row
+from hunmin.rows import DraftRow, Kept, Message, Rejected
+from launcher.inspect.packed_data import LedgerRow
 from launcher.inspect.tokens import TokenTexts
+
+Read = DraftRow | Rejected
 
 
 class SourceChanged(InputError):
@@ -26,17 +28,17 @@ class SourceChanged(InputError):
 class Rebuilt:
     """A row as its source gives it now."""
 
-    line: Row  # of rows.parquet
+    line: LedgerRow  # of rows.parquet
     paths: tuple[str, ...]  # of the file it was read from, or of both parallel files
-    row: Row  # as prepared
-    messages: list[dict[str, Any]]
+    row: Kept  # as prepared
+    messages: list[Message]
     examples: list[str]  # row ids of the worked examples that were drawn, in order
     input_ids: list[int]
     labels: list[int]
     pieces: list[Piece]  # their ids, joined, are input_ids
 
 
-def rebuild_segment(build: Build, line: Row) -> Rebuilt:
+def rebuild_segment(build: Build, line: LedgerRow) -> Rebuilt:
     """One row again.
 
     Raises:
@@ -46,14 +48,14 @@ def rebuild_segment(build: Build, line: Row) -> Rebuilt:
     return next(rebuild_segments(build, [line]))
 
 
-def rebuild_segments(build: Build, lines: Iterable[Row]) -> Iterator[Rebuilt]:
+def rebuild_segments(build: Build, lines: Iterable[LedgerRow]) -> Iterator[Rebuilt]:
     """Many rows again, by source and file; each file is read once, up to the last record that is needed.
 
     Raises:
         SourceChanged: a record is not there any more, or is refused now.
         InputError: a source's files are not there.
     """
-    by_file: dict[tuple[str, str], list[Row]] = {}
+    by_file: dict[tuple[str, str], list[LedgerRow]] = {}
     for line in lines:
         by_file.setdefault((line["source"], line["file"]), []).append(line)
     for (source_name, file), members in by_file.items():
@@ -73,9 +75,9 @@ def _find(build: Build, name: str, file: str) -> tuple[SourceConfig, Unit]:
     raise SourceChanged(f"the run's config.yaml has no source {name} any more")
 
 
-def _drafts(unit: Unit, source: SourceConfig, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Row]:
+def _drafts(unit: Unit, source: SourceConfig, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Read]:
     """The drafts of some records of a file, by (record, sub_record); what is not there is left out."""
-    found: dict[tuple[int, int], Row] = {}
+    found: dict[tuple[int, int], Read] = {}
     for draft in read(unit, source):
         key = draft["record"], draft["sub_record"]
         if key in wanted:
@@ -85,17 +87,17 @@ def _drafts(unit: Unit, source: SourceConfig, wanted: set[tuple[int, int]]) -> d
     return found
 
 
-def _rebuilt(build: Build, line: Row, draft: Row | None, unit: Unit) -> Rebuilt:
+def _rebuilt(build: Build, line: LedgerRow, draft: Read | None, unit: Unit) -> Rebuilt:
     place = f"{' and '.join(unit.paths)}: record {line['record']}"
     if draft is None:
         raise SourceChanged(f"{place} is not there any more")
     row = prepare(draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base)
-    if row.get("reason"):
+    if "reason" in row:
         raise SourceChanged(f"{place} is refused now: {row['reason']}: {row['detail']}")
-    # Its place among all records orders the data stage's work and says nothing about the row itself.
-    row |= {"ord": 0, "split": line["split"]}
+    # The place among all records, `ord`, orders the data stage's work and says nothing about the row itself.
+    row["split"] = line["split"]
     encoded = encode(row, build=build, epoch=line["epoch"], repeat=line["repeat"])
-    if encoded.get("reason"):
+    if "reason" in encoded:
         raise SourceChanged(f"{place} cannot be rendered now: {encoded['reason']}: {encoded['detail']}")
     return Rebuilt(
         line=line,
@@ -109,7 +111,7 @@ def _rebuilt(build: Build, line: Row, draft: Row | None, unit: Unit) -> Rebuilt:
     )
 
 
-def _pieces(build: Build, messages: list[dict[str, Any]]) -> list[Piece]:
+def _pieces(build: Build, messages: list[Message]) -> list[Piece]:
     """The pieces of a row, with the most exact offsets that there are."""
     texts = _texts(build.out_dir / "tokenizer")
     return [

@@ -5,7 +5,7 @@ from typing import Any
 
 from hunmin.errors import InputError
 from hunmin.schema import IGNORE_INDEX
-from launcher.inspect.packed_data import Corpus, Pack, Row
+from launcher.inspect.packed_data import Corpus, LedgerRow, Pack
 from launcher.inspect.tokens import TokenGroup, TokenTexts
 
 
@@ -14,7 +14,7 @@ class ShownSegment:
     """A segment as it is shown: its line of rows.parquet and its tokens as whole characters."""
 
     index: int  # in the pack
-    line: Row
+    line: LedgerRow
     groups: list[TokenGroup]
 
     def as_json(self) -> dict[str, Any]:
@@ -52,10 +52,10 @@ class ShownRow:
     """
 
     row_id: str
-    lines: list[Row]
+    lines: list[LedgerRow]
     shown: ShownPack | None
-    heldout: list[Row]
-    rejected: list[Row]
+    heldout: list[LedgerRow]
+    rejected: list[LedgerRow]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -89,7 +89,7 @@ def show_row(corpus: Corpus, row_id: str) -> ShownRow:
     return ShownRow(row_id, lines, shown, heldout, rejected)
 
 
-def find_segment(corpus: Corpus, line: Row) -> tuple[Pack, int]:
+def find_segment(corpus: Corpus, line: LedgerRow) -> tuple[Pack, int]:
     """The pack of a line of rows.parquet, and the index of its segment there."""
     pack = corpus.pack(line["split"], epoch=line["epoch"], number=line["pack"])
     return pack, [segment.row for segment in pack.segments].index(line["row"])
@@ -109,7 +109,7 @@ def place_of(pack: Pack) -> dict[str, Any]:
     return {("pack" if name == "number" else name): getattr(pack, name) for name in names}
 
 
-def drawn_facts(line: Row) -> list[str]:
+def drawn_facts(line: LedgerRow) -> list[str]:
     """What was drawn for a line of rows.parquet, and its tokens."""
     drawn = [f"{name.partition('_')[0]} {line[name]}" for name in ("wording_id", "wrapper") if line[name]]
     return [*drawn, *line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]

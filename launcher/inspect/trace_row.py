@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hunmin.errors import InputError
-from launcher.inspect.packed_data import Corpus, Row
+from launcher.inspect.packed_data import Corpus, LedgerRow
 from launcher.inspect.shown import no_such_row
 
 
@@ -14,9 +14,9 @@ class RowTrace:
     """Where a row went. `lines` are those of rows.parquet, each with its `shard`."""
 
     row_id: str
-    lines: list[Row]
-    heldout: list[Row]
-    rejected: list[Row]
+    lines: list[LedgerRow]
+    heldout: list[LedgerRow]
+    rejected: list[LedgerRow]
     winner: "RowTrace | None"  # of a duplicate: the row that was kept in its place
 
     def as_json(self) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _row_trace(corpus: Corpus, row_id: str) -> RowTrace:
     return RowTrace(row_id, lines, corpus.heldout_of(row_id), rejected, kept)
 
 
-def _winner(line: Row) -> str | None:
+def _winner(line: LedgerRow) -> str | None:
     """The row id in the detail of a duplicate: `of ID`, of a near one `of ID (similarity 0.93)`."""
     found = re.fullmatch(r"of (.+?)(?: \(similarity [0-9.]+\))?", line["detail"] or "")
     return found[1] if found else None

@@ -7,7 +7,7 @@ from data_pipeline.build.build import Build
 from hunmin.artifact import code_sha256
 from hunmin.schema import IGNORE_INDEX
 from launcher.inspect.origin import Origin, origin_of
-from launcher.inspect.packed_data import Corpus, Pack, Row
+from launcher.inspect.packed_data import Corpus, LedgerRow, Pack
 from launcher.inspect.rebuild import Rebuilt, SourceChanged, rebuild_segment
 from launcher.inspect.shown import place_of
 from launcher.inspect.tokens import TokenGroup, TokenTexts
@@ -23,7 +23,7 @@ class TokenTrace:
     trained: bool
     group: TokenGroup  # the whole characters that the token is part of
     segment: int
-    line: Row
+    line: LedgerRow
     rebuilt: Rebuilt
     origin: Origin
 

@@ -14,7 +14,7 @@ def draft(
     messages: list[tuple[str, str]] | None = None,
     task: str = "instruction",
     language: str | None = None,
-) -> dict[str, Any]:
+) -> Any:
     fields = {"instruction": instruction, "input": asked, "answer": answer, "label": label}
     return {
         "task": task,

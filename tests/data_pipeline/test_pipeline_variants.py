@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -30,12 +31,12 @@ SENTENCES = [
 ]
 
 
-def write(folder: Path, name: str, lines: list[dict]) -> None:
+def write(folder: Path, name: str, lines: list[Any]) -> None:
     text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
     (folder / name).write_text(text, encoding="utf-8")
 
 
-def config_of(folder: Path, sources: list[dict], **data: object) -> Path:
+def config_of(folder: Path, sources: list[Any], **data: object) -> Path:
     model = {"from_scratch": {"hidden_size": 32, "num_layers": 1, "vocab_size": 900}}
     path = folder / "c.yaml"
     settings = {"sources": sources, "seq_len": 512, "split": {"val": 0.0, "heldout": 0.2}} | data
@@ -43,7 +44,7 @@ def config_of(folder: Path, sources: list[dict], **data: object) -> Path:
     return path
 
 
-def built(folder: Path, config: Path, *overrides: str) -> tuple[list[dict], list[dict], dict]:
+def built(folder: Path, config: Path, *overrides: str) -> tuple[list[Any], list[Any], dict]:
     """Ledger, rejects and stats of a finished data stage."""
     done = hunmin("data", config, "--run", folder / "run", *overrides)
     assert done.returncode == 0, done.stderr
@@ -55,7 +56,7 @@ def built(folder: Path, config: Path, *overrides: str) -> tuple[list[dict], list
 def expanded(folder: Path) -> Path:
     """16 wordings of each of 3 inputs, as such corpora arrive."""
     wordings = [f"{number}번째 방식으로 다음 글을 한 문장으로 줄여 주세요." for number in range(16)]
-    lines = [
+    lines: list[Any] = [
         {"instruction": wording, "input": text, "output": f"짧게: {text[:12]}"}
         for text in SENTENCES[0:12:4]
         for wording in wordings
@@ -65,7 +66,7 @@ def expanded(folder: Path) -> Path:
 
 
 def test_an_expanded_corpus_keeps_its_variants_on_one_side(tmp_path: Path) -> None:
-    drafts = [
+    drafts: list[Any] = [
         {
             "messages": None,
             "family_key": None,

@@ -115,7 +115,7 @@ CALLS = [
 ]
 
 
-def read_jsonl(name: str) -> list[dict[str, Any]]:
+def read_jsonl(name: str) -> list[Any]:
     return [json.loads(line) for line in (CORPUS / name).read_text(encoding="utf-8").splitlines()]
 
 
@@ -231,16 +231,16 @@ def test_neither_what_a_review_is_about_nor_its_degree_words_give_the_label_away
         assert {word: share for word, share in shares.items() if not 0.3 <= share <= 0.7} == {}
 
 
-def reviews_by_split() -> dict[str, list[dict[str, Any]]]:
+def reviews_by_split() -> dict[str, list[Any]]:
     """The reviews as the pipeline reads, normalizes and splits them under the quickstart config."""
     path = REPO / "configs" / "quickstart.yaml"
     config = load(path)
     data, tasks = DataConfig.model_validate(config["data"]), load_tasks(None)
     index, source = next((i, s) for i, s in enumerate(data.sources) if s.name == "reviews")
-    splits: dict[str, list[dict[str, Any]]] = {"train": [], "val": [], "heldout": []}
+    splits: dict[str, list[Any]] = {"train": [], "val": [], "heldout": []}
     for unit in sources.expand(source, index=index, base=path.parent):
         for draft in sources.read(unit, source):
-            row = prepare(draft, config=data, tasks=tasks, seed=config["seed"])
+            row: Any = prepare(draft, config=data, tasks=tasks, seed=config["seed"])
             splits[row["split"]].append(row["fields"])
     return splits
 
@@ -348,8 +348,8 @@ def test_both_languages_are_there(task: str):
     assert min(korean, len(firsts) - korean) >= 20
 
 
-def defined_in(code: str) -> dict[str, Any]:
-    scope: dict[str, Any] = {}
+def defined_in(code: str) -> Any:
+    scope: Any = {}
     exec(compile(code, "answer", "exec"), scope)
     return scope
 
@@ -361,8 +361,8 @@ def test_every_code_answer_defines_what_was_asked():
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, Any]:
-    scope: dict[str, Any] = {}
+def answers() -> Any:
+    scope: Any = {}
     for row in read_jsonl("code.jsonl"):
         names = {name for name in defined_in(row["output"]) if not name.startswith("__")} - {"math"}
         assert not names & scope.keys(), f"two answers define {names & scope.keys()}"
@@ -371,17 +371,17 @@ def answers() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("call", "expected"), CALLS, ids=[call for call, _ in CALLS])
-def test_code_answers_do_what_was_asked(answers: dict[str, Any], call: str, expected: object):
+def test_code_answers_do_what_was_asked(answers: Any, call: str, expected: object):
     assert eval(call, answers) == expected
 
 
-def test_every_code_answer_is_called(answers: dict[str, Any]):
+def test_every_code_answer_is_called(answers: Any):
     called = set(re.findall(r"[A-Za-z_]+", " ".join(call for call, _ in CALLS)))
     defined = {name for name in answers if not name.startswith("__")} - {"math"}
     assert defined - called == set()
 
 
-def load(path: Path) -> dict[str, Any]:
+def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 

@@ -31,30 +31,30 @@ def sources(shared_data: Path) -> dict[str, tuple[SourceConfig, Path]]:
 
 
 @cache
-def _entries(source_json: str, base: Path) -> list[dict]:
+def _entries(source_json: str, base: Path) -> list[Any]:
     source = SourceConfig.model_validate_json(source_json)
     return [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
 
 
-def entries(sources: dict, name: str) -> list[dict]:
+def entries(sources: Any, name: str) -> list[Any]:
     source, base = sources[name]
     return _entries(source.model_dump_json(), base)
 
 
-def num_records(found: list[dict]) -> int:
+def num_records(found: list[Any]) -> int:
     return len({(row["file"], row["record"]) for row in found})
 
 
-def rows_of(found: list[dict]) -> list[dict]:
+def rows_of(found: list[Any]) -> list[Any]:
     return [row for row in found if "reason" not in row]
 
 
-def words(sources: dict, name: str) -> set[str]:
+def words(sources: Any, name: str) -> set[str]:
     source, base = sources[name]
     return {word for unit in expand(source, index=0, base=base) for word in describe(unit, source)}
 
 
-def test_every_source_is_read_and_its_texts_can_be_written(sources: dict) -> None:
+def test_every_source_is_read_and_its_texts_can_be_written(sources: Any) -> None:
     for name in sources:
         found = entries(sources, name)
         places = [(row["file"], row["record"], row["sub_record"]) for row in found]
@@ -83,7 +83,7 @@ def items_in(folder: Path, pattern: str, key: str | None = None) -> int:
 
 
 # Source -> how many records a plain reader finds. Its header lines are no records.
-PLAIN: dict[str, Any] = {
+PLAIN: Any = {
     "nsmc": lambda at: items_in(at, "ko/nsmc-raw/*.json"),
     "jhe": lambda at: lines_in(at, "en-ko/jhe/*.en"),
     "park": lambda at: lines_in(at, "en-ko/park-news-dev/*.en"),
@@ -146,19 +146,19 @@ def po_counts(shared_data: Path) -> Counter[str]:
     return counts
 
 
-def test_every_source_has_a_plain_count(sources: dict) -> None:
+def test_every_source_has_a_plain_count(sources: Any) -> None:
     assert sources.keys() == PLAIN.keys()
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_records_in_are_kept_and_rejected(sources: dict, shared_data: Path, name: str) -> None:
+def test_records_in_are_kept_and_rejected(sources: Any, shared_data: Path, name: str) -> None:
     found = entries(sources, name)
     assert num_records(found) == PLAIN[name](shared_data)
     assert Counter(row["reason"] for row in found if "reason" in row) == REJECTED.get(name, {})
     assert len(rows_of(found)) + sum(REJECTED.get(name, {}).values()) == len(found)
 
 
-def test_all_rows_of_the_corpora_are_accounted_for(sources: dict, shared_data: Path) -> None:
+def test_all_rows_of_the_corpora_are_accounted_for(sources: Any, shared_data: Path) -> None:
     """Where their page counts otherwise: both sides of parallel text, header lines, no obsolete entries.
 
     The csv of the chatbot has a header line and no line end after its last row: 11,823 either way.
@@ -187,7 +187,7 @@ def test_every_template_of_promptsource_can_be_rendered(shared_data: Path) -> No
             assert isinstance(template.body.render(variables), str)
 
 
-def test_nsmc_ratings_become_labels(sources: dict, shared_data: Path) -> None:
+def test_nsmc_ratings_become_labels(sources: Any, shared_data: Path) -> None:
     files = sorted((shared_data / "ko" / "nsmc-raw").glob("*.json"))
     reviews = [review for file in files for review in json.loads(file.read_text())]
     ratings = Counter(int(review["rating"]) for review in reviews)
@@ -208,7 +208,7 @@ def test_nsmc_ratings_become_labels(sources: dict, shared_data: Path) -> None:
     [("jhe", "jhe/jhe-koen-dev", 720), ("park", "park-news-dev/korean-english-park.dev", 1000)],
 )
 def test_parallel_lines_stay_together_in_both_directions(
-    sources: dict, shared_data: Path, name: str, stem: str, count: int
+    sources: Any, shared_data: Path, name: str, stem: str, count: int
 ) -> None:
     english, korean = (
         (shared_data / "en-ko" / f"{stem}.{language}").read_bytes().decode().split("\n")[:-1]
@@ -223,7 +223,7 @@ def test_parallel_lines_stay_together_in_both_directions(
     assert any("\u00a0" in text for pair in pairs for text in pair)  # no-break spaces arrive as they are
 
 
-def test_chatbot_csv(sources: dict, shared_data: Path) -> None:
+def test_chatbot_csv(sources: Any, shared_data: Path) -> None:
     path = shared_data / "ko" / "chatbot" / "ChatbotData.csv"
     with path.open(encoding="utf-8", newline="") as handle:
         table = list(csv.DictReader(handle))
@@ -237,11 +237,11 @@ def test_chatbot_csv(sources: dict, shared_data: Path) -> None:
     assert {"CRLF", "header line: Q, A, label", "delimiter comma"} <= words(sources, "chatbot")
 
 
-def test_chatbot_label_with_trailing_blanks_is_mapped(sources: dict, shared_data: Path) -> None:
+def test_chatbot_label_with_trailing_blanks_is_mapped(sources: Any, shared_data: Path) -> None:
     source, base = sources["chatbot"]
     topics = {"0": "일상", "1": "이별", "2": "사랑"}
     changed = source.model_copy(update={"columns": {"input": "Q", "label": "label"}, "labels": topics})
-    found = [row for unit in expand(changed, index=0, base=base) for row in read(unit, changed)]
+    found: list[Any] = [row for unit in expand(changed, index=0, base=base) for row in read(unit, changed)]
     raw = (shared_data / "ko" / "chatbot" / "ChatbotData.csv").read_bytes()
     assert raw.count(b",2   \r\n") == 1
     assert rows_of(found) == found
@@ -250,7 +250,7 @@ def test_chatbot_label_with_trailing_blanks_is_mapped(sources: dict, shared_data
     )
 
 
-def test_fastchat_conversations(sources: dict, shared_data: Path) -> None:
+def test_fastchat_conversations(sources: Any, shared_data: Path) -> None:
     chats = json.loads((shared_data / "chat" / "fastchat" / "dummy_conversation.json").read_text())
     found = entries(sources, "fastchat")
     assert len(found) == len(chats) == 500
@@ -271,7 +271,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_natural_instructions(sources: dict, shared_data: Path, name: str) -> None:
+def test_natural_instructions(sources: Any, shared_data: Path, name: str) -> None:
     folder, count = TASKS[name]
     files = sorted((shared_data / "en" / "superni" / folder).glob("*.json"))
     tasks = [json.loads(file.read_text()) for file in files]

@@ -19,9 +19,9 @@ from data_pipeline.sources import expand, read
 MAX_REFUSED = 0.01
 SHOWN = 12  # refusals of a source that are printed
 
-KOBEST: dict[str, Any] = {"format": "table", "task": "kobest"}
-BILINGUAL: dict[str, Any] = {"format": "parallel", "languages": ["en", "ko"], "directions": "both"}
-SOURCES: dict[str, dict[str, Any]] = {
+KOBEST: Any = {"format": "table", "task": "kobest"}
+BILINGUAL: Any = {"format": "parallel", "languages": ["en", "ko"], "directions": "both"}
+SOURCES: dict[str, Any] = {
     "nsmc": {
         "format": "table",
         "path": "ko/nsmc-raw/*.json",
@@ -122,7 +122,7 @@ SOURCES: dict[str, dict[str, Any]] = {
 }
 
 
-def drafts(name: str, folder: Path) -> Iterator[dict[str, Any]]:
+def drafts(name: str, folder: Path) -> Iterator[Any]:
     """The rows that the reader keeps, made ready for validation as `prepare` does."""
     source = SourceConfig.model_validate({"name": name} | SOURCES[name])
     for unit in expand(source, index=0, base=folder):

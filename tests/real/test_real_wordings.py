@@ -22,7 +22,7 @@ MIN_ROWS_PER_S = 20_000  # drawn for label tasks, on one core
 
 YES_NO = {"True": "예", "TRUE": "예", "False": "아니요", "FALSE": "아니요"}
 # What a source is read with, and what it attests of its answers.
-SOURCES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+SOURCES: dict[str, tuple[Any, tuple[str, ...]]] = {
     "nsmc": (
         {
             "path": "ko/nsmc-raw/*.json",
@@ -190,7 +190,7 @@ SOURCES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 }
 
 
-def rows_of(name: str, base: Path) -> list[dict[str, Any]]:
+def rows_of(name: str, base: Path) -> list[Any]:
     """Drafts as the pipeline makes rows of them, as far as wordings look at rows.
 
     A definition that stands before every row of a Natural Instructions task makes room for our wordings.
@@ -206,23 +206,23 @@ def rows_of(name: str, base: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def as_row(draft: dict[str, Any], attests: list[str]) -> dict[str, Any]:
+def as_row(draft: Any, attests: list[str]) -> Any:
     draft, _ = normalize_draft(draft)
     place = f"{draft['source']}:{draft['file']}:{draft['record']}.{draft['sub_record']}"
     language = draft["language"] or language_of(draft["fields"]["answer"])
     return draft | {"row_id": place, "language": language, "attests": attests}
 
 
-Pairs = list[tuple[dict[str, Any], Choice]]
+Pairs = list[tuple[Any, Choice]]
 
 
 @pytest.fixture(scope="module")
-def rows(shared_data: Path) -> list[dict[str, Any]]:
+def rows(shared_data: Path) -> list[Any]:
     return [row for name in SOURCES for row in rows_of(name, shared_data)]
 
 
 @pytest.fixture(scope="module")
-def pairs(rows: list[dict[str, Any]]) -> Pairs:
+def pairs(rows: list[Any]) -> Pairs:
     return [(row, choice) for row in rows for choice in true_choices(TASKS[row["task"]], row)]
 
 
@@ -278,7 +278,7 @@ WITHOUT_ANSWERS = {
 
 
 def test_wordings_that_never_pair_lack_an_answer_or_a_source_that_attests(
-    rows: list[dict[str, Any]], pairs: Pairs
+    rows: list[Any], pairs: Pairs
 ) -> None:
     paired = {choice.wording_id for _, choice in pairs}
     for row in rows:
@@ -306,7 +306,7 @@ def _lack(wording: Wording) -> str:
     return ", ".join([*wording.attested, *wording.requires]) or "-"
 
 
-def test_drawing_is_fast(rows: list[dict[str, Any]]) -> None:
+def test_drawing_is_fast(rows: list[Any]) -> None:
     labelled = [row for row in rows if row["task"] in ("sentiment", "nli")]
     started = time.process_time()
     for row in labelled:

@@ -84,7 +84,7 @@ def test_the_converted_model_computes_what_the_gguf_does(gguf: Path) -> None:
     assert sum(parameter.numel() for parameter in ours.parameters()) == NUM_PARAMETERS
     tokenizer = load_tokenizer(folder)
     renderer = Renderer(tokenizer)
-    question = [{"role": "user", "content": "What is the capital of France?"}]
+    question: Any = [{"role": "user", "content": "What is the capital of France?"}]
     prompt = renderer.prompt(question)
     text = str(tokenizer.decode(prompt))
     assert text.startswith("<|im_start|>system\nYou are a helpful AI assistant named SmolLM")

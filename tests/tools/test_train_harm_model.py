@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,7 +89,7 @@ def test_it_stands_beside_the_lexicon(trained: Path) -> None:
     config = SafetyConfig.model_validate({"classifier": "model"})
     detector = load_detector(config, trained)
     fields = dict.fromkeys(("instruction", "input", "rationale", "label", "value"))
-    draft = {"fields": fields | {"answer": "저 얼간이야"}, "messages": None, "references": []}
+    draft: Any = {"fields": fields | {"answer": "저 얼간이야"}, "messages": None, "references": []}
     refusal = apply(draft, config, None, detector=detector).refusal
     assert refusal is not None
     assert refusal[1].startswith("answer: harmful (score 0.")

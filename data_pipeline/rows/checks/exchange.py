@@ -1,7 +1,9 @@
 """What the checks of `rows.validate` look at: one thing asked, and its answer."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from hunmin.rows import DraftRow
 
 # Signs that program text is full of and prose has hardly ever.
 _CODE = re.compile(
@@ -30,7 +32,7 @@ class Exchange(NamedTuple):
         return f"{self.instruction}\n{self.input}" if self.input else self.instruction
 
 
-def exchanges_of(draft: dict[str, Any]) -> list[Exchange]:
+def exchanges_of(draft: DraftRow) -> list[Exchange]:
     """The exchanges of a draft row: each answer with the user's turn right before it."""
     # Elsewhere `language` is of a whole source, which may hold code, names or quotations.
     declared = draft["language"] if draft["task"] == "translation" else None

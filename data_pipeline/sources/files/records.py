@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from data_pipeline import reasons
+from hunmin.rows import Message
 
 SHORT = 80  # characters of a value that a message shows
 
@@ -52,7 +53,7 @@ class Draft:
     rationale: str | None = None
     label: str | None = None
     value: str | None = None  # the raw label, before `labels` mapped it
-    messages: list[dict[str, str]] | None = None  # role, content; of conversations only
+    messages: list[Message] | None = None  # role, content; of conversations only
     language: str | None = None  # where the format knows better than the source
     family_key: str | None = None
     synthetic: bool = False  # a model wrote it, whatever the source says

@@ -10,6 +10,7 @@ from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_
 from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.conversations import last_pair
 from data_pipeline.sources.values.mapping import check_filters, family_key
+from hunmin.rows import Message
 
 _ROLES = {"prompter": "user", "assistant": "assistant"}
 _LANGUAGES = ("ko", "en")  # that answers are known by; any other is "other"
@@ -92,7 +93,7 @@ def _id(node: Node) -> str:
 
 
 def _outcome(path: list[Node], family: str) -> Draft | Reject:
-    turns = [{"role": _ROLES[node["role"]], "content": node["text"]} for node in path]
+    turns: list[Message] = [{"role": _ROLES[node["role"]], "content": node["text"]} for node in path]
     try:
         asked, answer = last_pair(turns)
     except Reject as reject:

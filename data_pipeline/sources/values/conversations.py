@@ -21,6 +21,7 @@ from data_pipeline.sources.files.records import (
     short,
 )
 from data_pipeline.sources.values.mapping import check_filters, family_key
+from hunmin.rows import Message
 
 ROLES = {
     "system": ("system", "developer"),
@@ -40,11 +41,11 @@ def parse_conversation(value: Any, source: SourceConfig, *, keys: tuple[str, ...
     record = as_object(value)
     check_filters(record, source)
     system = record.get("system")  # some files keep it beside the turns
-    beside = [{"role": "system", "content": system}] if isinstance(system, str) else []
+    beside: list[Message] = [{"role": "system", "content": system}] if isinstance(system, str) else []
     return [parse_turns(_turn_list(record, keys), family_key(record, source), beside=beside)]
 
 
-def parse_turns(turns: list[Any], family: str | None, *, beside: list[dict[str, str]] | None = None) -> Draft:
+def parse_turns(turns: list[Any], family: str | None, *, beside: list[Message] | None = None) -> Draft:
     """The draft of a list of turns as the file has them.
 
     Args:
@@ -75,7 +76,7 @@ def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> list[Any]:
     return turns
 
 
-def _turn(turn: Any, number: int) -> dict[str, str]:
+def _turn(turn: Any, number: int) -> Message:
     """Role and content of a turn spelled {from, value} or {role, content}."""
     if not isinstance(turn, dict):
         raise Reject(
@@ -99,7 +100,7 @@ def _turn(turn: Any, number: int) -> dict[str, str]:
     return {"role": role, "content": texts[1]}
 
 
-def last_pair(turns: list[dict[str, str]]) -> tuple[str | None, str]:
+def last_pair(turns: list[Message]) -> tuple[str | None, str]:
     """The last answer and the question before it, or Reject."""
     answered = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
     if not answered:

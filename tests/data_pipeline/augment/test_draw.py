@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,7 +47,7 @@ TURNS = [
 ]
 
 
-def row(number: int = 0, **changes: object) -> dict:
+def row(number: int = 0, **changes: object) -> Any:
     fields = {
         "instruction": None,
         "input": f"물음 {number}",
@@ -55,7 +56,7 @@ def row(number: int = 0, **changes: object) -> dict:
         "label": None,
         "value": None,
     }
-    out: dict = {
+    out: Any = {
         "row_id": f"s:f:{number}.0",
         "family_id": f"family{number}",
         "task": "t",
@@ -72,7 +73,7 @@ def row(number: int = 0, **changes: object) -> dict:
 
 
 def drawn(
-    item: dict,
+    item: Any,
     *,
     epoch: int = 0,
     repeat: int = 0,
@@ -165,7 +166,7 @@ def test_of_a_conversation_the_last_request_is_reworded_and_nothing_else(two_rew
     before = json.dumps(chat, ensure_ascii=False)
     result = drawn(chat, rewordings=1.0)
     assert [m["content"] for m in result.messages] == ["안녕", "안녕하세요!", "시를 써 줘.?", "꽃이 피네"]
-    assert [m["train"] for m in result.messages] == [False, True, False, True]
+    assert [m.get("train") for m in result.messages] == [False, True, False, True]
     assert result.transforms == ["reworded:ko:haeyo"]
     assert json.dumps(chat, ensure_ascii=False) == before
 
@@ -205,7 +206,7 @@ def test_a_role_is_a_system_message_in_the_language_of_the_wording() -> None:
         assert [m["role"] for m in result.messages] == ["system", "user", "assistant"]
         english = result.wording_id == "t/c"
         assert result.messages[0]["content"].isascii() == english
-        assert result.messages[0]["train"] is False
+        assert result.messages[0].get("train") is False
         assert result.wrapper == "role:assistant"
 
 
@@ -239,7 +240,7 @@ def test_steps_come_before_the_answer_where_there_is_a_rationale() -> None:
         {"instruction": "풀어 보세요.", "rationale": None},
     ],
 )
-def test_no_steps_where_they_would_contradict_the_request_or_hide_the_answer(fields: dict) -> None:
+def test_no_steps_where_they_would_contradict_the_request_or_hide_the_answer(fields: Any) -> None:
     result = drawn(row(fields=fields), chain_of_thought=True, rewordings=0.0)
     assert result.wrapper is None
     assert user(result) == f"{fields['instruction']}\n\n물음 0"
@@ -250,7 +251,7 @@ def test_no_steps_where_they_would_contradict_the_request_or_hide_the_answer(fie
     [({"requires": ["one_sentence"]}, ["one_sentence"]), ({"attested": ["length:short"]}, [])],
 )
 def test_a_wording_that_speaks_of_the_answer_leaves_no_room_for_steps(
-    says: dict, constraints: list[str]
+    says: Any, constraints: list[str]
 ) -> None:
     wording = {"id": "x", "language": "ko", "axis": "format", "text": "물음에 대한 답을 적으세요."} | says
     tasks = {"t": Task.model_validate({"name": "t", "wordings": [wording]})}
@@ -273,8 +274,8 @@ def test_examples_stand_as_earlier_turns_that_are_not_trained() -> None:
         result = drawn(row(), epoch=epoch, few_shot=1.0, few_shot_k=[1, 3], pool=POOL, role=1.0)
         shots = result.messages[1:-2]
         assert [m["role"] for m in shots] == ["user", "assistant"] * len(result.examples)
-        assert not any(m["train"] for m in shots)
-        assert result.messages[-1]["train"]
+        assert not any(m.get("train") for m in shots)
+        assert result.messages[-1].get("train")
         wording = user(result).split("\n")[0]
         for place, row_id in enumerate(result.examples):
             number = row_id.split(":")[2].split(".")[0]
@@ -349,7 +350,7 @@ def test_examples_show_steps_where_the_row_does() -> None:
 
 
 def test_rows_of_no_known_task_learn_from_the_same_instruction_only() -> None:
-    def own(number: int, text: str) -> dict:
+    def own(number: int, text: str) -> Any:
         return row(number, task="instruction", fields={"instruction": text})
 
     pool = ExamplePool.from_rows([own(1, "뒤집어 쓰세요."), own(2, "번역하세요."), own(3, "뒤집어  쓰세요.")])

@@ -1,4 +1,5 @@
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ from hunmin.language.script import language_of
 TASK = Task.model_validate({"name": "t", "prefix": "[일]"})
 
 
-def row(number: int = 0, **changes: object) -> dict:
+def row(number: int = 0, **changes: object) -> Any:
     fields = {
         "instruction": None,
         "input": f"본문 {number}",
@@ -50,7 +51,7 @@ def chance(row_id: str = "r", epoch: int = 0) -> Chance:
 # Roles
 
 
-def roles_of(rows: list[dict], task: Task = TASK, **augment: object) -> list[str | None]:
+def roles_of(rows: list[Any], task: Task = TASK, **augment: object) -> list[str | None]:
     config = AugmentConfig.model_validate({"role": 1.0} | augment)
     drawn = [draw_role(r, task, augment=config, language="ko", chance=chance(r["row_id"])) for r in rows]
     return [role.name if role else None for role in drawn]

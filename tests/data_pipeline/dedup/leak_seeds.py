@@ -15,7 +15,7 @@ from data_pipeline.dedup.leak_keys import GATE_COLUMNS, SHINGLE_LETTERS, gate_ke
 from data_pipeline.dedup.signatures import NEAR_COLUMNS, signature
 from data_pipeline.dedup.spellings import jamo, squeezed, words_of
 
-Draft = dict[str, Any]
+Draft = Any
 
 # By what a particle is replaced; "": left out.
 PARTICLES = dict(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ LABELLED = Task.model_validate(
 )
 
 
-def draft(**changes) -> dict:
+def draft(**changes) -> Any:
     fields = {
         "instruction": "요약해 주세요",
         "input": "본문",
@@ -47,11 +49,11 @@ def draft(**changes) -> dict:
     return base | {"fields": fields | changes.pop("fields", {})} | changes
 
 
-def prepared(**changes) -> dict:
+def prepared(**changes) -> Any:
     return prepare(draft(**changes), config=CONFIG, tasks={"sentiment": LABELLED}, seed=0)
 
 
-def talk(*pairs: tuple[str, str]) -> list[dict]:
+def talk(*pairs: tuple[str, str]) -> list[Any]:
     return [{"role": role, "content": content} for role, content in pairs]
 
 
@@ -88,7 +90,7 @@ def test_a_good_row_is_kept_with_its_origin() -> None:
         ({"messages": talk(("user", "가"), ("assistant", " "))}, "empty_answer", "message 1"),
     ],
 )
-def test_each_rule_rejects_its_row(changes: dict, reason: str, detail: str) -> None:
+def test_each_rule_rejects_its_row(changes: Any, reason: str, detail: str) -> None:
     row = prepared(**changes)
     assert row["reason"] == reason
     assert detail in row["detail"]

@@ -10,7 +10,7 @@ from rows_drafts import draft
 from data_pipeline.rows.written_roles import take_roles_apart
 
 
-def turns(row: dict[str, Any]) -> list[tuple[str, str]]:
+def turns(row: Any) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in row["messages"]]
 
 

@@ -15,13 +15,13 @@ CONFIG = data_config()
 PROSE = "The committee met on Monday. It heard three reports. It thanked the staff for the work. "
 
 
-def judged(row: dict[str, Any], **settings: Any) -> Refusal:
+def judged(row: Any, **settings: Any) -> Refusal:
     config = data_config(**settings) if settings else CONFIG
     return validate(row, config=config, task_labels=(), has_bank=False, task_bounds=None)
 
 
 # One row that trips each check, and nothing but that check.
-BAD: dict[str, dict[str, Any]] = {
+BAD: dict[str, Any] = {
     "empty_instruction": draft(None),
     "role_order": draft(messages=[("user", "하나"), ("user", "둘"), ("assistant", "둘입니다.")]),
     "length_out_of_bounds": draft("가" * 20_001),
@@ -50,7 +50,7 @@ def test_a_good_row_is_kept() -> None:
 
 def test_a_label_must_be_one_of_the_task() -> None:
     row = draft(answer="중립", label="중립")
-    asked: dict[str, Any] = {"task_labels": ("긍정", "부정"), "has_bank": True, "task_bounds": None}
+    asked: Any = {"task_labels": ("긍정", "부정"), "has_bank": True, "task_bounds": None}
     assert validate(row, config=CONFIG, **asked) == ("label_unknown", "'중립' is not one of 긍정, 부정")
     off = data_config(validation={"skip": ["label_unknown"]})
     assert validate(row, config=off, **asked) is None
@@ -160,7 +160,7 @@ def test_the_bare_wording_is_counted_without_the_input_and_labels_are_exempt() -
 
 
 def test_bounds_of_the_task_count() -> None:
-    asked: dict[str, Any] = {"config": CONFIG, "task_labels": (), "has_bank": False}
+    asked: Any = {"config": CONFIG, "task_labels": (), "has_bank": False}
     refusal = validate(draft(), **asked, task_bounds={"answer": (1, 5)})
     assert refusal == ("length_out_of_bounds", "answer has 11 characters, allowed 1 to 5")
 

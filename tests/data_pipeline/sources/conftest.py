@@ -10,7 +10,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources import expand, read
 
 Files = dict[str, str | bytes]
-ReadFiles = Callable[..., list[dict[str, Any]]]
+ReadFiles = Callable[..., list[Any]]
 
 
 def write_files(folder: Path, files: Files) -> None:
@@ -22,7 +22,7 @@ def write_files(folder: Path, files: Files) -> None:
 
 @pytest.fixture
 def read_files(tmp_path: Path) -> ReadFiles:
-    def _read(files: Files, **settings: Any) -> list[dict[str, Any]]:
+    def _read(files: Files, **settings: Any) -> list[Any]:
         write_files(tmp_path, files)
         settings.setdefault("path", next(iter(files)))
         source = SourceConfig.model_validate({"name": "s", **settings})

@@ -36,7 +36,7 @@ def source_of(path: Any, **more: Any) -> SourceConfig:
     return SourceConfig.model_validate({"name": "s", "path": path, **QA, **more})
 
 
-def rows_of(base: Path, source: SourceConfig) -> list[dict]:
+def rows_of(base: Path, source: SourceConfig) -> list[Any]:
     return [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
 
 
@@ -101,7 +101,7 @@ def test_what_it_holds_is_part_of_the_inputs(folder: Path) -> None:
         ),
     ],
 )
-def test_a_subset_or_split_that_is_not_there_stops(folder: Path, settings: dict, words: str) -> None:
+def test_a_subset_or_split_that_is_not_there_stops(folder: Path, settings: Any, words: str) -> None:
     with pytest.raises(InputError, match="source s") as error:
         rows_of(folder, source_of("hub:sets/qa", **settings))
     assert words in str(error.value)
@@ -124,7 +124,7 @@ def test_an_unreachable_hub_is_the_environments_fault(folder: Path) -> None:
         ),
     ],
 )
-def test_settings_that_do_not_fit_the_place_are_refused(tmp_path: Path, settings: dict, words: str) -> None:
+def test_settings_that_do_not_fit_the_place_are_refused(tmp_path: Path, settings: Any, words: str) -> None:
     with pytest.raises(ConfigError) as error:
         expand(source_of(**{"path": "hub:x/y", **settings}), index=0, base=tmp_path)
     assert words in str(error.value)

@@ -175,14 +175,14 @@ def test_wordings_that_claim_nothing_left_out_or_added_are_attested(name: str) -
             assert "quality:accurate" in wording.attested, wording.text
 
 
-def row(answer: str, given: str = "본문", *, label: str | None = None, **settings: Any) -> dict[str, Any]:
+def row(answer: str, given: str = "본문", *, label: str | None = None, **settings: Any) -> Any:
     fields = {"instruction": None, "input": given, "answer": answer, "label": label, "value": None}
     value = settings.pop("value", None)
     defaults = {"row_id": "s:f:0.0", "language": "ko", "messages": None, "references": [answer]}
     return defaults | settings | {"fields": fields | {"value": value}}
 
 
-def labelled(label: str, *, labels: str = "", language: str = "ko", **settings: Any) -> dict[str, Any]:
+def labelled(label: str, *, labels: str = "", language: str = "ko", **settings: Any) -> Any:
     extra = [f"labels:{labels}"] if labels else []
     return row(
         label, label=label, language=language, attests=[*settings.pop("attests", []), *extra], **settings
@@ -204,7 +204,7 @@ CODE = [
 ]
 
 # Answers that between them make every wording of a bank true.
-GALLERY: dict[str, list[dict[str, Any]]] = {
+GALLERY: dict[str, list[Any]] = {
     "translation": [
         row("The shop opens at 9 in the morning.", "가게는 아침 9시에 엽니다.", language="en"),
         row("It's open.", "열려 있다.", language="en"),

@@ -11,7 +11,7 @@ from data_pipeline.tasks.tasks import Task
 from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
 
 
-def wording(name: str, **settings: Any) -> dict[str, Any]:
+def wording(name: str, **settings: Any) -> Any:
     return {"id": name, "language": "ko", "axis": "tone", "text": f"{name} 해 주세요."} | settings
 
 
@@ -47,7 +47,7 @@ BANK = Task.model_validate(
 )
 
 
-def row(answer: str, *, row_id: str = "s:f:0.0", **settings: Any) -> dict[str, Any]:
+def row(answer: str, *, row_id: str = "s:f:0.0", **settings: Any) -> Any:
     names = ("instruction", "input", "label", "value")
     fields = {name: settings.pop(name, None) for name in names} | {"answer": answer}
     if fields["input"] is None:
@@ -99,7 +99,7 @@ REVIEW = {"label": "긍정", "value": "8"}
         ),
     ],
 )
-def test_only_what_is_true_of_a_row_is_paired_with_it(asked: dict[str, Any], expected: list[str]) -> None:
+def test_only_what_is_true_of_a_row_is_paired_with_it(asked: Any, expected: list[str]) -> None:
     assert ids(true_choices(BANK, asked)) == expected
 
 
@@ -138,7 +138,7 @@ def test_all_references_stay_where_the_answer_does() -> None:
     assert all(choice.references == ["첫째 답", "둘째 답"] for choice in true_choices(BANK, asked))
 
 
-def drawn(asked: dict[str, Any], count: int, *, plain: bool = False) -> Counter[str]:
+def drawn(asked: Any, count: int, *, plain: bool = False) -> Counter[str]:
     rows = [asked | {"row_id": f"s:f:{number}.0"} for number in range(count)]
     found = [draw_choice(BANK, one, seed=0, epoch=0, repeat=0, plain=plain) for one in rows]
     return Counter(choice.wording_id for choice in found if choice)

@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -48,7 +49,7 @@ def with_template(tokenizer: PreTrainedTokenizerFast, template: str) -> PreTrain
     return twin
 
 
-def chat(texts: list[str]) -> list[dict]:
+def chat(texts: list[str]) -> list[Any]:
     roles = ("user", "assistant")
     return [{"role": roles[i % 2], "content": text, "train": i % 2 == 1} for i, text in enumerate(texts)]
 

@@ -20,13 +20,13 @@ DECLINED = "죄송하지만 그 요청은 도와드릴 수 없습니다. 위험�
 SWEARING = "아 씨발 진짜"
 
 
-def row(**fields: str | None) -> dict[str, Any]:
+def row(**fields: str | None) -> Any:
     names = ("instruction", "input", "answer", "rationale", "label", "value")
     references = [fields["answer"]] if fields.get("answer") else []
     return {"fields": dict.fromkeys(names) | fields, "messages": None, "references": references}
 
 
-def chat(*contents: str, system: str | None = None) -> dict[str, Any]:
+def chat(*contents: str, system: str | None = None) -> Any:
     roles = ("user", "assistant")
     turns = [{"role": roles[i % 2], "content": text} for i, text in enumerate(contents)]
     first = [{"role": "system", "content": system}] if system else []
@@ -37,7 +37,7 @@ def config(**settings: Any) -> SafetyConfig:
     return SafetyConfig.model_validate(settings)
 
 
-def outcome(draft: dict[str, Any], source_action: Any = None, **settings: Any) -> tuple[list[str], Any]:
+def outcome(draft: Any, source_action: Any = None, **settings: Any) -> tuple[list[str], Any]:
     judged = apply(draft, config(**settings), source_action, detector=DETECTOR)
     return judged.flags, judged.refusal
 
@@ -139,8 +139,8 @@ def test_personal_data_is_masked_everywhere() -> None:
     assert {judged.draft["fields"][name] for name in ("input", "answer", "rationale", "value")} == {masked}
     assert judged.draft["references"] == [masked]
     judged = apply(chat(text, text), config(), None, detector=DETECTOR)
-    assert [m["content"] for m in judged.draft["messages"]] == [masked, masked]
-    assert [m["role"] for m in judged.draft["messages"]] == ["user", "assistant"]
+    assert [m["content"] for m in judged.draft["messages"] or []] == [masked, masked]
+    assert [m["role"] for m in judged.draft["messages"] or []] == ["user", "assistant"]
 
 
 def test_what_is_asked_for_and_the_answer_get_the_same_mask() -> None:

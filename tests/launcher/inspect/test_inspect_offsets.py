@@ -1,6 +1,7 @@
 """The pieces of a rendered row: their ids are the row's, their offsets the characters of the tokens."""
 
 import copy
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ CONTENT = st.text(
 )
 
 
-def chat(texts: list[str]) -> list[dict]:
+def chat(texts: list[str]) -> list[Any]:
     roles = ("user", "assistant")
     return [{"role": roles[i % 2], "content": text, "train": i % 2 == 1} for i, text in enumerate(texts)]
 

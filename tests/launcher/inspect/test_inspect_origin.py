@@ -17,12 +17,12 @@ BUILD: Any = SimpleNamespace(tasks=TASKS)
 STEP = STEPS["ko"][0]
 
 
-def fields(**given: str) -> dict[str, Any]:
+def fields(**given: str) -> Any:
     names = ("instruction", "input", "answer", "rationale", "label", "value")
     return {"task": "qa", "messages": None, "fields": {name: given.get(name) for name in names}}
 
 
-def turns(*texts: str, system: str | None = None) -> list[dict[str, Any]]:
+def turns(*texts: str, system: str | None = None) -> list[Any]:
     chat = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(texts)]
     return [*([{"role": "system", "content": system}] if system else []), *chat]
 
@@ -33,7 +33,7 @@ def renderer(scratch_tokenizer: PreTrainedTokenizerFast) -> Renderer:
 
 
 def origins(
-    renderer: Renderer, row: dict[str, Any], messages: list[dict[str, Any]], examples: tuple[str, ...] = ()
+    renderer: Renderer, row: Any, messages: list[Any], examples: tuple[str, ...] = ()
 ) -> list[Origin]:
     pieces = renderer.pieces_with_offsets(messages)
     ids = [token for piece in pieces for token in piece.input_ids]

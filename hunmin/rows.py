@@ -1,0 +1,163 @@
+"""A row in its shapes, from the reader to Arrow.
+
+What becomes of it, in order:
+
+    DraftRow | Rejected     a format has read it, or could not            data_pipeline/sources/read.py
+    Kept | Rejected         normalized, judged, identified, split         data_pipeline/rows/prepare.py
+    Rendered | Unrendered   drawn and tokenized in one epoch, or why not  data_pipeline/packing/encode.py
+
+They are dictionaries, for that is what Arrow takes; the columns they end in are in hunmin/schema.py.
+"""
+
+from typing import NotRequired, TypedDict, TypeVar, cast
+
+from hunmin.schema import Split
+
+
+class Message(TypedDict):
+    """A turn. `train`: the text of an assistant is a training target."""
+
+    role: str
+    content: str
+    train: NotRequired[bool]
+
+
+class Fields(TypedDict):
+    """The parts a row was made of. `value` is the raw label as the file spells it."""
+
+    instruction: str | None
+    input: str | None
+    answer: str
+    rationale: str | None
+    label: str | None
+    value: str | None
+
+
+class Origin(TypedDict):
+    """Where a row came from: 0-based record of the file, 0-based row of the record."""
+
+    source: str
+    file: str
+    record: int
+    sub_record: int
+
+
+class DraftRow(Origin):
+    """A row as its source has it. `family_key` names its family where the source declares one."""
+
+    task: str | None
+    domain: str | None
+    language: str | None
+    licence: str
+    synthetic: bool
+    family_key: str | None
+    fields: Fields
+    messages: list[Message] | None
+    references: list[str]
+
+
+class Rejected(Origin):
+    """A record that gives no row: a code of data_pipeline/reasons.py, and the place in words."""
+
+    ord: NotRequired[int]
+    row_id: NotRequired[str]
+    reason: str
+    detail: str
+
+
+class Row(Origin):
+    """What of a row is drawn from: the columns that rendering reads.
+
+    `attests` is what its source says of every answer, where somebody asks whether a wording is true of it.
+    """
+
+    row_id: str
+    family_id: str
+    task: str
+    domain: str
+    language: str
+    licence: str
+    synthetic: bool
+    weight: float
+    constraints: list[str]
+    transforms: list[str]
+    flags: list[str]
+    fields: Fields
+    messages: list[Message] | None
+    references: list[str]
+    split: Split
+    row_hash: int
+    attests: NotRequired[list[str]]
+    ord: int  # its canonical place; 0 until it lies in a part
+
+
+class Kept(Row):
+    """A row that was kept, with what it is compared by."""
+
+    text_key: str
+    prompt_key: str
+    answer_key: str
+    signature: list[int]
+    num_variants: int
+    num_answer_chars: int
+    short_answer: str | None
+    # and the keys of the contamination gate (dedup/leak_keys.py)
+
+
+class Drawing(TypedDict):
+    """A row as it was asked in one epoch."""
+
+    row: Row
+    wording_id: str | None
+    wrapper: str | None
+    constraints: list[str]
+    transforms: list[str]
+    messages: list[Message]
+    references: list[str]
+
+
+class InEpoch(TypedDict):
+    """Which row of which epoch."""
+
+    ord: int
+    split: Split
+    task: str
+    language: str
+    source: str
+    row_hash: int
+    epoch: int
+    repeat: int
+
+
+class Rendered(InEpoch, Drawing):
+    """A row in one epoch as ids; `part` and `idx` say where they lie, once they do."""
+
+    num_tokens: int
+    num_trained_tokens: int
+    num_chars: int
+    instruction: str | None
+    examples: list[str]
+    input_ids: list[int]
+    labels: list[int]
+    part: NotRequired[int]
+    idx: NotRequired[int]
+
+
+class Unrendered(InEpoch):
+    """A row that cannot be trained in this epoch, and why."""
+
+    row: Row
+    wording_id: str | None
+    wrapper: str | None
+    constraints: list[str]
+    transforms: list[str]
+    reason: str
+    detail: str
+
+
+AnyRow = TypeVar("AnyRow", DraftRow, Row, Kept, Message)
+
+
+def with_values(row: AnyRow, **values: object) -> AnyRow:
+    """The row with other values under some of its keys."""
+    return cast(AnyRow, {**row, **values})
