@@ -9,6 +9,7 @@ wrote them, an answer's ids are exactly the answer's, and the prompt's ids are a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import TemplateError as JinjaError
 from jinja2 import TemplateSyntaxError
