@@ -30,10 +30,10 @@ def rank(folder: Path) -> None:
     from trainer import loop
     from trainer.checkpoint.checkpoint import TrainState
     from trainer.checkpoint.saving import Saver
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
     from trainer.engine.steps import packs_of_rank
 
-    with joined(timeout_s=600) as me:
+    with join_ranks(timeout_s=600) as me:
         if me.is_first:
             make_job(folder, sizes=SIZES, seq_len=128, global_batch_size=2)
         me.barrier()
@@ -44,7 +44,7 @@ def rank(folder: Path) -> None:
         def step() -> float:
             start = time.perf_counter()
             work = packs_of_rank(packs, 0, seed=job.seed, config=job.config, me=me)
-            loop.update(engine, work, 1e-4, objective=SFT, state=state, max_loss_rise=None, me=me)
+            loop.update_weights(engine, work, 1e-4, objective=SFT, state=state, max_loss_rise=None, me=me)
             me.barrier()
             return time.perf_counter() - start
 

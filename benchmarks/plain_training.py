@@ -75,7 +75,9 @@ def main(run_dir: Path, num_steps: int | None) -> None:
     if (path := sections["model"].get("path")) is not None:
         folder = locate_model(path, base=run_dir / sections.get("base", "."))
     packs = PackFolder(run_dir / "data/train")
-    wanted = [line for line in metrics_log.read(run_dir / "train/metrics.jsonl") if line["kind"] == "train"]
+    wanted = [
+        line for line in metrics_log.read_lines(run_dir / "train/metrics.jsonl") if line["kind"] == "train"
+    ]
     model = make_model(folder, config, seed)
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(

@@ -22,7 +22,7 @@ from data_pipeline.sources import expand, read
 from hunmin.safety.classifier import load_classifier
 from hunmin.safety.config import SafetyConfig
 from hunmin.safety.detector import Detector
-from hunmin.safety.judge import apply, load_detector
+from hunmin.safety.judge import apply_safety, load_detector
 from hunmin.safety.lexicon import Lexicon
 from launcher.config import load
 from tools.train_harm_model import Example, load_config, part_of, read_examples, score, train
@@ -91,7 +91,7 @@ def corpus(path: Path, classifier: Path | None) -> None:
                 if "reason" in draft:
                     continue
                 draft, _ = normalize_draft(draft)
-                judged = apply(draft, config, None, detector=detector)
+                judged = apply_safety(draft, config, None, detector=detector)
                 counts.update(["rows", *judged.flags, *judged.transforms])
                 counts.update([judged.refusal[0]] if judged.refusal else [])
         rows = counts.pop("rows", 0)
@@ -130,7 +130,7 @@ def speed(num_rows: int = 40_000) -> None:
     ]
     start = time.process_time()
     for draft in drafts:
-        apply(draft, config, None, detector=detector)
+        apply_safety(draft, config, None, detector=detector)
     seconds = time.process_time() - start
     print(f"{len(drafts)} rows in {seconds:.2f} CPU seconds: {len(drafts) / seconds:,.0f} rows/s")
 

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline import sources
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from data_pipeline.build.prepared_rows import GROUP_ROWS, rows_of
 from data_pipeline.build.schemas import ASKED, IDS, PREPARED, RENDERED
-from data_pipeline.build.work_folder import MAX_PART_ROWS, Work, first_ord, part_number
+from data_pipeline.build.work_folder import MAX_PART_ROWS, WorkFolder, first_ord, part_number
 from data_pipeline.packing.encode import encode, encode_unseen
 from data_pipeline.packing.gather import BATCH_ROWS
 from data_pipeline.rows.prepare import prepare
-from data_pipeline.stats.part_counts import KIND, Tally
-from hunmin.artifact import whole
+from data_pipeline.stats.part_counts import KIND, PartCounts
+from hunmin.artifact import written_whole
 from hunmin.rows import DraftRow, Rejected, Rendered
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
@@ -44,7 +44,7 @@ def num_strides(unit: sources.Unit, *, num_cpus: int) -> int:
     return max(1, min(num_cpus, -(-size // STRIDE_BYTES)))
 
 
-def read_stride(stride: Stride, *, build: Build, work: Work) -> dict[str, Any]:
+def read_stride(stride: Stride, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
     """Write a file of PREPARED for each part of the stride that is not there yet; how many rows that took."""
     drafts = sources.read(stride.unit, build.config.sources[stride.unit.source_index])
     judged = 0
@@ -80,7 +80,7 @@ def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Rea
 
 def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
-    with whole(path) as partial, pq.ParquetWriter(partial, PREPARED) as writer:
+    with written_whole(path) as partial, pq.ParquetWriter(partial, PREPARED) as writer:
         for group in _groups(rows):
             writer.write_table(pa.Table.from_pylist(group, schema=PREPARED))
             count += len(group)
@@ -98,7 +98,7 @@ def _groups(rows: Iterable[T], size: int = GROUP_ROWS) -> Iterator[list[T]]:
         yield group
 
 
-def encode_part(part: int, *, build: Build, work: Work) -> dict[str, Any]:
+def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
     """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside.
 
     Args:
@@ -113,13 +113,13 @@ def encode_part(part: int, *, build: Build, work: Work) -> dict[str, Any]:
         for epoch, repeat in jobs.get(row["ord"], ())
     )
     asked = work.path("heldout", part)
-    tally, is_byte = Tally(), build.byte_tokens
+    tally, is_byte = PartCounts(), build.byte_tokens
     trained = 0
     with (
-        whole(work.path("ids", part, "arrow")) as ids_path,
-        whole(asked) as asked_path,
-        whole(work.path("rendered", part)) as light_path,
-        whole(work.path(KIND, part, "json")) as tally_path,
+        written_whole(work.path("ids", part, "arrow")) as ids_path,
+        written_whole(asked) as asked_path,
+        written_whole(work.path("rendered", part)) as light_path,
+        written_whole(work.path(KIND, part, "json")) as tally_path,
         pa.OSFile(str(ids_path), "wb") as sink,
         pa.ipc.new_file(sink, IDS) as ids,
         pq.ParquetWriter(asked_path, ASKED) as heldout,
@@ -153,7 +153,7 @@ def _ids(lines: list[Rendered]) -> pa.RecordBatch:
     )
 
 
-def _asked(line: Rendered, build: Build) -> Iterator[dict[str, Any]]:
+def _asked(line: Rendered, build: BuildContext) -> Iterator[dict[str, Any]]:
     """A row's lines of heldout.parquet: as prepared, with what was drawn; and in a held-out wording."""
     row = line["row"]
     for asked, seen in ((line, True), (encode_unseen(row, build=build), False)):
@@ -163,7 +163,7 @@ def _asked(line: Rendered, build: Build) -> Iterator[dict[str, Any]]:
             yield {**row, **{name: asked[name] for name in drawn}, **transforms}
 
 
-def _jobs(work: Work, part: int) -> dict[int, list[tuple[int, int]]]:
+def _jobs(work: WorkFolder, part: int) -> dict[int, list[tuple[int, int]]]:
     """By ord: the (epoch, repeat) in which the rows of a part are rendered."""
     found = pq.read_table(
         work.jobs, filters=[("ord", ">=", first_ord(part)), ("ord", "<", first_ord(part + 1))]

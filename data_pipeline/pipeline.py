@@ -1,7 +1,7 @@
 """The data stage: sources to packed Arrow. Read this first; it is the only file here that knows Ray.
 
     sources -> read, normalize, judge, split          Ray Data, parts of files
-            -> drop duplicates, gate, mix             here, in DuckDB (accounts.py), from ids and hashes
+            -> drop duplicates, gate, mix             here, in DuckDB (database.py), from ids and hashes
             -> tokenizer                              the model's, or trained on the train split
             -> draw variants, render, tokenize, mask  Ray Data, part by part
             -> plan packs                             here, from lengths alone
@@ -24,23 +24,23 @@ import ray
 import ray.data
 
 from data_pipeline import sources
-from data_pipeline.augment.draw import draw
-from data_pipeline.build.build import EXAMPLES, FEW_SHOT, Build
+from data_pipeline.augment.draw import draw_variant
+from data_pipeline.build.build import EXAMPLES, FEW_SHOT, BuildContext
 from data_pipeline.build.prepared_rows import rows_at
-from data_pipeline.build.work_folder import Work, part_number
+from data_pipeline.build.work_folder import WorkFolder, part_number
 from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.database import decisions, tables
 from data_pipeline.database.places import place_rows
-from data_pipeline.database.row_database import Accounts
-from data_pipeline.packing.gather import Shard, gather
+from data_pipeline.database.row_database import RowDatabase
+from data_pipeline.packing.gather import Shard, gather_packs
 from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
 from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
 from data_pipeline.stats import stats
-from data_pipeline.stats.part_counts import Tally
+from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
 from hunmin import artifact, hashing
-from hunmin.artifact import whole
+from hunmin.artifact import written_whole
 from hunmin.errors import GateError, InputError, disk_failure
 from hunmin.models.config import ModelConfig
 from hunmin.models.renderer import Renderer, template_text
@@ -79,7 +79,7 @@ def run(
     """
     _quiet_ray()
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
-    build = Build(config, tasks, seed, base, out_dir)
+    build = BuildContext(config, tasks, seed, base, out_dir)
     # Whether leaks may pass is asked when all is read, and changes no part: the answer goes on from there.
     of_parts = content_of(config.model_copy(update={"allow_contamination": None}))
     half = {
@@ -91,47 +91,47 @@ def run(
         "libraries": artifact.versions(),
     }
     stage = open_stage(out_dir, inputs, half=half)
-    work = Work.open(out_dir)
+    work = WorkFolder.open(out_dir)
 
     dialects = _read_sources(build, work)
-    accounts = Accounts(work.folder, memory_mb=config.memory_mb)
-    decided = _decide(build, work, accounts)
+    database = RowDatabase(work.folder, memory_mb=config.memory_mb)
+    decided = _decide(build, work, database)
 
     _require_trained(
-        accounts, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", out_dir=out_dir
+        database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", out_dir=out_dir
     )
-    tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, accounts)
+    tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, database)
     _encode_rows(build, work)
-    accounts.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
-    decisions.refuse_unrendered(accounts)
-    _require_trained(accounts, "renders WHERE split = 'train' AND reason IS NULL", out_dir=out_dir)
+    database.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
+    decisions.refuse_unrendered(database)
+    _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", out_dir=out_dir)
 
-    shards = place_rows(accounts, seq_len=config.seq_len)
+    shards = place_rows(database, seq_len=config.seq_len)
     infos = {
         line["task"]: task_of(tasks, line["task"]).info()
-        for line in accounts.rows("SELECT DISTINCT task FROM alive")
+        for line in database.rows("SELECT DISTINCT task FROM alive")
     }
     written = {
-        "rows.parquet": tables.write_ledger(accounts, out_dir / "rows.parquet", work=work),
-        "rejected.parquet": tables.write_rejected(accounts, out_dir / "rejected.parquet"),
+        "rows.parquet": tables.write_ledger(database, out_dir / "rows.parquet", work=work),
+        "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet"),
         "heldout.parquet": tables.write_heldout(
-            accounts, out_dir / "heldout.parquet", work=work, tasks=infos
+            database, out_dir / "heldout.parquet", work=work, tasks=infos
         ),
     }
-    metadata = _metadata(config, accounts, shards, tokenizer_sha256, template_sha256)
+    metadata = _metadata(config, database, shards, tokenizer_sha256, template_sha256)
     shard_sha256 = _write_shards(build, work, shards, metadata)
 
     numbers = stats.summarize(
-        accounts,
+        database,
         config,
         decided,
         dialects=dialects,
         vocab_size=len(load_tokenizer(out_dir / "tokenizer")),
         tasks=tasks,
-        tally=Tally.of_parts(work),
+        tally=PartCounts.of_parts(work),
     )
     artifact.write_json(out_dir / "stats.json", numbers)
-    accounts.close()
+    database.close()
     content = {
         "tokenizer": tokenizer_sha256,
         "template": template_sha256,
@@ -153,7 +153,7 @@ def run(
     return manifest
 
 
-def _read_sources(build: Build, work: Work) -> dict[str, list[str]]:
+def _read_sources(build: BuildContext, work: WorkFolder) -> dict[str, list[str]]:
     """Every record of every source as a line of PREPARED, in parts; and each source's dialects, in words."""
     units: list[sources.Unit] = []
     dialects: dict[str, list[str]] = {}
@@ -175,7 +175,7 @@ def _read_sources(build: Build, work: Work) -> dict[str, list[str]]:
     return dialects
 
 
-def _decide(build: Build, work: Work, accounts: Accounts) -> Decided:
+def _decide(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Decided:
     """Which rows stay, and which of them are rendered in which epoch, how often: jobs.parquet, by ord.
 
     Raises:
@@ -187,31 +187,33 @@ def _decide(build: Build, work: Work, accounts: Accounts) -> Decided:
         raise InputError(
             "data.sources: the files hold no record at all; look at their paths, and at max_records"
         )
-    accounts.load_rows(parts)
-    say(f"data: {accounts.number('SELECT count(*) FROM rows')} records, looking for duplicates and leaks")
-    same_prompt = decisions.judge_same_prompts(accounts, config)  # first: a majority is of all copies
+    database.load_rows(parts)
+    say(f"data: {database.number('SELECT count(*) FROM rows')} records, looking for duplicates and leaks")
+    same_prompt = decisions.judge_same_prompts(database, config)  # first: a majority is of all copies
     if config.dedup.exact:
-        decisions.refuse_duplicates(accounts)
+        decisions.refuse_duplicates(database)
     if config.dedup.near:
-        decisions.refuse_near_duplicates(accounts, parts=parts, threshold=config.dedup.threshold)
-    decisions.refuse_heldout_families(accounts, config)
-    leaks = decisions.gate_contamination(accounts, config, parts=parts, work=work)
-    mix = decisions.plan_jobs(accounts, config, seed=build.seed)
+        decisions.refuse_near_duplicates(database, parts=parts, threshold=config.dedup.threshold)
+    decisions.refuse_heldout_families(database, config)
+    leaks = decisions.gate_contamination(database, config, parts=parts, work=work)
+    mix = decisions.plan_jobs(database, config, seed=build.seed)
     if config.augment.few_shot:
-        pool = list(rows_at(work, decisions.example_places(accounts)))
+        pool = list(rows_at(work, decisions.example_places(database)))
         artifact.write_parquet(build.out_dir / FEW_SHOT, pa.Table.from_pylist(pool, schema=EXAMPLES))
-    with whole(work.jobs) as path:
-        accounts.copy("SELECT * FROM jobs ORDER BY ord, epoch, repeat", path)
+    with written_whole(work.jobs) as path:
+        database.copy("SELECT * FROM jobs ORDER BY ord, epoch, repeat", path)
     return Decided(same_prompt=same_prompt, leaks=leaks, mix=mix)
 
 
-def _make_tokenizer(build: Build, model: ModelConfig, work: Work, accounts: Accounts) -> tuple[str, str]:
+def _make_tokenizer(
+    build: BuildContext, model: ModelConfig, work: WorkFolder, database: RowDatabase
+) -> tuple[str, str]:
     """Write `tokenizer/` with the chosen template; sha256 of the tokenizer and of the template."""
     if model.from_scratch is None:
         tokenizer = chosen_tokenizer(model, base=build.base)
     else:
         say("data: training a SentencePiece tokenizer on the train split")
-        texts = _train_texts(build, work, accounts)
+        texts = _train_texts(build, work, database)
         tokenizer = train_tokenizer(texts, vocab_size=model.from_scratch.vocab_size)
     template = template_text(build.config.template, tokenizer, build.base)
     tokenizer.chat_template = template
@@ -226,13 +228,13 @@ def _make_tokenizer(build: Build, model: ModelConfig, work: Work, accounts: Acco
     return hashing.sha256_bytes(logical.encode()), hashing.sha256_bytes(template.encode())
 
 
-def _train_texts(build: Build, work: Work, accounts: Accounts) -> Iterator[str]:
+def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Iterator[str]:
     """Texts of the train split, plainly rendered, in canonical order, of at most MAX_SENTENCES rows."""
-    chosen = accounts.arrays(
+    chosen = database.arrays(
         "SELECT ord FROM alive WHERE split = 'train' ORDER BY row_hash, ord LIMIT ?", [MAX_SENTENCES]
     )["ord"]
     for row in rows_at(work, chosen):
-        drawn = draw(
+        drawn = draw_variant(
             row,
             tasks=build.tasks,
             augment=build.config.augment,
@@ -245,26 +247,26 @@ def _train_texts(build: Build, work: Work, accounts: Accounts) -> Iterator[str]:
         yield "\n".join(message["content"] for message in drawn.messages)
 
 
-def _encode_rows(build: Build, work: Work) -> None:
+def _encode_rows(build: BuildContext, work: WorkFolder) -> None:
     """Every job of every part: ids in an Arrow file, the rest as lines of RENDERED, held-out rows apart."""
     parts = {work.path("encoded", part, "json"): part for part in work.parts("read")}
     _for_each("data: parts tokenized", parts, lambda part: encode_part(part, build=build, work=work))
 
 
-def _require_trained(accounts: Accounts, relation: str, *, out_dir: Path) -> None:
+def _require_trained(database: RowDatabase, relation: str, *, out_dir: Path) -> None:
     """Stop before an empty training: where the relation of train rows holds none.
 
     Raises:
         GateError: no train row holds a trained token; lists why rows were refused.
     """
-    if accounts.number(f"SELECT count(*) FROM {relation}"):
+    if database.number(f"SELECT count(*) FROM {relation}"):
         return
-    tables.write_rejected(accounts, out_dir / "rejected.parquet")
-    reasons = accounts.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
-    splits = accounts.counts("SELECT split, count(*) FROM alive GROUP BY 1")
+    tables.write_rejected(database, out_dir / "rejected.parquet")
+    reasons = database.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
+    splits = database.counts("SELECT split, count(*) FROM alive GROUP BY 1")
     listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "none"
     kept = ", ".join(f"{split} {count}" for split, count in sorted(splits.items())) or "none"
-    records = accounts.number("SELECT count(*) FROM rows")
+    records = database.number("SELECT count(*) FROM rows")
     raise GateError(
         f"data: no trainable token in the train split. {records} record(s) read; kept: {kept}; rejected: "
         f"{listed} (each with its place in {out_dir / 'rejected.parquet'}). Check the sources' columns, "
@@ -273,11 +275,11 @@ def _require_trained(accounts: Accounts, relation: str, *, out_dir: Path) -> Non
 
 
 def _metadata(
-    config: DataConfig, accounts: Accounts, shards: list[Shard], tokenizer: str, template: str
+    config: DataConfig, database: RowDatabase, shards: list[Shard], tokenizer: str, template: str
 ) -> dict[str, PackMetadata]:
     """By shard's path: what stands in its schema. All shards share one list of tasks."""
     tasks = sorted(
-        accounts.counts(
+        database.counts(
             "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
         )
     )
@@ -296,7 +298,7 @@ def _metadata(
 
 
 def _write_shards(
-    build: Build, work: Work, shards: list[Shard], metadata: dict[str, PackMetadata]
+    build: BuildContext, work: WorkFolder, shards: list[Shard], metadata: dict[str, PackMetadata]
 ) -> dict[str, str]:
     """Bring the rows of each shard together and write it; the hash of each one's content."""
     out_dir = build.out_dir
@@ -304,7 +306,7 @@ def _write_shards(
         (out_dir / shard.path).parent.mkdir(exist_ok=True)
 
     def write(shard: Shard) -> dict[str, Any]:
-        table = gather(work, shard, tasks=metadata[shard.path]["tasks"])
+        table = gather_packs(work, shard, tasks=metadata[shard.path]["tasks"])
         write_shard(out_dir / shard.path, table, metadata[shard.path])
         return {"path": shard.path, "sha256": hashing.table_sha256(table)}
 

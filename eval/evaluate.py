@@ -14,14 +14,21 @@ from typing import Any
 
 import pyarrow as pa
 
-from eval.answering.choice import capability, choose, installed, precision, versions
+from eval.answering.choice import capability, choose_engine, installed, precision, versions
 from eval.answering.models import check_tokenizer, model_refs
-from eval.answering.pool import Group, ModelRef, Prompt, answer, make_groups
+from eval.answering.pool import Group, ModelRef, Prompt, answer_groups, make_groups
 from eval.config import EvalConfig
 from eval.engines import Generation, GenerationSettings, context_length
-from eval.samples.samples import Sample, baseline_answers, draw, make_samples, read_heldout, render
+from eval.samples.samples import (
+    Sample,
+    baseline_answers,
+    draw_samples,
+    make_samples,
+    read_heldout,
+    render_prompts,
+)
 from eval.samples.unseen_wordings import compare_wordings, draw_again
-from eval.scores.goals import judge
+from eval.scores.goals import judge_goal
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer
 from eval.scores.score_table import Scored, metrics_of, score_table, score_task
@@ -71,7 +78,7 @@ def run(
     train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")
     stage = open_stage(out_dir, inputs)
 
-    engine = choose(config.engine, num_gpus=num_gpus, available=installed(), lowest=capability())
+    engine = choose_engine(config.engine, num_gpus=num_gpus, available=installed(), lowest=capability())
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
     metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     tokenizer = load_tokenizer(data_dir / "tokenizer")
@@ -95,7 +102,7 @@ def run(
     groups = _groups(
         asked, models, settings=settings, batch_size=config.batch_size, parts_dir=out_dir / "parts"
     )
-    generations = answer(
+    generations = answer_groups(
         groups, settings=settings, num_actors=config.num_actors, num_cpus=num_cpus, num_gpus=num_gpus
     )
     said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
@@ -136,7 +143,8 @@ def run(
         models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
         tasks={task: one.scores for task, one in scored.items()},
         goals=[
-            judge(goal, scored[goal.task].scores if goal.task in scored else None) for goal in config.goals
+            judge_goal(goal, scored[goal.task].scores if goal.task in scored else None)
+            for goal in config.goals
         ],
     )
     for name, table in tables.items():
@@ -181,12 +189,12 @@ def _choose(
     max_prompt_tokens: int,
 ) -> _Asked:
     seen = make_samples([row for row in rows if row["seen_wording"]], tasks)
-    drawn = draw(seen, per_task=config.max_samples_per_task, seed=seed)
-    prompts, skipped = render(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
+    drawn = draw_samples(seen, per_task=config.max_samples_per_task, seed=seed)
+    prompts, skipped = render_prompts(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
     samples = [sample for sample in drawn if sample.sample_id in prompts]
     unseen = make_samples([row for row in rows if not row["seen_wording"]], tasks)
     drawn = draw_again(samples, unseen, per_task=config.unseen_wordings, seed=seed)
-    more, skipped_again = render(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
+    more, skipped_again = render_prompts(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
     again = [sample for sample in drawn if sample.sample_id in more]
     return _Asked(samples, again, prompts | more, skipped, skipped_again)
 

@@ -37,7 +37,7 @@ def fsync_path(path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write the whole file or nothing: temporary name, fsync, rename, fsync of the folder."""
-    with whole(path) as partial:
+    with written_whole(path) as partial:
         partial.write_bytes(data)
     fsync_path(path.parent)
 
@@ -48,7 +48,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path) -> Iterator[Path]:
     """A name to write to; renamed to `path` when the block ends well."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -77,7 +77,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a parquet file whole or not at all."""
-    with whole(path) as partial:
+    with written_whole(path) as partial:
         pq.write_table(table, partial, compression="zstd")
     fsync_path(path.parent)
 

@@ -94,8 +94,8 @@ def progress(label: str, total: int | None = None) -> Iterator[Ticker]:
         yield Ticker(label, total, bar)
 
 
-Alive = Callable[[], None]  # called between pieces of long work
+Heartbeat = Callable[[], None]  # called between pieces of long work
 
 
-def no_watch() -> None:
+def no_heartbeat() -> None:
     """Nobody watches."""

@@ -23,7 +23,7 @@ def execution(default: Any, **kwargs: Any) -> Any:
     return Field(default, json_schema_extra={"effect": "execution"}, **kwargs)
 
 
-def added(default: Any, **kwargs: Any) -> Any:
+def later_content(default: Any, **kwargs: Any) -> Any:
     """A content field that came later: at its default it does not count, so earlier work goes on."""
     return Field(default, json_schema_extra={"effect": "added"}, **kwargs)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from hunmin.artifact import whole
+from hunmin.artifact import written_whole
 from hunmin.errors import ArtifactError
 from hunmin.schema import IGNORE_INDEX, PACKS, PackMetadata
 
@@ -33,7 +33,7 @@ def write_shard(path: Path, table: pa.Table, metadata: PackMetadata) -> None:
     check_invariants(table, metadata, where=str(path))
     schema = PACKS.with_metadata({METADATA_KEY: json.dumps(metadata, ensure_ascii=False).encode()})
     with (
-        whole(path) as partial,
+        written_whole(path) as partial,
         pa.OSFile(str(partial), "wb") as sink,
         pa.ipc.new_stream(sink, schema) as writer,
     ):

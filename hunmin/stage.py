@@ -136,7 +136,7 @@ def note_of(folder: Path) -> Path:
     return folder.parent / ".stages" / f"{folder.name}.json"
 
 
-def is_ours(folder: Path) -> bool:
+def made_by_a_stage(folder: Path) -> bool:
     """Whether a stage made the folder: others are never emptied."""
     return any(path.exists() for path in (note_of(folder), folder / MANIFEST, folder / _OLD_NOTE))
 

@@ -34,9 +34,9 @@ def check_task_names(run: Run) -> None:
 
 def check_inputs(run: Run) -> None:
     """Sources, tasks, template, model and tokenizer are as the config says."""
-    from data_pipeline.build.inputs import check
+    from data_pipeline.build.inputs import check_sources
 
-    check(run.config.data, base=run.base)
+    check_sources(run.config.data, base=run.base)
     for path in (run.config.model.path, run.config.model.tokenizer):
         if path is not None:
             locate_model(path, base=run.base, weights=False)

@@ -7,10 +7,10 @@ from hunmin import artifact
 from hunmin.errors import ConfigError, InputError
 from hunmin.models.folder import local_model
 from hunmin.section import resolve_path
-from hunmin.stage import is_ours
+from hunmin.stage import made_by_a_stage
 from launcher.config import RunConfig, difference, load, resolved
 
-ORDER = ("data", "train", "eval", "report")
+STAGE_ORDER = ("data", "train", "eval", "report")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def require_begun(run_dir: Path, names: tuple[str, ...]) -> None:
         InputError: there is none in the folder.
     """
     begun = (run_dir / "config.yaml").exists() or _holds_work(run_dir)
-    if names[0] != ORDER[0] and not begun:
+    if names[0] != STAGE_ORDER[0] and not begun:
         raise InputError(
             f"{run_dir}: no run there, and {names[0]} needs the stages before it; name its folder "
             "with --run, or run: hunmin data with the same arguments, or hunmin run for all stages"
@@ -82,7 +82,7 @@ def require_begun(run_dir: Path, names: tuple[str, ...]) -> None:
 
 def _holds_work(run_dir: Path) -> bool:
     """Whether a stage is finished or has checkpoints; what only failed may be started with another config."""
-    finished = any((run_dir / name / artifact.MANIFEST).exists() for name in ORDER)
+    finished = any((run_dir / name / artifact.MANIFEST).exists() for name in STAGE_ORDER)
     return finished or any((run_dir / "train" / "checkpoints").glob("step-*"))
 
 
@@ -92,7 +92,11 @@ def _refuse_foreign(run: Run) -> None:
     Raises:
         InputError: names what stands there.
     """
-    foreign = [f"{name}/" for name in ORDER if (run.dir / name).exists() and not is_ours(run.dir / name)]
+    foreign = [
+        f"{name}/"
+        for name in STAGE_ORDER
+        if (run.dir / name).exists() and not made_by_a_stage(run.dir / name)
+    ]
     if foreign:
         raise InputError(
             f"{run.dir} holds {', '.join(foreign)} that no run made, and stages empty their folders; "

@@ -11,12 +11,12 @@ from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
 from launcher.preflight import check_inputs, check_task_names
-from launcher.run import ORDER, Run
+from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageSpec:
     """What a stage depends on, and how it is started."""
 
     inputs: Callable[[Run], Inputs]
@@ -117,10 +117,10 @@ def _report(run: Run, inputs: Inputs) -> Manifest:
 
 
 STAGES = {
-    "data": Stage(_data_inputs, _data, needs_ray=True),
-    "train": Stage(_train_inputs, _train, needs_ray=True),
-    "eval": Stage(_eval_inputs, _eval, needs_ray=True),
-    "report": Stage(_report_inputs, _report, needs_ray=False),
+    "data": StageSpec(_data_inputs, _data, needs_ray=True),
+    "train": StageSpec(_train_inputs, _train, needs_ray=True),
+    "eval": StageSpec(_eval_inputs, _eval, needs_ray=True),
+    "report": StageSpec(_report_inputs, _report, needs_ray=False),
 }
 
 
@@ -135,7 +135,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
     done: dict[str, Manifest] = {}
     with ExitStack() as stack:
         ray_is_up = False
-        for name in ORDER[: ORDER.index(names[-1]) + 1]:
+        for name in STAGE_ORDER[: STAGE_ORDER.index(names[-1]) + 1]:
             stage = STAGES[name]
             inputs = stage.inputs(run)
             found = find_finished(run.dir / name, inputs)

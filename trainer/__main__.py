@@ -22,9 +22,9 @@ from hunmin.models.folder import local_model
 from hunmin.models.tokenizer import count_differing_ids, load_tokenizer
 from hunmin.progress import say
 from trainer.config import TrainConfig, stage_inputs
-from trainer.job import Job, begin, finish
+from trainer.job import Job, begin_training, finish_training
 from trainer.loop import train
-from trainer.metrics.metrics_log import shown
+from trainer.metrics.metrics_log import show_progress
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model")
 
@@ -92,10 +92,10 @@ def main(argv: list[str]) -> int:
             if not is_first:
                 train(job)
             else:
-                stage, num_steps = begin(job)
-                with shown(job.metrics_file, num_steps=num_steps):
+                stage, num_steps = begin_training(job)
+                with show_progress(job.metrics_file, num_steps=num_steps):
                     train(job)
-                finish(job, stage)
+                finish_training(job, stage)
                 say(f"train: done, {job.out_dir / 'export'}")
     except HunminError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from hunmin.errors import ConfigError
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
 from hunmin.registry import members
-from hunmin.section import Section, added, execution
+from hunmin.section import Section, execution, later_content
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
@@ -115,7 +115,9 @@ class TrainConfig(Section):
         gt=0,
         description="skip an update if its loss is so many nats above the recent median; null: never",
     )
-    objective: ObjectiveName = added("sft", description="what is minimised; sft: the loss of answer tokens")
+    objective: ObjectiveName = later_content(
+        "sft", description="what is minimised; sft: the loss of answer tokens"
+    )
     loss_weighting: Literal["token", "sample", "task"] = Field(
         "token", description="what weighs the same in a step: each trained token, row (sample) or task"
     )

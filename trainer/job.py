@@ -85,7 +85,7 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
     return dealing.steps_per_pass(packs.epoch_sizes, global_batch_size=config.global_batch_size)
 
 
-def begin(job: Job) -> tuple[Stage, int]:
+def begin_training(job: Job) -> tuple[Stage, int]:
     """Make the stage's folder ready, once, before the ranks start; what another config or other data left
     in it is put aside.
 
@@ -115,7 +115,7 @@ def _check_best_by(job: Job) -> None:
     """Before a rank starts: the first validation would be too late to find it.
 
     Raises:
-        ConfigError: see `begin`.
+        ConfigError: see `begin_training`.
 
     """
     if job.config.best_by == ALL_TASKS:
@@ -136,7 +136,7 @@ def _export_rule(job: Job, best_step: int | None) -> str:
     return f"lowest validation loss{of_task}"
 
 
-def finish(job: Job, stage: Stage) -> Manifest:
+def finish_training(job: Job, stage: Stage) -> Manifest:
     """Export the best checkpoint by validation loss, else the last, and write the manifest. Once."""
     last_step = checkpoint.newest_valid(job.checkpoints)
     assert last_step is not None, "the last step saves"
@@ -234,7 +234,7 @@ def card_facts(
         template_sha256=template_sha256,
         losses=[
             (line["step"], line["loss"])
-            for line in metrics_log.read(job.metrics_file)
+            for line in metrics_log.read_lines(job.metrics_file)
             if line["kind"] == "val"
         ],
         counts=counts,

@@ -16,7 +16,7 @@ import torch
 
 from hunmin.errors import StopRequested
 from hunmin.hashing import sha256_json
-from hunmin.progress import Alive, no_watch, said_to, say
+from hunmin.progress import Heartbeat, no_heartbeat, said_to, say
 from hunmin.schema import TrainMetrics, ValMetrics
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
@@ -27,7 +27,7 @@ from trainer.checkpoint.saving import Saver
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.engine.learning_rate import learning_rate
 from trainer.engine.long_work import together
-from trainer.engine.ranks import Rank, joined, seed_everything
+from trainer.engine.ranks import Rank, join_ranks, seed_everything
 from trainer.engine.steps import (
     StepPacks,
     StepResult,
@@ -41,7 +41,7 @@ from trainer.engine.zero3 import Reported, Weights, Zero3
 from trainer.health.signals import stop_on_signal
 from trainer.health.skips import count_update, is_spike
 from trainer.health.stragglers import Stragglers
-from trainer.health.throughput import Pace
+from trainer.health.throughput import StepTimes
 from trainer.health.watchdog import watched
 from trainer.job import Job, base_folder, count_steps
 from trainer.metrics.metrics_log import MetricsLog
@@ -64,7 +64,7 @@ def train(job: Job) -> None:
     """
     config = job.config
     with (
-        joined(
+        join_ranks(
             timeout_s=config.collective_timeout_s,
             precision=config.precision,
             sequence_parallel_size=config.sequence_parallel_size,
@@ -77,7 +77,7 @@ def train(job: Job) -> None:
         num_steps = count_steps(packs, config)
         engine, state = set_up(job, me, alive=watchdog.alive)
         objective = make_objective(config, data_dir=job.data_dir)
-        pace, stragglers = Pace(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
+        pace, stragglers = StepTimes(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
         sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
         saver = Saver(
             job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me, alive=watchdog.alive
@@ -90,7 +90,7 @@ def train(job: Job) -> None:
                 work = packs_of_rank(packs, state.step, seed=job.seed, config=config, me=me)
                 rate = learning_rate(state.step, num_steps=num_steps, config=config)
                 watchdog.beat(f"step {state.step + 1}: forward and backward")
-                done = update(
+                done = update_weights(
                     engine,
                     work,
                     rate,
@@ -148,7 +148,7 @@ def train(job: Job) -> None:
                     )
 
 
-def set_up(job: Job, me: Rank, *, alive: Alive = no_watch) -> tuple[Zero3, TrainState]:
+def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero3, TrainState]:
     """The engine with the weights to go on from, and the state that belongs to them. Collective.
 
     `alive` is called for each tensor that was read, and as files are made or verified.
@@ -177,13 +177,13 @@ def set_up(job: Job, me: Rank, *, alive: Alive = no_watch) -> tuple[Zero3, Train
     return engine, state
 
 
-def prepare_base(job: Job, me: Rank, *, alive: Alive = no_watch) -> Path:
+def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path:
     """The folder of the initial weights. For a model from scratch, and for one that follows another
     vocabulary, the first rank makes it. Collective.
     """
     base, tokenizer_dir = base_folder(job), job.data_dir / "tokenizer"
 
-    def make(alive: Alive) -> None:
+    def make(alive: Heartbeat) -> None:
         if job.model.from_scratch is not None and not base.exists():
             create_base(job.model.from_scratch, tokenizer_dir=tokenizer_dir, seed=job.seed, out=base)
         if job.model.remakes_vocabulary and not base.exists():
@@ -219,7 +219,7 @@ def open_metrics(job: Job, me: Rank, state: TrainState) -> MetricsLog:
     )
 
 
-def update(
+def update_weights(
     engine: Zero3,
     work: StepPacks,
     rate: float,
@@ -228,7 +228,7 @@ def update(
     state: TrainState,
     max_loss_rise: float | None,
     me: Rank,
-    alive: Alive = no_watch,
+    alive: Heartbeat = no_heartbeat,
 ) -> StepResult:
     """One optimizer step: the gradient of the objective's sum over the step's tokens. Collective.
 
@@ -261,7 +261,7 @@ def validate(
     step: int,
     config: TrainConfig,
     me: Rank,
-    alive: Alive = no_watch,
+    alive: Heartbeat = no_heartbeat,
 ) -> ValMetrics:
     """Loss over the validation packs, in all and per task. Collective."""
     costs = [dealing.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
@@ -320,7 +320,7 @@ def train_line(
     *,
     tasks: Sequence[str],
     rate: float,
-    pace: Pace,
+    pace: StepTimes,
 ) -> TrainMetrics:
     """A line of metrics.jsonl. `totals` (ranks, 4 + 3 tasks + logs): stop flag, peak memory, busy_s,
     saver, by_task, what the objective logs.

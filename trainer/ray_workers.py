@@ -27,8 +27,8 @@ from trainer.config import TrainConfig
 from trainer.engine.ranks import use_interface_of
 from trainer.health.signals import forward_signals
 from trainer.health.watchdog import hang_report
-from trainer.job import Job, begin, finish
-from trainer.metrics.metrics_log import shown
+from trainer.job import Job, begin_training, finish_training
+from trainer.metrics.metrics_log import show_progress
 
 CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
 LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Socket closed")  # gloo's words
@@ -71,10 +71,10 @@ def run(
         out_dir=out_dir.resolve(),
         inputs=inputs,
     )
-    stage, num_steps = begin(job)
+    stage, num_steps = begin_training(job)
     with (
         forward_signals(job.stop_file) as stop_flag,
-        shown(job.metrics_file, num_steps=num_steps),
+        show_progress(job.metrics_file, num_steps=num_steps),
         tempfile.TemporaryDirectory(dir=job.out_dir, prefix=".ray-") as storage,
     ):
         for restart in count():
@@ -97,7 +97,7 @@ def run(
                 raise StopRequested(
                     "interrupted; the same command goes on from the last checkpoint"
                 ) from error
-    manifest = finish(job, stage)
+    manifest = finish_training(job, stage)
     if stop_flag.is_set():  # too late for a step to end early; the stages behind must not start
         raise StopRequested("stopped on request when training was done; the same command continues")
     return manifest

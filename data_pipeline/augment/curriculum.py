@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from data_pipeline.augment.mix import copies
+from data_pipeline.augment.mix import draw_copies
 from data_pipeline.config import CurriculumStage
 from hunmin.errors import ConfigError, did_you_mean
 
@@ -19,13 +19,13 @@ def shares_of_epoch(curriculum: Sequence[CurriculumStage], epoch: int) -> Mappin
     return None
 
 
-def kept(num_rows: int, share: float, *, seed: int, task: str, epoch: int) -> np.ndarray:
+def draw_kept_rows(num_rows: int, share: float, *, seed: int, task: str, epoch: int) -> np.ndarray:
     """Which of a task's rows take part: bool (num_rows,), for rows sorted by the length of their answers.
 
     Spread evenly over that order; the epochs of one share go round through all rows (mix.copies).
     """
     rows = round(num_rows * share)
-    return copies(num_rows, rows, seed=seed, source=f"task {task}", epoch=epoch) > 0
+    return draw_copies(num_rows, rows, seed=seed, source=f"task {task}", epoch=epoch) > 0
 
 
 def check_curriculum(curriculum: Sequence[CurriculumStage], tasks: Collection[str]) -> None:

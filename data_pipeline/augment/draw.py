@@ -14,7 +14,6 @@ from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.augment.rewordings import reword, rewordings
 from data_pipeline.augment.wrappers import (
     Steps,
-    ask,
     draw_role,
     draw_steps,
     exchange,
@@ -23,6 +22,7 @@ from data_pipeline.augment.wrappers import (
     with_role,
     wrapper_language,
     wrapper_name,
+    write_question,
 )
 from data_pipeline.config import AugmentConfig
 from data_pipeline.tasks.tasks import DEFAULT_TASK, Task, task_of
@@ -61,7 +61,7 @@ class _Request:
         return list(self.choice.transforms) if self.choice else []
 
 
-def draw(
+def draw_variant(
     row: Row,
     *,
     tasks: dict[str, Task],
@@ -202,7 +202,9 @@ def _draw_fields(
         shown = _examples(row, request, task, augment=augment, chance=chance, steps=steps, pool=examples)
     messages: list[Message] = []
     for other, same in [*shown, (row, request)]:
-        question = ask(with_prefix(same.instruction, task, augment=augment), other["fields"]["input"], steps)
+        question = write_question(
+            with_prefix(same.instruction, task, augment=augment), other["fields"]["input"], steps
+        )
         answer = _answer(other, same, steps)
         messages += exchange(question, answer, train=other is row)
     role = draw_role(row, task, augment=augment, language=language, chance=chance)

@@ -100,7 +100,7 @@ def _whole_rows(quotas: Mapping[str, float]) -> dict[str, int]:
     return whole
 
 
-def copies(num_rows: int, rows_per_epoch: int, *, seed: int, source: str, epoch: int) -> np.ndarray:
+def draw_copies(num_rows: int, rows_per_epoch: int, *, seed: int, source: str, epoch: int) -> np.ndarray:
     """How many copies of each of a source's rows stand in an epoch.
 
     Row i has been used floor((E * rows_per_epoch + phase[i]) / num_rows) times after E epochs, where the
@@ -124,7 +124,7 @@ def copies(num_rows: int, rows_per_epoch: int, *, seed: int, source: str, epoch:
     return passes + (after % num_rows + phase) // num_rows - (before % num_rows + phase) // num_rows
 
 
-def report(
+def report_shares(
     plan: Mapping[str, SourcePlan],
     *,
     rows: Mapping[str, int],

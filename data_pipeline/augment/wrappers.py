@@ -85,7 +85,7 @@ def draw_steps(*, language: str, chance: Chance) -> Steps:
     return Steps(language, bank[chance.pick("steps", len(bank))])
 
 
-def ask(instruction: str | None, text: str | None, steps: Steps | None) -> str:
+def write_question(instruction: str | None, text: str | None, steps: Steps | None) -> str:
     """The user's message: instruction, request for steps, input; what is absent leaves no gap."""
     head = "\n".join(part for part in (instruction, steps and steps.request) if part)
     return "\n\n".join(part for part in (head, text) if part)

@@ -21,7 +21,7 @@ EXAMPLES = pa.schema([*ROW, ("split", pa.string())])
 
 
 @dataclass(frozen=True)
-class Build:
+class BuildContext:
     """One build of `data/`; travels to the workers.
 
     Attributes:

@@ -80,7 +80,7 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
     return paths + [folder for path in models if (folder := local_model(path, base)) is not None]
 
 
-def check(config: DataConfig, *, base: Path) -> None:
+def check_sources(config: DataConfig, *, base: Path) -> None:
     """Find in a second what would stop the stage later: files, settings, headers, tasks, template.
 
     Raises:

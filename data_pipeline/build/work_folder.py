@@ -33,13 +33,13 @@ def part_of(ord_: int) -> int:
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkFolder:
     """The folder of work in progress."""
 
     folder: Path
 
     @classmethod
-    def open(cls, out_dir: Path) -> "Work":
+    def open(cls, out_dir: Path) -> "WorkFolder":
         """The work in progress of a stage that was opened; what a killed writer left of a file goes.
 
         Args:

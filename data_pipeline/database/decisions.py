@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from data_pipeline.augment.curriculum import kept, shares_of_epoch
+from data_pipeline.augment.curriculum import draw_kept_rows, shares_of_epoch
 from data_pipeline.augment.few_shot import MAX_EXAMPLES
-from data_pipeline.augment.mix import SourcePlan, copies, plan_mix
+from data_pipeline.augment.mix import SourcePlan, draw_copies, plan_mix
 from data_pipeline.build.prepared_rows import rows_at
-from data_pipeline.build.work_folder import Work
+from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.config import DataConfig
 from data_pipeline.database.leaks import SHOWN, Leak, LeakText, find_leaks, readable_leaks
 from data_pipeline.database.near_join import make_near_table
-from data_pipeline.database.row_database import Accounts
+from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.dedup.leak_keys import GATE_COLUMNS
-from data_pipeline.dedup.same_prompt import decide
+from data_pipeline.dedup.same_prompt import kept_answers
 from data_pipeline.rows.identity import prompt_text
 from data_pipeline.rows.prepare import answer_text
 from hunmin.errors import ConfigError, GateError
@@ -28,9 +28,9 @@ from hunmin.progress import say
 MAX_EXAMPLE_CHARS = 500  # of an answer that is shown as an example
 
 
-def refuse_duplicates(accounts: Accounts) -> int:
+def refuse_duplicates(database: RowDatabase) -> int:
     """Every row that says the same as an earlier one, to the letter but for case, width and white space."""
-    return accounts.refuse(
+    return database.refuse(
         """
         WITH first AS (
             SELECT text_key, min(ord) AS ord, arg_min(row_id, ord) AS row_id
@@ -42,11 +42,11 @@ def refuse_duplicates(accounts: Accounts) -> int:
     )
 
 
-def refuse_near_duplicates(accounts: Accounts, *, parts: list[Path], threshold: float) -> int:
+def refuse_near_duplicates(database: RowDatabase, *, parts: list[Path], threshold: float) -> int:
     """Every row that is near to a kept row of an earlier family; see rows/near_join.py."""
-    accounts.view_of_parts("near_input", "ord, family_id, signature", parts)
-    make_near_table(accounts.con, "near_input", threshold=threshold)
-    return accounts.refuse(
+    database.view_of_parts("near_input", "ord, family_id, signature", parts)
+    make_near_table(database.con, "near_input", threshold=threshold)
+    return database.refuse(
         """
         SELECT near_losers.ord, 'near_duplicate', format('of {} (similarity {:.2f})', rows.row_id, similarity)
         FROM near_losers JOIN rows ON rows.ord = winner_ord
@@ -54,9 +54,9 @@ def refuse_near_duplicates(accounts: Accounts, *, parts: list[Path], threshold: 
     )
 
 
-def judge_same_prompts(accounts: Accounts, config: DataConfig) -> dict[str, int]:
+def judge_same_prompts(database: RowDatabase, config: DataConfig) -> dict[str, int]:
     """Refuse rows by data.same_prompt where one prompt has several answers; how many of both there are."""
-    accounts.con.execute(
+    database.con.execute(
         """
         CREATE TABLE same_prompt AS
         SELECT prompt_key, answer_key, ord FROM alive SEMI JOIN (
@@ -65,13 +65,13 @@ def judge_same_prompts(accounts: Accounts, config: DataConfig) -> dict[str, int]
         """
     )
     found = {
-        "prompts": accounts.number("SELECT count(DISTINCT prompt_key) FROM same_prompt"),
-        "rows": accounts.number("SELECT count(*) FROM same_prompt"),
+        "prompts": database.number("SELECT count(DISTINCT prompt_key) FROM same_prompt"),
+        "rows": database.number("SELECT count(*) FROM same_prompt"),
     }
     if config.same_prompt != "keep_all":
         detail = f"one prompt, several answers; data.same_prompt is {config.same_prompt}"
-        for losers in _losers(accounts, config):
-            accounts.insert(
+        for losers in _losers(database, config):
+            database.insert(
                 "refused",
                 pa.table(
                     {"ord": losers, "reason": ["same_prompt"] * len(losers), "detail": [detail] * len(losers)}
@@ -80,19 +80,19 @@ def judge_same_prompts(accounts: Accounts, config: DataConfig) -> dict[str, int]
     return found
 
 
-def _losers(accounts: Accounts, config: DataConfig) -> Iterator[list[int]]:
-    lines = accounts.stream("SELECT prompt_key, answer_key, ord FROM same_prompt ORDER BY prompt_key, ord")
+def _losers(database: RowDatabase, config: DataConfig) -> Iterator[list[int]]:
+    lines = database.stream("SELECT prompt_key, answer_key, ord FROM same_prompt ORDER BY prompt_key, ord")
     for _, group in groupby(lines, key=itemgetter(0)):
         members = list(group)
-        keep = decide([answer for _, answer, _ in members], config.same_prompt)
+        keep = kept_answers([answer for _, answer, _ in members], config.same_prompt)
         if not all(keep):
             yield [place for (_, _, place), stays in zip(members, keep, strict=True) if not stays]
 
 
-def refuse_heldout_families(accounts: Accounts, config: DataConfig) -> int:
+def refuse_heldout_families(database: RowDatabase, config: DataConfig) -> int:
     """Rows of other tasks that share their family with a held-out task's: they would leak it."""
     tasks = list(config.split.heldout_tasks)
-    return accounts.refuse(
+    return database.refuse(
         """
         SELECT ord, 'heldout_family', 'family ' || family_id FROM alive
         WHERE task NOT IN (SELECT unnest(?::VARCHAR[]))
@@ -103,7 +103,7 @@ def refuse_heldout_families(accounts: Accounts, config: DataConfig) -> int:
 
 
 def gate_contamination(
-    accounts: Accounts, config: DataConfig, *, parts: list[Path], work: Work
+    database: RowDatabase, config: DataConfig, *, parts: list[Path], work: WorkFolder
 ) -> dict[str, int]:
     """Let no held-out row pass that stands in the train or validation split too; leaks by kind.
 
@@ -111,12 +111,12 @@ def gate_contamination(
         GateError: there are some, and the config does not allow them; lists them.
     """
     columns = ", ".join(["ord", "split", *(name for name, _ in GATE_COLUMNS)])
-    accounts.view_of_parts("gate_input", columns, parts)
+    database.view_of_parts("gate_input", columns, parts)
     for name, inside in (("gate_trained", "<> 'heldout'"), ("gate_asked_rows", "= 'heldout'")):
-        accounts.con.execute(
+        database.con.execute(
             f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM gate_input WHERE split {inside}"
         )
-    leaks = list(find_leaks(accounts.con, "gate_trained", "gate_asked_rows"))
+    leaks = list(find_leaks(database.con, "gate_trained", "gate_asked_rows"))
     if leaks and config.allow_contamination is None:
         raise GateError(readable_leaks(leaks, _texts(leaks[:SHOWN], work)))
     if leaks:
@@ -125,7 +125,7 @@ def gate_contamination(
     return dict(Counter(leak.kind for leak in leaks))
 
 
-def _texts(leaks: list[Leak], work: Work) -> dict[int, LeakText]:
+def _texts(leaks: list[Leak], work: WorkFolder) -> dict[int, LeakText]:
     places = {place for leak in leaks for place in (leak.train_ord, leak.heldout_ord)}
     return {
         row["ord"]: LeakText(row["row_id"], f"{prompt_text(row)} → {answer_text(row)}")
@@ -133,9 +133,9 @@ def _texts(leaks: list[Leak], work: Work) -> dict[int, LeakText]:
     }
 
 
-def refuse_unrendered(accounts: Accounts) -> int:
+def refuse_unrendered(database: RowDatabase) -> int:
     """Every row that could not be rendered in any epoch, with the first refusal."""
-    return accounts.refuse(
+    return database.refuse(
         """
         SELECT ord, arg_min(reason, (epoch, repeat)), arg_min(detail, (epoch, repeat))
         FROM renders GROUP BY ord HAVING count(*) FILTER (reason IS NULL) = 0
@@ -143,34 +143,34 @@ def refuse_unrendered(accounts: Accounts) -> int:
     )
 
 
-def plan_jobs(accounts: Accounts, config: DataConfig, *, seed: int) -> dict[str, SourcePlan]:
+def plan_jobs(database: RowDatabase, config: DataConfig, *, seed: int) -> dict[str, SourcePlan]:
     """The table `jobs`: train rows as often as the mix says, validation and held-out rows once.
 
     A row of several variants (augment.materialize: all) is rendered once for each of them. Train rows that no
     epoch takes are refused.
     """
-    present = accounts.counts("SELECT source, count(*) FROM alive WHERE split = 'train' GROUP BY 1")
+    present = database.counts("SELECT source, count(*) FROM alive WHERE split = 'train' GROUP BY 1")
     plan = plan_mix(present, config.sources, config.mix)
-    accounts.con.execute(
+    database.con.execute(
         "CREATE TEMP TABLE taken AS SELECT ord, 0::INTEGER AS epoch, 1::INTEGER AS copies FROM alive "
         "WHERE split <> 'train'"
     )
     for source, share in plan.items():
         if share.rows_per_epoch == present.get(source, 0):
-            accounts.con.execute(
+            database.con.execute(
                 f"INSERT INTO taken SELECT ord, unnest(range({config.epochs})), 1 FROM alive "
                 "WHERE source = ? AND split = 'train'",
                 [source],
             )
         else:
-            _take(accounts, source, share.rows_per_epoch, epochs=config.epochs, seed=seed)
+            _take(database, source, share.rows_per_epoch, epochs=config.epochs, seed=seed)
     if config.mix.curriculum:
-        plan = _apply_curriculum(accounts, config, plan, seed=seed)
-    accounts.con.execute(
+        plan = _apply_curriculum(database, config, plan, seed=seed)
+    database.con.execute(
         "CREATE TABLE jobs AS SELECT ord, epoch, unnest(range(copies * num_variants))::INTEGER AS repeat "
         "FROM taken JOIN rows USING (ord)"
     )
-    accounts.refuse(
+    database.refuse(
         "SELECT ord, 'over_mix', 'no epoch takes it of source ' || source "
         "FROM alive ANTI JOIN jobs USING (ord)"
     )
@@ -180,18 +180,18 @@ def plan_jobs(accounts: Accounts, config: DataConfig, *, seed: int) -> dict[str,
 
 
 def _apply_curriculum(
-    accounts: Accounts, config: DataConfig, plan: dict[str, SourcePlan], *, seed: int
+    database: RowDatabase, config: DataConfig, plan: dict[str, SourcePlan], *, seed: int
 ) -> dict[str, SourcePlan]:
     """Take out of `taken` what an epoch's stage leaves out; the plan by what is left, over all epochs.
 
     Raises:
         ConfigError: a stage leaves an epoch without a row.
     """
-    accounts.con.execute("CREATE TEMP TABLE left_out (ord BIGINT, epoch INTEGER)")
+    database.con.execute("CREATE TEMP TABLE left_out (ord BIGINT, epoch INTEGER)")
     for epoch in range(config.epochs):
         shares = shares_of_epoch(config.mix.curriculum, epoch)
         assert shares is not None, "the stages fill the epochs"
-        tasks = accounts.counts(
+        tasks = database.counts(
             "SELECT task, count(*) FROM taken JOIN alive USING (ord) WHERE split = 'train' AND epoch = ? "
             "GROUP BY 1",
             [epoch],
@@ -202,20 +202,20 @@ def _apply_curriculum(
                 "too few; raise their shares, or name other tasks"
             )
         for task in sorted(tasks):
-            ords = accounts.arrays(
+            ords = database.arrays(
                 "SELECT ord FROM taken JOIN alive USING (ord) "
                 "WHERE split = 'train' AND epoch = ? AND task = ? ORDER BY num_answer_chars, row_hash, ord",
                 [epoch, task],
             )["ord"]
-            out = ords[~kept(len(ords), shares.get(task, 0.0), seed=seed, task=task, epoch=epoch)]
-            accounts.insert(
+            out = ords[~draw_kept_rows(len(ords), shares.get(task, 0.0), seed=seed, task=task, epoch=epoch)]
+            database.insert(
                 "left_out", pa.table({"ord": out, "epoch": pa.array([epoch] * len(out), pa.int32())})
             )
-    accounts.con.execute(
+    database.con.execute(
         "DELETE FROM taken USING left_out WHERE taken.ord = left_out.ord AND taken.epoch = left_out.epoch "
         "AND taken.ord IN (SELECT ord FROM alive WHERE split = 'train')"
     )
-    rows = accounts.counts(
+    rows = database.counts(
         "SELECT source, sum(copies)::BIGINT FROM taken JOIN alive USING (ord) "
         "WHERE split = 'train' GROUP BY 1"
     )
@@ -226,26 +226,26 @@ def _apply_curriculum(
     }
 
 
-def _take(accounts: Accounts, source: str, rows_per_epoch: int, *, epochs: int, seed: int) -> None:
+def _take(database: RowDatabase, source: str, rows_per_epoch: int, *, epochs: int, seed: int) -> None:
     """Some of a source's rows, or some of them several times, evenly over the lengths of answers."""
-    ords = accounts.arrays(
+    ords = database.arrays(
         "SELECT ord FROM alive WHERE source = ? AND split = 'train' ORDER BY num_answer_chars, row_hash, ord",
         [source],
     )["ord"]
     for epoch in range(epochs):
-        often = copies(len(ords), rows_per_epoch, seed=seed, source=source, epoch=epoch)
+        often = draw_copies(len(ords), rows_per_epoch, seed=seed, source=source, epoch=epoch)
         chosen = often > 0
         epoch_column = pa.array([epoch] * int(chosen.sum()), pa.int32())
-        accounts.insert(
+        database.insert(
             "taken", pa.table({"ord": ords[chosen], "epoch": epoch_column, "copies": often[chosen]})
         )
 
 
-def example_places(accounts: Accounts) -> list[int]:
+def example_places(database: RowDatabase) -> list[int]:
     """Where the rows lie that few-shot prompts may show: of each task some with short answers, by hash."""
     return [
         line["ord"]
-        for line in accounts.rows(
+        for line in database.rows(
             """
             SELECT ord FROM alive WHERE split = 'train' AND num_answer_chars <= ?
             QUALIFY row_number() OVER (PARTITION BY task ORDER BY row_hash, ord) <= ? ORDER BY ord

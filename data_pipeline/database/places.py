@@ -2,23 +2,23 @@
 
 import pyarrow as pa
 
-from data_pipeline.database.row_database import Accounts
+from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.packing.best_fit import PARTITION_ROWS, assign_packs, num_partitions
 from data_pipeline.packing.gather import Shard
 from hunmin.shards import shard_name, shard_packs
 
 
-def place_rows(accounts: Accounts, *, seq_len: int, partition_rows: int = PARTITION_ROWS) -> list[Shard]:
+def place_rows(database: RowDatabase, *, seq_len: int, partition_rows: int = PARTITION_ROWS) -> list[Shard]:
     """Fill the table `placed` (ord, epoch, repeat, pack, slot); the shards in order.
 
     Packs are planned apart for each split and epoch, within hash partitions of the rows: memory is that of
     one partition, and the packs depend on the rows alone.
     """
-    accounts.con.execute(
+    database.con.execute(
         "CREATE TABLE placed (ord BIGINT, epoch INTEGER, repeat INTEGER, pack INTEGER, slot INTEGER)"
     )
     shards: list[Shard] = []
-    groups = accounts.rows(
+    groups = database.rows(
         "SELECT split, epoch, count(*) AS num_rows FROM renders WHERE reason IS NULL AND split <> 'heldout' "
         "GROUP BY ALL ORDER BY ALL"
     )
@@ -26,7 +26,7 @@ def place_rows(accounts: Accounts, *, seq_len: int, partition_rows: int = PARTIT
         count = num_partitions(group["num_rows"], partition_rows)
         num_packs = 0
         for partition in range(count):
-            members = accounts.arrays(
+            members = database.arrays(
                 "SELECT ord, repeat, num_tokens FROM renders WHERE reason IS NULL AND split = ? "
                 "AND epoch = ? AND row_hash % ? = ? ORDER BY ord, repeat",
                 [group["split"], group["epoch"], count, partition],
@@ -39,7 +39,7 @@ def place_rows(accounts: Accounts, *, seq_len: int, partition_rows: int = PARTIT
                 "pack": packing.pack + num_packs,
                 "slot": packing.slot,
             }
-            accounts.insert("placed", pa.table(placed))
+            database.insert("placed", pa.table(placed))
             num_packs += packing.num_packs
         shards += _shards(group["split"], group["epoch"], num_packs, seq_len, shards)
     return shards

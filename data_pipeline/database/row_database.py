@@ -26,11 +26,11 @@ LIGHT = (
 )
 
 
-class Accounts:
-    """The accounts of one build; `con` is for rules that join by themselves."""
+class RowDatabase:
+    """The database of one build; `con` is for rules that join by themselves."""
 
     def __init__(self, folder: Path, *, memory_mb: int = 256):
-        path = folder / "accounts.duckdb"
+        path = folder / "database.duckdb"
         path.unlink(missing_ok=True)  # made anew from the parts at every start: it costs a scan
         self.con = duckdb.connect(str(path))
         self.con.execute(

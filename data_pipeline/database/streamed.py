@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hunmin.artifact import whole
+from hunmin.artifact import written_whole
 from hunmin.hashing import table_sha256
 
 GROUP_ROWS = 65_536  # rows of a row group, and of what is hashed at a time
@@ -49,7 +49,7 @@ class TableWriter:
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
     """Write a Parquet file whole or not at all; `sha256` and `num_rows` are final when the block ended."""
-    with whole(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as sink:
+    with written_whole(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as sink:
         writer = TableWriter(sink, schema)
         yield writer
         writer._flush(last=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.build.work_folder import Work
-from data_pipeline.database.row_database import PLAIN, Accounts
+from data_pipeline.build.work_folder import WorkFolder
+from data_pipeline.database.row_database import PLAIN, RowDatabase
 from data_pipeline.database.streamed import table_writer
 from hunmin.schema import HELDOUT, LEDGER, REJECTED, TaskInfo
 from hunmin.shards import METADATA_KEY
@@ -38,7 +38,7 @@ class Written:
     sha256: str
 
 
-def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
+def write_ledger(database: RowDatabase, path: Path, *, work: WorkFolder) -> Written:
     """rows.parquet, a line per rendered row of train and val; and where each of them lies."""
     query = """
         SELECT r.* EXCLUDE (transforms, split, task, language),
@@ -53,14 +53,14 @@ def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
     unsorted = work.folder / "unsorted.parquet"
     done = 0
     with table_writer(path, LEDGER) as ledger, table_writer(unsorted, PLACES) as lies:
-        for split, epoch, run in _runs_of_epochs(accounts):
-            for batch in accounts.batches(query.format(run=run), [epoch, epoch, split]):
+        for split, epoch, run in _runs_of_epochs(database):
+            for batch in database.batches(query.format(run=run), [epoch, epoch, split]):
                 table = pa.Table.from_batches([batch])
                 table = table.append_column("row", pa.array(np.arange(done, done + len(table))))
                 done += len(table)
                 ledger.write(table)
                 lies.write(table)
-    accounts.copy(
+    database.copy(
         f"SELECT * FROM read_parquet(?, {PLAIN}) ORDER BY split, epoch, pack, slot",
         work.places,
         [str(unsorted)],
@@ -69,35 +69,37 @@ def write_ledger(accounts: Accounts, path: Path, *, work: Work) -> Written:
     return Written(ledger.num_rows, ledger.sha256)
 
 
-def _runs_of_epochs(accounts: Accounts) -> Iterator[tuple[str, int, str]]:
+def _runs_of_epochs(database: RowDatabase) -> Iterator[tuple[str, int, str]]:
     """Split, epoch and a condition on `ord`, in the order of the ledger."""
-    runs = accounts.ranges()
-    for line in accounts.rows(
+    runs = database.ranges()
+    for line in database.rows(
         "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat) ORDER BY ALL"
     ):
         for run in runs:
             yield line["split"], line["epoch"], run
 
 
-def write_rejected(accounts: Accounts, path: Path) -> Written:
+def write_rejected(database: RowDatabase, path: Path) -> Written:
     """rejected.parquet: a line per record that was read and not kept."""
     query = (
         "SELECT * FROM (SELECT * FROM refused WHERE {run}) JOIN (SELECT * FROM rows WHERE {run}) USING (ord) "
         "ORDER BY ord"
     )
     with table_writer(path, REJECTED) as rejected:
-        for run in accounts.ranges():
-            for batch in accounts.batches(query.format(run=run)):
+        for run in database.ranges():
+            for batch in database.batches(query.format(run=run)):
                 rejected.write(pa.Table.from_batches([batch]))
     return Written(rejected.num_rows, rejected.sha256)
 
 
-def write_heldout(accounts: Accounts, path: Path, *, work: Work, tasks: dict[str, TaskInfo]) -> Written:
+def write_heldout(
+    database: RowDatabase, path: Path, *, work: WorkFolder, tasks: dict[str, TaskInfo]
+) -> Written:
     """heldout.parquet: rows as prepared, messages as rendered; a second line in a held-out wording."""
-    asked = accounts.counts(
+    asked = database.counts(
         "SELECT task, count(*) FROM renders WHERE split = 'heldout' AND reason IS NULL GROUP BY 1"
     )
-    trained = accounts.counts(
+    trained = database.counts(
         "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
     )
     metadata = json.dumps({"tasks": {name: tasks[name] for name in sorted(asked)}}, ensure_ascii=False)

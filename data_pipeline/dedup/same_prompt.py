@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 Rule: TypeAlias = Literal["keep_all", "first", "majority", "reject"]
 
 
-def decide(answers_in_order: Sequence[str], rule: Rule) -> list[bool]:
+def kept_answers(answers_in_order: Sequence[str], rule: Rule) -> list[bool]:
     """Whether each row of a group of equal prompts is kept.
 
     Rows whose answers are equal share their fate: which of them are duplicates is another question.

@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from data_pipeline.augment.draw import Drawn, draw
+from data_pipeline.augment.draw import Drawn, draw_variant
 from data_pipeline.augment.few_shot import ExamplePool
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from hunmin.models.renderer import Rendered as RenderedIds
 from hunmin.models.renderer import RowRefused
 from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, with_values
 
 
-def encode(row: Row, *, build: Build, epoch: int, repeat: int) -> Rendered | Unrendered:
+def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> Rendered | Unrendered:
     """A row in one epoch, but for its part and idx.
 
     Args:
@@ -57,7 +57,7 @@ def encode(row: Row, *, build: Build, epoch: int, repeat: int) -> Rendered | Unr
     )
 
 
-def encode_unseen(row: Row, *, build: Build) -> Drawing | None:
+def encode_unseen(row: Row, *, build: BuildContext) -> Drawing | None:
     """A held-out row asked in a held-out wording of its task: `row`, and what was drawn for it.
 
     None where no held-out wording is true of the row, or its prompt does not fit.
@@ -87,7 +87,7 @@ def _as_drawn(row: Row, drawn: Drawn, rendered: RenderedIds) -> Drawing:
 
 def _draw(
     row: Row,
-    build: Build,
+    build: BuildContext,
     epoch: int,
     repeat: int,
     *,
@@ -95,7 +95,7 @@ def _draw(
     plain: bool = False,
     heldout: bool = False,
 ) -> Drawn:
-    return draw(
+    return draw_variant(
         with_values(row, attests=build.attests[row["source"]]),
         tasks=build.tasks,
         augment=build.config.augment,
@@ -108,7 +108,7 @@ def _draw(
     )
 
 
-def _fitted(drawn: Drawn, build: Build) -> tuple[Drawn, RenderedIds]:
+def _fitted(drawn: Drawn, build: BuildContext) -> tuple[Drawn, RenderedIds]:
     """The rendering, of a shortened context where the config says so; answers are never cut.
 
     Raises:
@@ -125,7 +125,7 @@ def _fitted(drawn: Drawn, build: Build) -> tuple[Drawn, RenderedIds]:
     return drawn, rendered
 
 
-def _shortened(drawn: Drawn, build: Build) -> tuple[Drawn, RenderedIds]:
+def _shortened(drawn: Drawn, build: BuildContext) -> tuple[Drawn, RenderedIds]:
     """Without as many of the oldest exchanges as it takes, then without the end of the last question."""
     messages, transforms = drawn.messages, list(drawn.transforms)
     start = 1 if messages[0]["role"] == "system" else 0
@@ -147,7 +147,7 @@ def _shortened(drawn: Drawn, build: Build) -> tuple[Drawn, RenderedIds]:
     return replace(drawn, messages=messages, transforms=transforms), build.renderer.row(messages)
 
 
-def _fits(messages: list[Message], build: Build) -> bool:
+def _fits(messages: list[Message], build: BuildContext) -> bool:
     return len(build.renderer.row(messages).input_ids) <= build.config.seq_len
 
 

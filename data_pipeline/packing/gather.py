@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline.build.schemas import IDS
-from data_pipeline.build.work_folder import Work
+from data_pipeline.build.work_folder import WorkFolder
 from hunmin.schema import PACKS
 
 BATCH_ROWS = 1024  # of an encoded part: row i lies in batch i // BATCH_ROWS
@@ -24,7 +24,7 @@ class Shard:
     num_packs: int
 
 
-def gather(work: Work, shard: Shard, *, tasks: list[str]) -> pa.Table:
+def gather_packs(work: WorkFolder, shard: Shard, *, tasks: list[str]) -> pa.Table:
     """The packs of a shard."""
     end = shard.first_pack + shard.num_packs
     inside = [("split", "=", shard.split), ("epoch", "=", shard.epoch)]
@@ -40,7 +40,7 @@ def gather(work: Work, shard: Shard, *, tasks: list[str]) -> pa.Table:
     )
 
 
-def _take(work: Work, part: np.ndarray, idx: np.ndarray) -> pa.Table:
+def _take(work: WorkFolder, part: np.ndarray, idx: np.ndarray) -> pa.Table:
     """The encoded rows (part[i], idx[i]) in this order."""
     order = np.lexsort((idx, part))
     pieces = []

@@ -56,7 +56,7 @@ def prepare(
     )
     if refusal:
         return _rejected(draft, refusal)
-    judged = judge.apply(
+    judged = judge.apply_safety(
         cleaned,
         config.safety,
         source_of(config, draft["source"]).safety,

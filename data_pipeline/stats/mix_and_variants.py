@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from data_pipeline.augment.mix import SourcePlan, report
-from data_pipeline.database.row_database import Accounts
+from data_pipeline.augment.mix import SourcePlan, report_shares
+from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.tasks.tasks import Task
 from hunmin.schema import EpochTask, SourceShares, VariantStats, WordingStats
 
@@ -15,12 +15,12 @@ TRAINED = "split = 'train' AND reason IS NULL"
 SHARE_DIGITS = 6
 
 
-def wording_stats(accounts: Accounts, tasks: Mapping[str, Task]) -> WordingStats:
+def wording_stats(database: RowDatabase, tasks: Mapping[str, Task]) -> WordingStats:
     """Pairs per wording and per axis, and the wordings of the corpus' tasks that paired with nothing."""
-    pairs = accounts.counts(
+    pairs = database.counts(
         f"SELECT wording_id, count(*) FROM renders WHERE {TRAINED} AND wording_id IS NOT NULL GROUP BY 1"
     )
-    present = accounts.rows("SELECT DISTINCT task FROM alive ORDER BY task")
+    present = database.rows("SELECT DISTINCT task FROM alive ORDER BY task")
     axis_of = {
         f"{name}/{wording.id}": wording.axis
         for name in (line["task"] for line in present)
@@ -38,7 +38,7 @@ def wording_stats(accounts: Accounts, tasks: Mapping[str, Task]) -> WordingStats
     )
 
 
-def variant_stats(accounts: Accounts, sources: Sequence[str]) -> dict[str, VariantStats]:
+def variant_stats(database: RowDatabase, sources: Sequence[str]) -> dict[str, VariantStats]:
     """By source, in this order, for how many of its rendered train rows each kind of variant was drawn."""
     kinds = {
         "wording": "wording_id IS NOT NULL",
@@ -48,12 +48,12 @@ def variant_stats(accounts: Accounts, sources: Sequence[str]) -> dict[str, Varia
         "chain_of_thought": _wrapped("one = 'chain_of_thought'"),
     }
     counted = ", ".join(f"count(*) FILTER ({inside}) AS {kind}" for kind, inside in kinds.items())
-    lines = accounts.rows(
+    lines = database.rows(
         f"SELECT source, count(*) AS rows, {counted} FROM renders WHERE {TRAINED} GROUP BY 1"
     )
     out: dict[str, VariantStats] = {}
     for line in sorted(lines, key=lambda line: sources.index(line["source"])):
-        wrappers = accounts.counts(
+        wrappers = database.counts(
             f"SELECT wrapper, count(*) FROM renders WHERE {TRAINED} AND source = ? AND wrapper IS NOT NULL "
             "GROUP BY 1",
             [line["source"]],
@@ -69,7 +69,7 @@ def _wrapped(condition: str) -> str:
     return f"len(list_filter({parts}, lambda one: {condition})) > 0"
 
 
-def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, SourceShares]:
+def mix_stats(database: RowDatabase, plan: Mapping[str, SourcePlan]) -> dict[str, SourceShares]:
     """Each source's part of the train split, planned and realised.
 
     A row of several variants (augment.materialize: all) counts once, with the tokens of all of them: the plan
@@ -80,7 +80,7 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
     that were taken, each counted once, over the characters of their answers, times the mean characters of
     all its rows' answers. Where all were taken, that is their mean; else an estimate.
     """
-    taken = accounts.rows(
+    taken = database.rows(
         f"""
         WITH averages AS (
             SELECT ord, source, any_value(num_variants) AS variants, any_value(num_answer_chars) AS chars,
@@ -98,13 +98,13 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
     )
     means = {
         line["source"]: line["chars"] / line["n"]
-        for line in accounts.rows(
+        for line in database.rows(
             "SELECT source, sum(num_answer_chars)::BIGINT AS chars, count(*) AS n FROM eligible "
             "WHERE split = 'train' GROUP BY 1"
         )
     }
-    shares = report(
-        _fitting(accounts, plan),
+    shares = report_shares(
+        _fitting(database, plan),
         rows={line["source"]: line["rows"] for line in taken},
         tokens={line["source"]: line["tokens"] for line in taken},
         mean_tokens={
@@ -118,9 +118,9 @@ def mix_stats(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, S
     }
 
 
-def epoch_tasks(accounts: Accounts, num_epochs: int) -> list[dict[str, EpochTask]]:
+def epoch_tasks(database: RowDatabase, num_epochs: int) -> list[dict[str, EpochTask]]:
     """Each epoch's rows and trained tokens by task; a row of several variants counts for each."""
-    lines = accounts.rows(
+    lines = database.rows(
         f"""
         SELECT epoch, task, count(*) AS planned, count(*) FILTER ({TRAINED}) AS realised,
                coalesce(sum(num_trained_tokens) FILTER ({TRAINED}), 0)::BIGINT AS tokens
@@ -136,9 +136,9 @@ def epoch_tasks(accounts: Accounts, num_epochs: int) -> list[dict[str, EpochTask
     return list(out.values())
 
 
-def _fitting(accounts: Accounts, plan: Mapping[str, SourcePlan]) -> dict[str, SourcePlan]:
+def _fitting(database: RowDatabase, plan: Mapping[str, SourcePlan]) -> dict[str, SourcePlan]:
     """The plan without the share of each source's rows that could not be rendered."""
-    lines = accounts.rows(
+    lines = database.rows(
         f"""
         SELECT source, count(*) AS taken, count(*) FILTER (fits) AS fitting FROM (
             SELECT source, bool_or({TRAINED}) AS fits FROM renders WHERE split = 'train' GROUP BY source, ord

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data_pipeline.build.work_folder import Work
+from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.stats.diversity import TaskTexts
 from data_pipeline.stats.token_count import TokenCount
 
@@ -16,7 +16,7 @@ KIND = "tally"  # of the files in the work folder
 
 
 @dataclass
-class Tally:
+class PartCounts:
     """By task, the texts of the train rows in epoch 0; by language, the tokens of all renderings."""
 
     texts: dict[str, TaskTexts] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Tally:
         for task, members in texts.items():
             self.texts.setdefault(task, TaskTexts()).add(members)
 
-    def merge(self, other: "Tally") -> None:
+    def merge(self, other: "PartCounts") -> None:
         """Take in what another one counted."""
         for task, texts in other.texts.items():
             self.texts.setdefault(task, TaskTexts()).merge(texts)
@@ -53,7 +53,7 @@ class Tally:
         path.write_text(json.dumps(values))
 
     @classmethod
-    def read(cls, path: Path) -> "Tally":
+    def read(cls, path: Path) -> "PartCounts":
         """What `write` wrote."""
         values = json.loads(path.read_text())
         return cls(
@@ -62,7 +62,7 @@ class Tally:
         )
 
     @classmethod
-    def of_parts(cls, work: Work) -> "Tally":
+    def of_parts(cls, work: WorkFolder) -> "PartCounts":
         """Of all parts, one of them in memory at a time."""
         total = cls()
         for part in work.parts(KIND, "json"):

@@ -1,4 +1,4 @@
-"""data/stats.json: what came in, what was kept, what the packs hold. Counted in the accounts, once."""
+"""data/stats.json: what came in, what was kept, what the packs hold. Counted in the database, once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Any
 
 from data_pipeline.augment.mix import SourcePlan
 from data_pipeline.config import DataConfig, SourceConfig
-from data_pipeline.database.row_database import Accounts
+from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.stats.mix_and_variants import epoch_tasks, mix_stats, variant_stats, wording_stats
-from data_pipeline.stats.part_counts import Tally
+from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.tasks.tasks import Task
 from hunmin.safety import personal_data
 from hunmin.schema import (
@@ -37,27 +37,27 @@ class Decided:
 
 
 def summarize(
-    accounts: Accounts,
+    database: RowDatabase,
     config: DataConfig,
     decided: Decided,
     *,
     dialects: Mapping[str, list[str]],
     vocab_size: int,
     tasks: Mapping[str, Task],
-    tally: Tally,
+    tally: PartCounts,
 ) -> Stats:
     """Everything counted."""
-    present = accounts.rows("SELECT DISTINCT task FROM alive ORDER BY task")
+    present = database.rows("SELECT DISTINCT task FROM alive ORDER BY task")
     return Stats(
         schema_version=SCHEMA_VERSION,
-        sources={source.name: _source(accounts, source, dialects[source.name]) for source in config.sources},
-        rejected=accounts.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
-        rejected_examples=_rejected_examples(accounts),
-        duplicates=_duplicates(accounts),
-        flags=accounts.counts(
+        sources={source.name: _source(database, source, dialects[source.name]) for source in config.sources},
+        rejected=database.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
+        rejected_examples=_rejected_examples(database),
+        duplicates=_duplicates(database),
+        flags=database.counts(
             "SELECT flag, count(*) FROM (SELECT unnest(flags) AS flag FROM alive) GROUP BY 1"
         ),
-        personal_data=accounts.counts(
+        personal_data=database.counts(
             "SELECT substr(done, 8), count(*) FROM (SELECT unnest(transforms) AS done FROM alive) "
             "WHERE starts_with(done, 'masked:') GROUP BY 1"
         ),
@@ -67,18 +67,18 @@ def summarize(
         contamination=ContaminationStats(
             leaks=dict(sorted(decided.leaks.items())), allowed=config.allow_contamination
         ),
-        unrendered=accounts.counts(
+        unrendered=database.counts(
             "SELECT reason, count(*) FROM renders SEMI JOIN alive USING (ord) "
             "WHERE reason IS NOT NULL GROUP BY 1"
         ),
-        tasks={line["task"]: _task(accounts, line["task"]) for line in present},
-        splits={split: _split(accounts, split, config.seq_len) for split in ("train", "val", "heldout")},
-        row_tokens=_histogram(accounts, "num_tokens"),
-        trained_tokens=_histogram(accounts, "num_trained_tokens"),
-        wordings=wording_stats(accounts, tasks),
-        variants=variant_stats(accounts, [source.name for source in config.sources]),
-        mix=mix_stats(accounts, decided.mix),
-        epoch_tasks=epoch_tasks(accounts, config.epochs),
+        tasks={line["task"]: _task(database, line["task"]) for line in present},
+        splits={split: _split(database, split, config.seq_len) for split in ("train", "val", "heldout")},
+        row_tokens=_histogram(database, "num_tokens"),
+        trained_tokens=_histogram(database, "num_trained_tokens"),
+        wordings=wording_stats(database, tasks),
+        variants=variant_stats(database, [source.name for source in config.sources]),
+        mix=mix_stats(database, decided.mix),
+        epoch_tasks=epoch_tasks(database, config.epochs),
         diversity={task: texts.summary() for task, texts in sorted(tally.texts.items())},
         tokenizer={language: counts.summary() for language, counts in sorted(tally.tokens.items())},
         vocab_size=vocab_size,
@@ -87,12 +87,12 @@ def summarize(
     )
 
 
-def _source(accounts: Accounts, source: SourceConfig, dialect: list[str]) -> SourceStats:
-    rejected = accounts.counts(
+def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> SourceStats:
+    rejected = database.counts(
         "SELECT reason, count(*) FROM refused JOIN rows USING (ord) WHERE source = ? GROUP BY 1",
         [source.name],
     )
-    (read,) = accounts.rows(
+    (read,) = database.rows(
         "SELECT count(DISTINCT file) AS files, count(*) AS records FROM rows WHERE source = ?", [source.name]
     )
     return SourceStats(
@@ -104,24 +104,24 @@ def _source(accounts: Accounts, source: SourceConfig, dialect: list[str]) -> Sou
     )
 
 
-def _task(accounts: Accounts, task: str) -> TaskStats:
-    answers = accounts.rows(
+def _task(database: RowDatabase, task: str) -> TaskStats:
+    answers = database.rows(
         "SELECT short_answer, count(*) AS n FROM alive WHERE task = ? AND split = 'train' "
         "AND short_answer IS NOT NULL GROUP BY 1 ORDER BY n DESC, min(ord) LIMIT 1",
         [task],
     )
     trained = _tokens(
-        accounts, "placed JOIN renders USING (ord, epoch, repeat)", "task = ? AND split = 'train'", [task]
+        database, "placed JOIN renders USING (ord, epoch, repeat)", "task = ? AND split = 'train'", [task]
     )
     return TaskStats(
-        rows=accounts.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
+        rows=database.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
         **trained,
         majority_answer=answers[0]["short_answer"] if answers else "",
     )
 
 
-def _tokens(accounts: Accounts, relation: str, where: str, parameters: list[Any]) -> dict[str, int]:
-    (found,) = accounts.rows(
+def _tokens(database: RowDatabase, relation: str, where: str, parameters: list[Any]) -> dict[str, int]:
+    (found,) = database.rows(
         "SELECT coalesce(sum(num_tokens), 0)::BIGINT AS tokens, "
         f"coalesce(sum(num_trained_tokens), 0)::BIGINT AS trained_tokens FROM {relation} WHERE {where}",
         parameters,
@@ -129,13 +129,13 @@ def _tokens(accounts: Accounts, relation: str, where: str, parameters: list[Any]
     return found
 
 
-def _split(accounts: Accounts, split: str, seq_len: int) -> SplitStats:
-    (members,) = accounts.rows(
+def _split(database: RowDatabase, split: str, seq_len: int) -> SplitStats:
+    (members,) = database.rows(
         "SELECT count(*) AS rows, count(DISTINCT family_id) AS families FROM alive WHERE split = ?", [split]
     )
     relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat)"
-    tokens = _tokens(accounts, relation, "split = ? AND reason IS NULL", [split])
-    packs = accounts.number(
+    tokens = _tokens(database, relation, "split = ? AND reason IS NULL", [split])
+    packs = database.number(
         "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat) "
         "WHERE split = ?",
         [split],
@@ -148,9 +148,9 @@ def _split(accounts: Accounts, split: str, seq_len: int) -> SplitStats:
     )
 
 
-def _histogram(accounts: Accounts, column: str) -> Histogram:
+def _histogram(database: RowDatabase, column: str) -> Histogram:
     """Of the placed rows; bins double from 16."""
-    found = accounts.rows(
+    found = database.rows(
         f"SELECT CASE WHEN {column} < 16 THEN 0 ELSE floor(log2({column} / 16))::INTEGER + 1 END AS bin, "
         "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
     )
@@ -162,9 +162,9 @@ def _histogram(accounts: Accounts, column: str) -> Histogram:
     )
 
 
-def _rejected_examples(accounts: Accounts) -> dict[str, list[RejectExample]]:
+def _rejected_examples(database: RowDatabase) -> dict[str, list[RejectExample]]:
     """By reason, the first records that it hit; what is personal in the details is masked."""
-    lines = accounts.rows(
+    lines = database.rows(
         f"""
         SELECT reason, row_id, detail FROM refused JOIN rows USING (ord) SEMI JOIN (
             SELECT unnest(min(ord, {EXAMPLES_PER_REASON})) AS ord FROM refused GROUP BY reason
@@ -180,9 +180,9 @@ def _rejected_examples(accounts: Accounts) -> dict[str, list[RejectExample]]:
     return out
 
 
-def _duplicates(accounts: Accounts) -> dict[str, dict[str, int]]:
+def _duplicates(database: RowDatabase) -> dict[str, dict[str, int]]:
     """By source, its rows that said the same as another row, or nearly."""
-    lines = accounts.rows(
+    lines = database.rows(
         "SELECT source, reason, count(*) AS n FROM refused JOIN rows USING (ord) "
         "WHERE reason IN ('duplicate', 'near_duplicate') GROUP BY 1, 2 ORDER BY 1, 2"
     )

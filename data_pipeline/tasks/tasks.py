@@ -96,7 +96,7 @@ class Wording(Section):
         return "checked" if self.requires else "neutral"
 
 
-class Renderer(Section):
+class AnswerWriter(Section):
     """How another answer is written from a row's label or rating.
 
     `answers` holds a whole text for each label; `text` is one with slots, {label} or {value}, a particle
@@ -133,7 +133,7 @@ class Task(Section):
     labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ("rougeL", "chrf")
     wordings: tuple[Wording, ...] = ()
-    renderers: dict[str, Renderer] = Field(default_factory=dict)
+    renderers: dict[str, AnswerWriter] = Field(default_factory=dict)
     bounds: dict[Literal["instruction", "input", "answer"], tuple[int, int]] = Field(
         default_factory=dict, description="characters, from and to; data.bounds wins over them"
     )

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from data_pipeline.tasks.tasks import Renderer, Task, When, Wording
+from data_pipeline.tasks.tasks import AnswerWriter, Task, When, Wording
 from hunmin.hashing import GOLDEN, SPLITMIX_64, mixed, stable_hash
 from hunmin.language.answers.constraints import check_of, scale_of
 from hunmin.language.answers.forms import Answered
@@ -148,7 +148,7 @@ def _holds(when: When, facts: _Facts, language: str) -> bool:
     )
 
 
-def _rendered(renderer: Renderer, facts: _Facts) -> str | None:
+def _rendered(renderer: AnswerWriter, facts: _Facts) -> str | None:
     """The answer a renderer writes for a row; None where it has none."""
     if renderer.answers:
         return renderer.answers.get(facts.label or "")
@@ -166,7 +166,7 @@ def _label_in(answer: str, label: str | None, labels: Sequence[str]) -> str | No
     return label if label and label in answer else None
 
 
-def _rating(renderer: Renderer, facts: _Facts) -> str | None:
+def _rating(renderer: AnswerWriter, facts: _Facts) -> str | None:
     """The row's rating on the renderer's scale, where the source attests the scale it stands on."""
     scale = next((scale for scale in renderer.scales if f"scale:{scale}" in facts.attests), None)
     return scale and rating_on(facts.value or "", scale_of(scale), divide=renderer.scales[scale])

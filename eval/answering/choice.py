@@ -21,7 +21,9 @@ def capability() -> Capability | None:
     return min(found, default=None)
 
 
-def choose(asked: str, *, num_gpus: int, available: Collection[str], lowest: Capability | None = None) -> str:
+def choose_engine(
+    asked: str, *, num_gpus: int, available: Collection[str], lowest: Capability | None = None
+) -> str:
     """The engine for `eval.engine`.
 
     Args:

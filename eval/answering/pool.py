@@ -84,7 +84,7 @@ def make_groups(
     return groups
 
 
-def answer(
+def answer_groups(
     groups: Sequence[Group],
     *,
     settings: GenerationSettings,

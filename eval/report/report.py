@@ -215,7 +215,7 @@ def read_metrics(path: Path) -> list[Any]:
 def choose_samples(path: Path, scores: Scores) -> answers.Choice:
     """Which samples the page shows, with few of them in memory at a time."""
     found = answers.outcomes(_rows(path, answers.OUTCOME_COLUMNS), scores)
-    return answers.choose(found, answers.text_bytes(_rows(path, answers.TEXT_COLUMNS)))
+    return answers.choose_samples(found, answers.text_bytes(_rows(path, answers.TEXT_COLUMNS)))
 
 
 def read_samples(path: Path, sample_ids: list[str]) -> pa.Table:

@@ -78,7 +78,7 @@ def _last_user(messages: Sequence[Mapping[str, Any]]) -> str:
     return next((message["content"] for message in reversed(messages) if message["role"] == "user"), "")
 
 
-def draw(samples: Sequence[Sample], *, per_task: int | None, seed: int) -> list[Sample]:
+def draw_samples(samples: Sequence[Sample], *, per_task: int | None, seed: int) -> list[Sample]:
     """At most `per_task` samples of each task, drawn by hash, in canonical order: task, then id."""
 
     def lot(sample: Sample) -> str:
@@ -91,7 +91,7 @@ def draw(samples: Sequence[Sample], *, per_task: int | None, seed: int) -> list[
     return sorted(drawn, key=lambda sample: (sample.task, sample.sample_id))
 
 
-def render(
+def render_prompts(
     samples: Sequence[Sample], *, renderer: Renderer, max_prompt_tokens: int
 ) -> tuple[dict[str, list[int]], dict[str, int]]:
     """Prompt ids by sample id, and how many samples cannot be asked, by reason."""

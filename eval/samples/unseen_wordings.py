@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eval.samples.samples import Sample, draw
+from eval.samples.samples import Sample, draw_samples
 from eval.scores.intervals import Resamples, interval, paired_delta
 from eval.scores.metric import Answer, Metric
 from hunmin.schema import WordingMetric, WordingScores
@@ -15,7 +15,7 @@ def draw_again(
     """Which samples are asked again: at most `per_task` of each task, drawn by hash, in canonical order."""
     asked = {(sample.row_id, sample.turn) for sample in samples}
     twins = [sample for sample in reworded if (sample.row_id, sample.turn) in asked]
-    return draw(twins, per_task=per_task, seed=seed)
+    return draw_samples(twins, per_task=per_task, seed=seed)
 
 
 @dataclass

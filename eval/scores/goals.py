@@ -45,7 +45,7 @@ def _hint(name: str, known: Mapping[str, object]) -> str:
     return "; " + did_you_mean(name, known, f"known here: {', '.join(sorted(known))}")
 
 
-def judge(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
+def judge_goal(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
     """A goal against the scores of its task; without any it is not met."""
     metric = task["metrics"][goal.metric] if task else None
     rivals = {system: _rival(metric, system, margin=goal.margin) for system in goal.over} if metric else {}

@@ -73,7 +73,7 @@ def load_detector(config: SafetyConfig, base: Path) -> Detector:
     return AnyOf(lexicon, load_classifier(resolve_path(config.classifier, base), threshold=config.threshold))
 
 
-def apply(
+def apply_safety(
     draft: DraftRow, config: SafetyConfig, source_action: Action | None, *, detector: Detector
 ) -> Judged:
     """A normalized draft after safety: unchanged, flagged, masked, or refused.
@@ -85,7 +85,7 @@ def apply(
     bias_action = "keep" if source_action == "keep" else config.bias
     flags: list[str] = []
     if (harm_action, bias_action) != ("keep", "keep"):
-        findings = judge(draft, detector=detector)
+        findings = find_harm(draft, detector=detector)
         flags = [REFUSED] if findings.refused else []
         for action, reason, found, flag in (
             (harm_action, "harmful_content", findings.harmful, "harmful:{}"),
@@ -99,7 +99,7 @@ def apply(
     return Judged(draft, flags, transforms, refusal)
 
 
-def judge(draft: DraftRow, *, detector: Detector) -> Findings:
+def find_harm(draft: DraftRow, *, detector: Detector) -> Findings:
     """What a detector finds in a row, after the rule of the pair."""
     harmful: list[Finding] = []
     biased: list[Finding] = []

@@ -11,7 +11,7 @@ from hunmin.errors import EnvironmentFailure, InputError, StopRequested
 from hunmin.lock import run_lock
 from hunmin.progress import say
 from launcher.backends import Backend, Job, Request, note_job, noted_job
-from launcher.cluster.slurm_script import render, resources_for
+from launcher.cluster.slurm_script import render_script, resources_for
 from launcher.cluster.snapshot import write_snapshot
 from launcher.config import load
 from launcher.preflight import check_before_ray
@@ -41,7 +41,7 @@ def prepare(request: Request) -> str:
     config, base = load(request.config, request.overrides)
     asked = {name: value for name, value in request.options.items() if name in RESOURCES}
     resources = resources_for(config.cluster, **asked)
-    script = render(resources, name=config.name, run_dir=request.run_dir, python=sys.executable)
+    script = render_script(resources, name=config.name, run_dir=request.run_dir, python=sys.executable)
     check_before_ray(Run(config, base, request.run_dir))
     return script
 

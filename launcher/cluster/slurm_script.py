@@ -56,7 +56,7 @@ def resources_for(
     return Resources(nodes, cpus_per_node or cluster.num_cpus, gpus, time, partition, account)
 
 
-def render(resources: Resources, *, name: str, run_dir: Path, python: str) -> str:
+def render_script(resources: Resources, *, name: str, run_dir: Path, python: str) -> str:
     """The job script.
 
     Raises:

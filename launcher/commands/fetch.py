@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_pipeline.build.inputs import check, inputs_sha256
+from data_pipeline.build.inputs import check_sources, inputs_sha256
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.sources import expand
 from data_pipeline.sources.formats import format_of
@@ -61,7 +61,7 @@ def fetch(config_path: Path, overrides: list[str], *, to: Path | None) -> Path:
         EnvironmentFailure: the hub or the disk failed; what was brought stays.
     """
     config, base = load(config_path, overrides)
-    check(config.data, base=base)
+    check_sources(config.data, base=base)
     folder = (to or Path("fetched") / config.name).resolve()
     before = _open(folder)
     model = None if config.model.path is None else locate_model(config.model.path, base=base)

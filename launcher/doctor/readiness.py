@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from data_pipeline.build.inputs import check
+from data_pipeline.build.inputs import check_sources
 from hunmin.errors import EnvironmentFailure, HunminError, InputError
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import local_model
@@ -44,7 +44,7 @@ def inputs(config: RunConfig, base: Path) -> Finding:
     """Whether the sources, tasks and the template are there and readable."""
     try:
         with redirect_stdout(StringIO()):  # it tells of tasks without a file as it goes
-            check(config.data, base=base)
+            check_sources(config.data, base=base)
     except HunminError as error:
         return _failed("inputs", error)
     return Finding(SECTION, "inputs", "ok", f"{len(config.data.sources)} sources can be read")

@@ -20,7 +20,7 @@ CHARS_PER_TOKEN = 1.2  # of a small vocabulary trained on Korean: on the safe si
 AROUND = 80  # tokens of the wording and the template
 
 
-def render(
+def render_config(
     out: Path,
     sources: Sequence[Detected],
     counts: Counts,

@@ -79,7 +79,7 @@ def no_task(task: str | None, *, default: str = "instruction") -> tuple[str, ...
     return (f"task: none was named, so the rows count as {default}; --task names one (it picks the scores)",)
 
 
-def mapped(
+def detect_columns(
     path: Path,
     source: SourceConfig,
     header: list[str],

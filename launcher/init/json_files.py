@@ -13,7 +13,7 @@ from data_pipeline.sources.files.records import Reject, kind_of, scalar_text, sh
 from data_pipeline.sources.files.text_files import lines
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError
-from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, mapped, no_task
+from launcher.init.detected import HEAD, Detected, Hints, detect_columns, language_among, make_source, no_task
 
 
 def detect_json(path: Path, hints: Hints) -> Detected:
@@ -77,7 +77,7 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
     if path.suffix.lower() not in JSON_SUFFIXES and not columnar_kind(str(path)):
         raise InputError(f"{path}: JSON with columns of its own; rename it to {path.stem}.jsonl")
     source = make_source(format="table", path=str(path), encoding=encoding)
-    return mapped(path, source, header, rows, hints, f"{read_as}; keys: {', '.join(header)}")
+    return detect_columns(path, source, header, rows, hints, f"{read_as}; keys: {', '.join(header)}")
 
 
 def _whole_object(path: Path, encoding: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from data_pipeline.sources.files.records import Record, Reject, short
 from data_pipeline.sources.formats.table import table_records
 from hunmin.errors import InputError
 from launcher.init.column_roles import is_header, role_of
-from launcher.init.detected import HEAD, Detected, Hints, make_source, mapped, unit_of
+from launcher.init.detected import HEAD, Detected, Hints, detect_columns, make_source, unit_of
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "|", ",": "comma"}
@@ -107,5 +107,5 @@ def _headed(
             "header, delete them; else give every column a name"
         )
     words = f"table, {', '.join(describe(unit_of(path, source), source))}"
-    detected = mapped(path, source, columns, rows, hints, words)
+    detected = detect_columns(path, source, columns, rows, hints, words)
     return replace(detected, seen=(*detected.seen, *notes))

@@ -71,7 +71,7 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
     return counts
 
 
-def account(counts: Counts) -> list[str]:
+def summary_lines(counts: Counts) -> list[str]:
     """Records in = kept + rejected, with the first detail of each reason."""
     more = f"the first {counts.total}" if counts.partly else str(counts.total)
     lines = [f"{more} records read: {counts.kept} kept, {counts.rejected.total()} rejected"]

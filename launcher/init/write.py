@@ -11,16 +11,16 @@ from typing import Any
 
 import yaml
 
-from data_pipeline.build.inputs import check
+from data_pipeline.build.inputs import check_sources
 from data_pipeline.tasks.tasks import Task, load_tasks
 from hunmin.errors import EnvironmentFailure, InputError
 from hunmin.language.normalize import normalize_text
 from launcher.config import load
-from launcher.init.config_text import render, too_long
+from launcher.init.config_text import render_config, too_long
 from launcher.init.detect import detect
 from launcher.init.detected import Detected, Hints
 from launcher.init.label_values import sentiment_labels
-from launcher.init.trial_read import Counts, account, read_all
+from launcher.init.trial_read import Counts, read_all, summary_lines
 
 SENTIMENT_WORDS = re.compile(
     r"sentiment|review|rating|star|score|polarity|nsmc|감정|감성|리뷰|후기|평점|별점|평가|영화"
@@ -59,7 +59,7 @@ def init(paths: Sequence[Path], *, out: Path, hints: Hints, ask: str | None) -> 
     tasks |= {name: Task.model_validate(value) for name, value in own_tasks.items()}
     counts = read_all([one.source for one in sources], tasks, base=Path.cwd())
     long = too_long(counts)
-    config = render(out, sources, counts, own_tasks=bool(own_tasks), base=base)
+    config = render_config(out, sources, counts, own_tasks=bool(own_tasks), base=base)
     task_files = {base / "tasks" / f"{name}.yaml": value for name, value in own_tasks.items()}
     return _write(out, config, task_files, sources, counts, long)
 
@@ -181,10 +181,10 @@ def _write(
             _write_new(path, text, undo)
         loaded, base = load(out, [])
         with redirect_stdout(StringIO()):
-            check(loaded.data, base=base)
+            check_sources(loaded.data, base=base)
         undo.pop_all()
     seen = [line for one in sources for line in (f"{one.source.name}: {one.seen[0]}", *one.seen[1:])]
-    seen += account(counts)
+    seen += summary_lines(counts)
     decide = [f"{one.source.name}: {line}" for one in sources for line in one.decide]
     decide += long
     for path in task_files:

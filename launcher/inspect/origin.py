@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from data_pipeline.augment.wrappers import STEPS
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from data_pipeline.tasks.tasks import task_of
 from hunmin.models.renderer import Piece
 from hunmin.rows import Kept
@@ -48,7 +48,7 @@ class _Part:
         return max(0, min(end, self.end) - max(start, self.start))
 
 
-def origin_of(build: Build, rebuilt: Rebuilt, token: int) -> Origin:
+def origin_of(build: BuildContext, rebuilt: Rebuilt, token: int) -> Origin:
     """The origin of a token by its position in the row."""
     piece, index = _piece_of(rebuilt.pieces, token)
     start, end = piece.offsets[index]
@@ -78,7 +78,7 @@ def _piece_of(pieces: list[Piece], token: int) -> tuple[Piece, int]:
     raise IndexError(f"token {token} of {first}")
 
 
-def _parts(build: Build, rebuilt: Rebuilt, index: int) -> list[_Part]:
+def _parts(build: BuildContext, rebuilt: Rebuilt, index: int) -> list[_Part]:
     """The parts of a message's content, in order."""
     message, row = rebuilt.messages[index], rebuilt.row
     content = message["content"]

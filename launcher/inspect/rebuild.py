@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from data_pipeline.config import SourceConfig
 from data_pipeline.packing.encode import encode
 from data_pipeline.rows.prepare import prepare
@@ -38,7 +38,7 @@ class Rebuilt:
     pieces: list[Piece]  # their ids, joined, are input_ids
 
 
-def rebuild_segment(build: Build, line: LedgerRow) -> Rebuilt:
+def rebuild_segment(build: BuildContext, line: LedgerRow) -> Rebuilt:
     """One row again.
 
     Raises:
@@ -48,7 +48,7 @@ def rebuild_segment(build: Build, line: LedgerRow) -> Rebuilt:
     return next(rebuild_segments(build, [line]))
 
 
-def rebuild_segments(build: Build, lines: Iterable[LedgerRow]) -> Iterator[Rebuilt]:
+def rebuild_segments(build: BuildContext, lines: Iterable[LedgerRow]) -> Iterator[Rebuilt]:
     """Many rows again, by source and file; each file is read once, up to the last record that is needed.
 
     Raises:
@@ -65,7 +65,7 @@ def rebuild_segments(build: Build, lines: Iterable[LedgerRow]) -> Iterator[Rebui
             yield _rebuilt(build, line, drafts.get((line["record"], line["sub_record"])), unit)
 
 
-def _find(build: Build, name: str, file: str) -> tuple[SourceConfig, Unit]:
+def _find(build: BuildContext, name: str, file: str) -> tuple[SourceConfig, Unit]:
     for index, source in enumerate(build.config.sources):
         if source.name == name:
             for unit in expand(source, index=index, base=build.base):
@@ -87,7 +87,7 @@ def _drafts(unit: Unit, source: SourceConfig, wanted: set[tuple[int, int]]) -> d
     return found
 
 
-def _rebuilt(build: Build, line: LedgerRow, draft: Read | None, unit: Unit) -> Rebuilt:
+def _rebuilt(build: BuildContext, line: LedgerRow, draft: Read | None, unit: Unit) -> Rebuilt:
     place = f"{' and '.join(unit.paths)}: record {line['record']}"
     if draft is None:
         raise SourceChanged(f"{place} is not there any more")
@@ -111,7 +111,7 @@ def _rebuilt(build: Build, line: LedgerRow, draft: Read | None, unit: Unit) -> R
     )
 
 
-def _pieces(build: Build, messages: list[Message]) -> list[Piece]:
+def _pieces(build: BuildContext, messages: list[Message]) -> list[Piece]:
     """The pieces of a row, with the most exact offsets that there are."""
     texts = _texts(build.out_dir / "tokenizer")
     return [

@@ -44,7 +44,7 @@ def trace(
         return trace_row(open_corpus(run), row)
     if row is not None or pack is None or token is None:
         raise InputError("name a token (--pack N --token T), or a row (--row ID)")
-    from data_pipeline.build.build import FEW_SHOT, Build
+    from data_pipeline.build.build import FEW_SHOT, BuildContext
     from data_pipeline.tasks.tasks import load_tasks
     from hunmin.section import resolve_path
     from launcher.inspect.trace_token import trace_token
@@ -53,7 +53,7 @@ def trace(
     corpus.verify(entry.path for entry in corpus.manifest.files if entry.path == FEW_SHOT)
     config, base = load(find_run(run) / "config.yaml", [])
     tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
-    build = Build(config.data, tasks, config.seed, base, corpus.folder)
+    build = BuildContext(config.data, tasks, config.seed, base, corpus.folder)
     return trace_token(corpus, build, split=split, epoch=epoch, number=pack, token=token)
 
 

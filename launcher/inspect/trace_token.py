@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from hunmin.artifact import code_sha256
 from hunmin.schema import IGNORE_INDEX
 from launcher.inspect.origin import Origin, origin_of
@@ -43,7 +43,7 @@ class TokenTrace:
 
 
 def trace_token(
-    corpus: Corpus, build: Build, *, split: str, epoch: int, number: int, token: int
+    corpus: Corpus, build: BuildContext, *, split: str, epoch: int, number: int, token: int
 ) -> TokenTrace:
     """Where a token came from, after its row was read and encoded again and gave the same ids.
 

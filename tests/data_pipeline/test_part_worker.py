@@ -7,15 +7,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_pipeline import sources
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from data_pipeline.build.prepared_rows import rows_at
-from data_pipeline.build.work_folder import Work, first_ord, part_number, part_of
+from data_pipeline.build.work_folder import WorkFolder, first_ord, part_number, part_of
 from data_pipeline.config import DataConfig
 from data_pipeline.part_worker import Stride, read_stride
-from hunmin.artifact import whole
+from hunmin.artifact import written_whole
 
 
-def build_of(folder: Path, num_rows: int, part_rows: int) -> tuple[Build, Work, sources.Unit]:
+def build_of(folder: Path, num_rows: int, part_rows: int) -> tuple[BuildContext, WorkFolder, sources.Unit]:
     lines = [
         {"instruction": f"{i}에 1을 더하면?", "input": "", "output": f"{i + 1}입니다."}
         for i in range(num_rows)
@@ -26,9 +26,9 @@ def build_of(folder: Path, num_rows: int, part_rows: int) -> tuple[Build, Work, 
     config = DataConfig.model_validate({"sources": [source], "part_rows": part_rows})
     out = folder / "data"
     out.mkdir(exist_ok=True)
-    work = Work.open(out)
+    work = WorkFolder.open(out)
     (unit,) = sources.expand(config.sources[0], index=0, base=folder)
-    return Build(config, {}, 0, folder, out), work, unit
+    return BuildContext(config, {}, 0, folder, out), work, unit
 
 
 @pytest.mark.parametrize("part_rows", [1, 4, 10, 100])
@@ -81,22 +81,22 @@ def test_places_ascend_with_unit_part_and_row() -> None:
 
 
 def test_work_goes_on_without_what_a_killed_writer_left(tmp_path: Path) -> None:
-    Work.open(tmp_path).path("read", 3).write_text("whole")
+    WorkFolder.open(tmp_path).path("read", 3).write_text("whole")
     leftover = tmp_path / ".rows.parquet.77.partial"
     leftover.write_text("half")
-    assert Work.open(tmp_path).parts("read") == [3]
+    assert WorkFolder.open(tmp_path).parts("read") == [3]
     assert not leftover.exists()
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     def fail() -> None:
-        with whole(tmp_path / "x") as partial:
+        with written_whole(tmp_path / "x") as partial:
             partial.write_text("half")
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     assert list(tmp_path.iterdir()) == []
-    with whole(tmp_path / "x") as partial:
+    with written_whole(tmp_path / "x") as partial:
         partial.write_text("all")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from hunmin.artifact import MANIFEST, load_manifest
-from hunmin.stage import Inputs, find_finished, is_ours, note_of, open_stage
+from hunmin.stage import Inputs, find_finished, made_by_a_stage, note_of, open_stage
 
 INPUTS = Inputs(1, {"data": "d"}, "c")
 OTHERS = [Inputs(2, {"data": "d"}, "c"), Inputs(1, {"data": "e"}, "c"), Inputs(1, {"data": "d"}, "x")]
@@ -49,7 +49,7 @@ def test_what_nothing_is_known_of_is_never_mixed_in(tmp_path: Path) -> None:
     folder = tmp_path / "train"
     folder.mkdir()
     (folder / "foreign").write_text("?")
-    assert not is_ours(folder)
+    assert not made_by_a_stage(folder)
     open_stage(folder, INPUTS)
     assert len([*tmp_path.glob("old/train-*/foreign")]) == 1
 
@@ -106,7 +106,7 @@ def test_a_training_that_an_earlier_version_began_goes_on(tmp_path: Path) -> Non
     (folder / "checkpoints").mkdir(parents=True)
     old = {"config": "c", "parents": {"data": "d"}, "stage_version": 1}
     (folder / "identity.json").write_text(json.dumps(old))
-    assert is_ours(folder)
+    assert made_by_a_stage(folder)
     open_stage(folder, INPUTS)
     assert (folder / "checkpoints").exists()
     assert json.loads(note_of(folder).read_text())["config_sha256"] == "c"

@@ -10,7 +10,7 @@ from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.sources import expand, read
 from hunmin.safety.classifier import load_classifier
 from hunmin.safety.config import SafetyConfig
-from hunmin.safety.judge import apply, load_detector
+from hunmin.safety.judge import apply_safety, load_detector
 from hunmin.safety.lexicon import Lexicon
 from launcher.config import load
 from tools.train_harm_model import Scores, load_config, part_of, read_examples, score, train
@@ -32,7 +32,7 @@ def test_the_default_drops_well_under_one_percent_of_clean_rows(shared_data: Pat
             for draft in read(unit, source):
                 if "reason" not in draft:
                     rows[source.name] += 1
-                    judged = apply(normalize_draft(draft)[0], config, None, detector=detector)
+                    judged = apply_safety(normalize_draft(draft)[0], config, None, detector=detector)
                     dropped[source.name] += judged.refusal is not None
     assert rows.total() > 10_000
     assert dropped.total() < 0.002 * rows.total(), dropped

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from data_pipeline.tasks.tasks import load_tasks
 from hunmin.section import resolve_path
 from hunmin.shards import read_shards
@@ -60,7 +60,7 @@ def drawn_tokens(data: Path) -> tuple[dict[int, Packed], dict[int, list[int]]]:
 def test_random_tokens_come_from_their_source(real_run: Path) -> None:
     config, base = load(real_run / "config.yaml", [])
     tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
-    build = Build(config.data, tasks, config.seed, base, real_run / "data")
+    build = BuildContext(config.data, tasks, config.seed, base, real_run / "data")
     packed, chosen = drawn_tokens(real_run / "data")
     lines = pq.read_table(real_run / "data" / "rows.parquet").to_pylist()
     checked = 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hunmin.errors import ConfigError, GateError, InputError
 from hunmin.safety.classifier import Classifier, Features, Head, load_classifier
 from hunmin.safety.config import SafetyConfig
-from hunmin.safety.judge import apply, load_detector
+from hunmin.safety.judge import apply_safety, load_detector
 from tools.train_harm_model import (
     HarmModelConfig,
     choose_threshold,
@@ -90,7 +90,7 @@ def test_it_stands_beside_the_lexicon(trained: Path) -> None:
     detector = load_detector(config, trained)
     fields = dict.fromkeys(("instruction", "input", "rationale", "label", "value"))
     draft: Any = {"fields": fields | {"answer": "저 얼간이야"}, "messages": None, "references": []}
-    refusal = apply(draft, config, None, detector=detector).refusal
+    refusal = apply_safety(draft, config, None, detector=detector).refusal
     assert refusal is not None
     assert refusal[1].startswith("answer: harmful (score 0.")
     assert [hit.category for hit in detector.find("씨발")] == ["profanity"]

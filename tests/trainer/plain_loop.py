@@ -135,9 +135,9 @@ def work_of(job: Job, me: Rank) -> StepPacks:
 def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients, float]:
     """Full gradients before the optimizer step, and the step's loss."""
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
-    with joined(
+    with join_ranks(
         timeout_s=60,
         precision=job.config.precision,
         sequence_parallel_size=job.config.sequence_parallel_size,

@@ -79,7 +79,7 @@ def test_masters_stay_fp32_and_the_curve_stays_near(root: Path) -> None:
     for precision in ("fp32", "bf16"):
         run_ranks(run, 2, root, precision)
         job = run_job(root, precision)
-        lines = metrics_log.read(job.metrics_file)
+        lines = metrics_log.read_lines(job.metrics_file)
         curves[precision] = np.array([line["loss"] for line in lines if line["kind"] == "train"])
         saved = Checkpoint(checkpoint.folder_of(job.checkpoints, NUM_STEPS))
         assert saved.ranks["dtype"] == {"fp32": "float32", "bf16": "bfloat16"}[precision]

@@ -15,7 +15,7 @@ from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
-from trainer.job import Job, begin
+from trainer.job import Job, begin_training
 from trainer.metrics import metrics_log
 
 MODEL = ModelConfig.model_validate(
@@ -45,14 +45,14 @@ def run(root: Path) -> None:
 
 
 def lines_of(root: Path) -> list[dict[str, Any]]:
-    return metrics_log.read(job_of(root).metrics_file)
+    return metrics_log.read_lines(job_of(root).metrics_file)
 
 
 @pytest.mark.slow
 def test_two_one_four_ranks(tmp_path: Path) -> None:
     straight, elastic = tmp_path / "straight", tmp_path / "elastic"
     make_data(straight / "data")
-    begin(job_of(straight))
+    begin_training(job_of(straight))
     run_ranks(run, 2, straight)
     shutil.copytree(straight, elastic)
     for step, world_size in ((2, 1), (4, 4)):
@@ -78,13 +78,13 @@ def test_two_one_four_ranks(tmp_path: Path) -> None:
 
 def packs_seen(root: Path, num_steps: int) -> list[list[int]]:
     """The packs (by their ids) that this rank computes in each step."""
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
     from trainer.engine.steps import packs_of_rank
 
     job = job_of(root)
     packs = PackFolder(root / "data/train")
     number = {packs[index].input_ids.tobytes(): index for index in range(len(packs))}
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         steps = []
         for step in range(num_steps):
             work = packs_of_rank(packs, step, seed=job.seed, config=job.config, me=me)

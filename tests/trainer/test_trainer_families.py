@@ -32,7 +32,7 @@ from transformers import (
 from hunmin.models.config import ModelConfig
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
-from trainer.job import begin, finish
+from trainer.job import begin_training, finish_training
 from trainer.metrics import metrics_log
 from trainer.model import lora
 from trainer.model.packed_model import FolderWeights
@@ -145,18 +145,18 @@ def plain_adapters(root: Path) -> tuple[list[float], Gradients]:
 
 def test_adapters_train_as_peft_does_and_leave_merged(root: Path) -> None:
     job = job_with_adapters(root)
-    stage, _ = begin(job)
+    stage, _ = begin_training(job)
     run_ranks(train_with_adapters, 2, root)
 
     wanted_losses, wanted = plain_adapters(root)
-    lines = [line for line in metrics_log.read(job.metrics_file) if line["kind"] == "train"]
+    lines = [line for line in metrics_log.read_lines(job.metrics_file) if line["kind"] == "train"]
     assert [line["loss"] for line in lines] == pytest.approx(wanted_losses, rel=1e-5)
     saved = Checkpoint(checkpoint.folder_of(job.checkpoints, 3))
     assert saved.shapes.keys() == wanted.keys(), "adapters alone are saved"
     for name, values in wanted.items():
         assert float((saved.full(name) - values).norm() / values.norm().clamp(min=1e-6)) < 2e-3, name
 
-    manifest = finish(job, stage)
+    manifest = finish_training(job, stage)
     exported = AutoModelForCausalLM.from_pretrained(job.out_dir / "export")
     stock = dict(plain_model(root / "model", torch.float32, attention="eager").named_parameters())
     moved = 0

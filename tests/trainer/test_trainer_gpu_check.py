@@ -53,7 +53,7 @@ def measured_on_cpu(root: Path) -> dict[str, dict[str, Any]]:
     from tools.gpu_check.check_job import make_job
 
     sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 512}
-    with ranks.joined(timeout_s=60) as me:
+    with ranks.join_ranks(timeout_s=60) as me:
         found: dict[str, Any] = {"nccl": measure_trainer.nccl(me, num_bytes=2**16, rounds=2)}
         found["strict"] = {
             "deterministic": torch.are_deterministic_algorithms_enabled(),

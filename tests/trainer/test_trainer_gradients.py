@@ -91,7 +91,7 @@ def engine_run(root: Path) -> list[float]:
 
     job = job_in(root, model=MODEL, **RUN)
     loop.train(job)
-    return [line["loss"] for line in metrics_log.read(job.metrics_file)]
+    return [line["loss"] for line in metrics_log.read_lines(job.metrics_file)]
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 4])
@@ -131,9 +131,9 @@ def test_gradient_of_each_choice(root: Path, settings: dict[str, Any]) -> None:
 
 
 def empty_micro_batches(root: Path) -> int:
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         job = job_in(root, model=MODEL, global_batch_size=GLOBAL_BATCH_SIZE)
         return sum(not len(weights_N) for _, weights_N, *_ in work_of(job, me).micro_batches)
 

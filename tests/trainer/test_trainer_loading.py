@@ -38,7 +38,7 @@ def loading(root: Path) -> dict[str, int]:
     """Private memory that loading adds, at its peak and when it is done; before the optimizer is made."""
     from trainer import loop
     from trainer.engine import zero3
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     found: dict[str, int] = {}
     loaded = threading.Event()
@@ -53,7 +53,7 @@ def loading(root: Path) -> dict[str, int]:
     zero3.deepspeed.initialize = told
     job = job_in(root, model=MODEL, global_batch_size=2)
     give_back_at_once()
-    with joined(timeout_s=120) as me:
+    with join_ranks(timeout_s=120) as me:
         before = private_bytes()
 
         def sample() -> None:

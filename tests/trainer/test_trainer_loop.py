@@ -10,7 +10,7 @@ from hunmin.schema import ValMetrics
 from hunmin.stage import Inputs
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.config import TrainConfig, check_best_by
-from trainer.job import Job, begin
+from trainer.job import Job, begin_training
 from trainer.loop import keep_best, loss_to_compare
 
 
@@ -55,5 +55,5 @@ def test_a_task_without_validation_rows_cannot_pick_the_export(tmp_path: Path) -
         inputs=Inputs(1, {}, "c"),
     )
     with pytest.raises(ConfigError, match="no validation rows; tasks that have some: sentiment"):
-        begin(job)
+        begin_training(job)
     assert not job.out_dir.exists()

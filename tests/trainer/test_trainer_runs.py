@@ -69,7 +69,7 @@ def kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def steps_done(run_dir: Path) -> int:
-    lines = metrics_log.read(run_dir / "train/metrics.jsonl")
+    lines = metrics_log.read_lines(run_dir / "train/metrics.jsonl")
     return max((line["step"] for line in lines if line["kind"] == "train"), default=0)
 
 
@@ -81,7 +81,7 @@ def wait_for(condition: Callable[[], bool], *, timeout_s: float = 200) -> None:
 
 
 def losses(run_dir: Path) -> list[tuple[str, int, float]]:
-    lines = metrics_log.read(run_dir / "train/metrics.jsonl")
+    lines = metrics_log.read_lines(run_dir / "train/metrics.jsonl")
     return [(line["kind"], line["step"], line["loss"]) for line in lines if line["kind"] != "samples"]
 
 

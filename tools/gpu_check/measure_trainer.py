@@ -21,7 +21,7 @@ from tools.gpu_check.check_job import LARGE, NUM_STEPS, SMALL, make_job
 from trainer import loop
 from trainer.batches.packs import Batch, PackFolder, join
 from trainer.checkpoint.checkpoint import TrainState
-from trainer.engine.ranks import Rank, joined
+from trainer.engine.ranks import Rank, join_ranks
 from trainer.engine.steps import packs_of_rank
 from trainer.job import Job, base_folder
 from trainer.model.packed_model import PackedCausalLM, build
@@ -59,7 +59,9 @@ def steps(me: Rank, job: Job) -> dict[str, Any]:
     for step in range(NUM_STEPS):
         work = packs_of_rank(packs, step, seed=job.seed, config=job.config, me=me)
         rate = job.config.learning_rate
-        done = loop.update(engine, work, rate, objective=SFT, state=TrainState(), max_loss_rise=None, me=me)
+        done = loop.update_weights(
+            engine, work, rate, objective=SFT, state=TrainState(), max_loss_rise=None, me=me
+        )
         losses.append(done.loss)
         norms.append(done.grad_norm)
     masters = [values for kind, _, _, values in engine.slices() if kind == "param"]
@@ -151,7 +153,7 @@ def _wait(me: Rank) -> None:
 
 def main(what: str, folder: Path) -> None:
     """Measure and print."""
-    with joined(timeout_s=TIMEOUT_S) as me:
+    with join_ranks(timeout_s=TIMEOUT_S) as me:
         if what == "memory":
             job = make_job_once(me, folder, sizes=LARGE, seq_len=2048, global_batch_size=2)
             found = peak_and_estimate(me, job, seq_len=2048)

@@ -23,7 +23,7 @@ from torch import Tensor
 from hunmin.artifact import fsync_path, write_json
 from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
 from hunmin.hashing import sha256_file
-from hunmin.progress import Alive, no_watch, say
+from hunmin.progress import Heartbeat, no_heartbeat, say
 
 FORMAT_VERSION = 1
 DESCRIPTION = "checkpoint.json"
@@ -55,7 +55,7 @@ def partial_of(checkpoints: Path, step: int) -> Path:
     return checkpoints / f".step-{step:08d}.partial"
 
 
-def begin(checkpoints: Path, step: int) -> None:
+def begin_checkpoint(checkpoints: Path, step: int) -> None:
     """Make the folder that the ranks write into. One process."""
     partial = partial_of(checkpoints, step)
     shutil.rmtree(partial, ignore_errors=True)
@@ -235,7 +235,7 @@ class Checkpoint:
                     f"{path}: {path.stat().st_size} bytes, {DESCRIPTION} says {entry['bytes']}"
                 )
 
-    def verify(self, *, share: tuple[int, int] = (0, 1), alive: Alive = no_watch) -> None:
+    def verify(self, *, share: tuple[int, int] = (0, 1), alive: Heartbeat = no_heartbeat) -> None:
         """Compare every file with its size and sha256.
 
         Args:

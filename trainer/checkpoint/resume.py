@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from hunmin.errors import ArtifactError
-from hunmin.progress import Alive, no_watch, say
+from hunmin.progress import Heartbeat, no_heartbeat, say
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.engine.long_work import together
@@ -18,7 +18,7 @@ SEEN_WITHIN_S, LOOK_EVERY_S = 90.0, 1.0
 
 
 def resume_point(
-    checkpoints: Path, me: Rank, *, alive: Alive = no_watch
+    checkpoints: Path, me: Rank, *, alive: Heartbeat = no_heartbeat
 ) -> tuple[Checkpoint | None, TrainState]:
     """The checkpoint to go on from, and the state that goes on; later ones are removed. Collective."""
     step = _newest_sound(checkpoints, me, alive)
@@ -30,7 +30,7 @@ def resume_point(
     return found, _without_lost_best(checkpoints, found.state, me)
 
 
-def _newest_sound(checkpoints: Path, me: Rank, alive: Alive) -> int:
+def _newest_sound(checkpoints: Path, me: Rank, alive: Heartbeat) -> int:
     steps = _whole(checkpoints) if me.is_first else iter(())
     while (step := int(me.gather([next(steps, NONE)])[0, 0])) != NONE:
         mine = partial(_fault, checkpoint.folder_of(checkpoints, step), (me.index, me.world_size))
@@ -53,7 +53,7 @@ def _whole(checkpoints: Path) -> Iterator[int]:
             yield step
 
 
-def _fault(folder: Path, share: tuple[int, int], alive: Alive) -> str:
+def _fault(folder: Path, share: tuple[int, int], alive: Heartbeat) -> str:
     """What is wrong with a rank's share of a checkpoint's files; nothing: an empty text."""
     try:
         _once_seen(folder, alive).verify(share=share, alive=alive)
@@ -62,7 +62,7 @@ def _fault(folder: Path, share: tuple[int, int], alive: Alive) -> str:
     return ""
 
 
-def _once_seen(folder: Path, alive: Alive) -> Checkpoint:
+def _once_seen(folder: Path, alive: Heartbeat) -> Checkpoint:
     """The checkpoint, which the first rank sees as a whole.
 
     A network file system may show it to other nodes later (nfs(5), acdirmax): what they do not see yet must

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hunmin.errors import EnvironmentFailure, one_line
-from hunmin.progress import Alive, no_watch, say
+from hunmin.progress import Heartbeat, no_heartbeat, say
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.engine.long_work import MEET_EVERY_S, together
@@ -30,7 +30,9 @@ Slices = Iterable[tuple[str, str, int, Tensor]]
 class Saver:
     """Saves the checkpoints of a run, one at a time. Every method is collective, but for `progress`."""
 
-    def __init__(self, checkpoints: Path, *, keep: int, overlap: bool, me: Rank, alive: Alive = no_watch):
+    def __init__(
+        self, checkpoints: Path, *, keep: int, overlap: bool, me: Rank, alive: Heartbeat = no_heartbeat
+    ):
         """Nothing is written yet.
 
         Args:
@@ -54,7 +56,7 @@ class Saver:
             EnvironmentFailure: on all ranks, if any cannot write; older checkpoints are as they were.
         """
         self.finish()
-        self._on_first(lambda: checkpoint.begin(self._checkpoints, state.step))
+        self._on_first(lambda: checkpoint.begin_checkpoint(self._checkpoints, state.step))
         self._state, self._shapes, self._written = state, dict(shapes), Future()
         mine = list(slices)
         overlap = self._overlap and self._has_room(sum(values.nbytes for *_, values in mine))
@@ -118,7 +120,7 @@ class Saver:
         except BaseException as error:
             self._written.set_exception(error)
 
-    def _wait(self, step: int, alive: Alive) -> None:
+    def _wait(self, step: int, alive: Heartbeat) -> None:
         """Until this rank has written; a file that grows is a sign of life."""
         file = checkpoint.slices_file(self._checkpoints, step, self._me.index)
         before = -1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from hunmin.progress import Alive
+from hunmin.progress import Heartbeat
 from trainer.engine.ranks import Rank
 
 MEET_EVERY_S = 1.0
@@ -18,7 +18,7 @@ MEET_EVERY_S = 1.0
 Result = TypeVar("Result")
 
 
-def together(me: Rank, work: Callable[[Alive], Result], *, alive: Alive) -> Result:
+def together(me: Rank, work: Callable[[Heartbeat], Result], *, alive: Heartbeat) -> Result:
     """What this rank's work gives, when every rank's is done. Collective.
 
     Args:

@@ -117,7 +117,9 @@ def dtype_of(precision: str, device_type: str) -> torch.dtype:
 
 
 @contextmanager
-def joined(*, timeout_s: float, precision: str = "auto", sequence_parallel_size: int = 1) -> Iterator[Rank]:
+def join_ranks(
+    *, timeout_s: float, precision: str = "auto", sequence_parallel_size: int = 1
+) -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
     Args:

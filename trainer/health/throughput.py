@@ -15,7 +15,7 @@ from trainer.plan.flops import peak_flops, step_flops
 RECENT = 20  # steps whose mean tells the time left
 
 
-class Pace:
+class StepTimes:
     """Times the steps of a run; `peak_flops` is what all ranks' GPUs can do in a second, None on a CPU."""
 
     def __init__(self, base: Path, config: TrainConfig, me: Rank, num_steps: int):

@@ -17,7 +17,7 @@ POLL_S = 0.5
 SHOWN = 60  # characters of a prompt or an answer in a line of progress
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """The complete lines of a metrics file; a last line cut off by a kill is no line."""
     return _read_from(path, 0)[0]
 
@@ -39,7 +39,7 @@ class MetricsLog:
         self._logged = {"train": 0, "val": 0}  # steps that a former start has told the trackers of
         if path is None:
             return
-        before = read(path)
+        before = read_lines(path)
         for line in before:
             self._logged[line["kind"]] = max(self._logged.get(line["kind"], 0), line["step"])
         kept = [line for line in before if line["step"] <= resumed_step]
@@ -121,7 +121,7 @@ def said_beside(metrics_file: Path) -> Path:
 
 
 @contextmanager
-def shown(path: Path, *, num_steps: int) -> Iterator[None]:
+def show_progress(path: Path, *, num_steps: int) -> Iterator[None]:
     """Show a run's progress by following its metrics file, in a thread of the process that started it."""
     done = threading.Event()
     with progress("train", total=num_steps) as ticker:

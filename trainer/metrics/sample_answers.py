@@ -47,7 +47,7 @@ class Question:
     reference: list[int]
 
 
-def choose(packs: PackFolder, count: int) -> list[Question]:
+def choose_questions(packs: PackFolder, count: int) -> list[Question]:
     """The first short rows, a task after the other: a pure function of the packs."""
     by_task: dict[str, list[Question]] = {}
     for index in range(len(packs) if count else 0):
@@ -77,7 +77,7 @@ def _questions(pack: Pack, tasks: Sequence[str]) -> list[Question]:
     return questions
 
 
-def answer(
+def answer_questions(
     questions: Sequence[Question], next_tokens: NextTokens, stop_ids: Sequence[int]
 ) -> list[list[int]]:
     """Greedy answers, without their stop token. Collective: all ranks ask the same."""
@@ -106,14 +106,14 @@ class Sampler:
 
     def __init__(self, val_packs: PackFolder, tokenizer_dir: Path, *, count: int):
         """Choose `count` rows, or as many as there are."""
-        self._questions = choose(val_packs, count)
+        self._questions = choose_questions(val_packs, count)
         self._tokenizer = load_tokenizer(tokenizer_dir)
         self._stop_ids = Renderer(self._tokenizer).stop_ids
 
     def ask(self, engine: Engine, *, step: int) -> SampleMetrics:
         """What the model says now. Collective."""
         engine.train(False)
-        answers = answer(self._questions, engine.next_tokens, self._stop_ids)
+        answers = answer_questions(self._questions, engine.next_tokens, self._stop_ids)
         engine.train()
         samples = [
             SampleAnswer(

@@ -20,7 +20,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, Pre
 from hunmin.artifact import whole_folder, write_json
 from hunmin.errors import InputError
 from hunmin.models.tokenizer import load_tokenizer
-from hunmin.progress import Alive, no_watch
+from hunmin.progress import Heartbeat, no_heartbeat
 
 BLOCK_ROWS = 4096  # of an embedding, held beside the old one
 COPY_BYTES = 2**24
@@ -68,7 +68,7 @@ def _pieces(new: PreTrainedTokenizerFast, old: PreTrainedTokenizerFast, token: s
     return [] if TORN in text else list(old.encode(text, add_special_tokens=False))
 
 
-def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Alive = no_watch) -> VocabMap:
+def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Heartbeat = no_heartbeat) -> VocabMap:
     """Write the model folder that follows the data's tokenizer, whole or not at all.
 
     Weights go from file to file in their own precision; no more than one tensor is in memory. Tied embeddings
@@ -121,7 +121,7 @@ def vocabulary_tensors(config: PreTrainedConfig) -> set[str]:
     return {name for name, tensor in lm.named_parameters(remove_duplicate=False) if id(tensor) in rows}
 
 
-def _copy_file(source: Path, target: Path, *, names: set[str], mapped: VocabMap, alive: Alive) -> int:
+def _copy_file(source: Path, target: Path, *, names: set[str], mapped: VocabMap, alive: Heartbeat) -> int:
     """One safetensors file (header, then bytes: github.com/huggingface/safetensors); bytes of its tensors."""
     with source.open("rb") as read, target.open("wb") as write, safe_open(source, framework="pt") as handle:
         start = 8 + int.from_bytes(read.read(8), "little")
@@ -173,7 +173,7 @@ def _mean(old: Tensor) -> Tensor:
     return (torch.stack([block.double().sum(0) for block in blocks]).sum(0) / len(old)).to(old.dtype)
 
 
-def _copy(read: BinaryIO, write: BinaryIO, size: int, *, alive: Alive) -> None:
+def _copy(read: BinaryIO, write: BinaryIO, size: int, *, alive: Heartbeat) -> None:
     while size:
         alive()
         part = read.read(min(size, COPY_BYTES))

@@ -86,7 +86,7 @@ def _right(row: Section, metrics: Mapping[str, MetricScores]) -> bool | None:
     return exact >= (100.0 if metrics["exact_match"]["unit"] == "%" else 1.0)
 
 
-def choose(found: Sequence[Outcome], text_bytes: Mapping[str, int]) -> Choice:
+def choose_samples(found: Sequence[Outcome], text_bytes: Mapping[str, int]) -> Choice:
     """The samples that the page shows, as many of each task as it has room for."""
     by_task: dict[str, list[Outcome]] = {}
     for outcome in sorted(found, key=lambda one: (sha256_bytes(one.sample_id.encode()), one.sample_id)):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from data_pipeline.augment.curriculum import check_curriculum, kept, shares_of_epoch
+from data_pipeline.augment.curriculum import check_curriculum, draw_kept_rows, shares_of_epoch
 from data_pipeline.config import DataConfig
 from hunmin.errors import ConfigError
 
@@ -44,12 +44,12 @@ def test_an_unknown_task_is_named_with_its_nearest() -> None:
 
 @given(st.integers(1, 200), st.floats(0.01, 1), st.integers(0, 5))
 def test_a_share_is_met_and_spread(num_rows: int, share: float, epoch: int) -> None:
-    chosen = kept(num_rows, share, seed=1, task="t", epoch=epoch)
+    chosen = draw_kept_rows(num_rows, share, seed=1, task="t", epoch=epoch)
     assert chosen.sum() == round(num_rows * share)
     halves = [half.sum() for half in np.array_split(chosen, 2)]
     assert abs(halves[0] - halves[1]) <= 3, "short and long answers alike"
 
 
 def test_four_epochs_of_a_quarter_see_every_row_once() -> None:
-    seen = sum(kept(40, 0.25, seed=3, task="t", epoch=epoch).astype(int) for epoch in range(4))
+    seen = sum(draw_kept_rows(40, 0.25, seed=3, task="t", epoch=epoch).astype(int) for epoch in range(4))
     assert np.all(seen == 1)

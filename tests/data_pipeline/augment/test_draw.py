@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.augment import draw as module
-from data_pipeline.augment.draw import Drawn, draw, num_variants
+from data_pipeline.augment.draw import Drawn, draw_variant, num_variants
 from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.augment.rewordings import Rewording
 from data_pipeline.config import AugmentConfig
@@ -84,7 +84,7 @@ def drawn(
     **augment: object,
 ) -> Drawn:
     config = AugmentConfig.model_validate(augment)
-    return draw(
+    return draw_variant(
         item,
         tasks=tasks,
         augment=config,

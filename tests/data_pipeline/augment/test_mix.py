@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.augment.mix import SourcePlan, copies, plan_mix, report
+from data_pipeline.augment.mix import SourcePlan, draw_copies, plan_mix, report_shares
 from data_pipeline.config import MixConfig, SourceConfig
 from hunmin.errors import ConfigError
 
@@ -26,7 +26,7 @@ def test_by_default_every_row_stands_once_in_an_epoch(sizes: list[int]) -> None:
     assert {name: planned.rows_per_epoch for name, planned in plan.items()} == num_rows
     for name, size in num_rows.items():
         assert plan[name].factor == (1.0 if size else 0.0)
-        assert (copies(size, size, seed=3, source=name, epoch=2) == 1).all()
+        assert (draw_copies(size, size, seed=3, source=name, epoch=2) == 1).all()
 
 
 def test_weights_and_temperature_set_the_shares_of_a_fixed_number_of_rows() -> None:
@@ -88,7 +88,7 @@ def test_rows_are_used_evenly_over_any_number_of_epochs(
 ) -> None:
     used = np.zeros(num_rows, dtype=np.int64)
     for epoch in range(epochs):
-        taken = copies(num_rows, rows_per_epoch, seed=seed, source="s", epoch=epoch)
+        taken = draw_copies(num_rows, rows_per_epoch, seed=seed, source="s", epoch=epoch)
         assert taken.min() >= 0
         assert taken.sum() == rows_per_epoch
         used += taken
@@ -98,7 +98,8 @@ def test_rows_are_used_evenly_over_any_number_of_epochs(
 
 def test_another_seed_or_source_takes_other_rows() -> None:
     a, b, c = (
-        copies(1000, 100, seed=seed, source=name, epoch=0) for seed, name in ((0, "s"), (1, "s"), (0, "t"))
+        draw_copies(1000, 100, seed=seed, source=name, epoch=0)
+        for seed, name in ((0, "s"), (1, "s"), (0, "t"))
     )
     assert (a != b).any()
     assert (a != c).any()
@@ -106,7 +107,7 @@ def test_another_seed_or_source_takes_other_rows() -> None:
 
 @pytest.mark.parametrize("epoch", [0, 1, 7, 1000])
 def test_an_epoch_lies_evenly_over_the_list(epoch: int) -> None:
-    taken = copies(100_000, 7_000, seed=0, source="s", epoch=epoch)
+    taken = draw_copies(100_000, 7_000, seed=0, source="s", epoch=epoch)
     for window in (1_000, 10_000):
         per_window = taken.reshape(-1, window).sum(1)
         assert abs(per_window - 0.07 * window).max() <= 4  # at random it would be 30 and 100
@@ -125,10 +126,10 @@ def test_planned_and_realised_shares_are_within_half_a_percent_on_skewed_lengths
     rows, tokens = dict.fromkeys(plan, 0), dict.fromkeys(plan, 0)
     for epoch in range(3):
         for name, planned in plan.items():
-            taken = copies(num_rows[name], planned.rows_per_epoch, seed=0, source=name, epoch=epoch)
+            taken = draw_copies(num_rows[name], planned.rows_per_epoch, seed=0, source=name, epoch=epoch)
             rows[name] += int(taken.sum())
             tokens[name] += int((taken * lengths[name]).sum())
-    shares = report(
+    shares = report_shares(
         plan, rows=rows, tokens=tokens, mean_tokens={n: float(v.mean()) for n, v in lengths.items()}
     )
     for mine in shares.values():
@@ -145,7 +146,7 @@ def test_planned_and_realised_shares_are_within_half_a_percent_on_skewed_lengths
 
 def test_a_source_that_lost_its_rows_shows_in_the_report() -> None:
     plan = {"a": SourcePlan(50, 1.0, 0.5), "b": SourcePlan(50, 1.0, 0.5)}
-    shares = report(plan, rows={"a": 50}, tokens={"a": 500}, mean_tokens={"a": 10.0, "b": 30.0})
+    shares = report_shares(plan, rows={"a": 50}, tokens={"a": 500}, mean_tokens={"a": 10.0, "b": 30.0})
     assert shares["b"] == {
         "planned_rows_share": 0.5,
         "realised_rows_share": 0.0,

@@ -11,12 +11,12 @@ from data_pipeline.augment.personas import ROLES, fits
 from data_pipeline.augment.wrappers import (
     STEPS,
     Steps,
-    ask,
     draw_role,
     draw_steps,
     wants_bare_answer,
     with_prefix,
     wrapper_language,
+    write_question,
 )
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
 from data_pipeline.tasks.tasks import Task
@@ -124,10 +124,10 @@ def test_fits_is_about_labels_and_chats_only() -> None:
 
 def test_what_is_absent_leaves_no_gap() -> None:
     steps = Steps("ko", "차근차근 풀어 줘.")
-    assert ask("지시", "본문", None) == "지시\n\n본문"
-    assert ask("지시", None, steps) == "지시\n차근차근 풀어 줘."
-    assert ask(None, "본문", None) == "본문"
-    assert ask(None, "본문", steps) == "차근차근 풀어 줘.\n\n본문"
+    assert write_question("지시", "본문", None) == "지시\n\n본문"
+    assert write_question("지시", None, steps) == "지시\n차근차근 풀어 줘."
+    assert write_question(None, "본문", None) == "본문"
+    assert write_question(None, "본문", steps) == "차근차근 풀어 줘.\n\n본문"
 
 
 def test_the_prefix_stands_first_where_it_is_on() -> None:

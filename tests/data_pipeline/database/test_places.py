@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from account_rows import accounts_of, origin, render
+from database_rows import accounts_of, origin, render
 
 from data_pipeline.build.schemas import IDS
-from data_pipeline.build.work_folder import Work
+from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.database import tables
 from data_pipeline.database.places import place_rows
-from data_pipeline.packing.gather import BATCH_ROWS, gather, pack_table
+from data_pipeline.packing.gather import BATCH_ROWS, gather_packs, pack_table
 from hunmin.shards import SHARD_TOKENS, shard_packs
 
 
@@ -20,13 +20,13 @@ def test_a_plan_over_more_packs_than_a_shard_holds(tmp_path: Path) -> None:
     count = 2 * 8 + 10  # two rows of half a pack each: 13 packs
     rows = [origin(i) for i in range(count)]
     renders = [render(i, num_tokens=seq_len // 2) for i in range(count)]
-    shards = place_rows(accounts := accounts_of(tmp_path, rows, renders), seq_len=seq_len)
+    shards = place_rows(database := accounts_of(tmp_path, rows, renders), seq_len=seq_len)
     assert [(s.path, s.first_pack, s.num_packs) for s in shards] == [
         ("train/shard-00000.arrow", 0, 8),
         ("train/shard-00001.arrow", 8, 5),
     ]
-    assert accounts.number("SELECT count(DISTINCT (pack, slot)) FROM placed") == count
-    assert accounts.number("SELECT max(pack) FROM placed") == 12
+    assert database.number("SELECT count(DISTINCT (pack, slot)) FROM placed") == count
+    assert database.number("SELECT max(pack) FROM placed") == 12
 
 
 def test_a_shard_stays_around_its_size_whatever_seq_len_is() -> None:
@@ -35,9 +35,9 @@ def test_a_shard_stays_around_its_size_whatever_seq_len_is() -> None:
 
 def test_partitions_depend_on_the_rows_and_keep_every_row(tmp_path: Path) -> None:
     rows = [origin(i) for i in range(40)]
-    accounts = accounts_of(tmp_path, rows, [render(i) for i in range(40)])
-    place_rows(accounts, seq_len=64, partition_rows=10)
-    placed = accounts.rows("SELECT ord, pack FROM placed")
+    database = accounts_of(tmp_path, rows, [render(i) for i in range(40)])
+    place_rows(database, seq_len=64, partition_rows=10)
+    placed = database.rows("SELECT ord, pack FROM placed")
     assert sorted(line["ord"] for line in placed) == list(range(40))
     partition_of: dict[int, set[int]] = {}
     for line in placed:
@@ -47,7 +47,7 @@ def test_partitions_depend_on_the_rows_and_keep_every_row(tmp_path: Path) -> Non
 
 def test_segments_come_back_from_their_parts(tmp_path: Path) -> None:
     """Rows of two parts, several batches each, gathered into packs by what the ledger noted."""
-    work = Work(tmp_path)
+    work = WorkFolder(tmp_path)
     per_part, rng = BATCH_ROWS + 300, np.random.default_rng(0)
     lengths = rng.integers(1, 9, 2 * per_part)
     ids = [[number * 10 + t for t in range(length)] for number, length in enumerate(lengths)]
@@ -62,12 +62,12 @@ def test_segments_come_back_from_their_parts(tmp_path: Path) -> None:
         render(i, num_tokens=int(lengths[i]), part=i // per_part, idx=i % per_part)
         for i in range(2 * per_part)
     ]
-    accounts = accounts_of(tmp_path, rows, renders)
-    shards = place_rows(accounts, seq_len=16, partition_rows=500)
-    tables.write_ledger(accounts, tmp_path / "rows.parquet", work=work)
+    database = accounts_of(tmp_path, rows, renders)
+    shards = place_rows(database, seq_len=16, partition_rows=500)
+    tables.write_ledger(database, tmp_path / "rows.parquet", work=work)
     ledger = pq.read_table(tmp_path / "rows.parquet").to_pylist()
     assert [line["row"] for line in ledger] == list(range(2 * per_part))
-    found = pa.concat_tables([gather(work, shard, tasks=["t"]) for shard in shards]).to_pylist()
+    found = pa.concat_tables([gather_packs(work, shard, tasks=["t"]) for shard in shards]).to_pylist()
     seen = 0
     for number, pack in enumerate(found):
         at = 0

@@ -1,4 +1,4 @@
-"""The accounts' own arithmetic: runs of records that tables are written by."""
+"""The database' own arithmetic: runs of records that tables are written by."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.build.work_folder import first_ord, part_number
-from data_pipeline.database.row_database import Accounts
+from data_pipeline.database.row_database import RowDatabase
 
 
 @settings(deadline=None)  # it opens a database
@@ -24,15 +24,15 @@ def test_runs_hold_every_record_once_in_order(
         for (unit, part), count in sorted(parts.items())
         for row in range(count)
     ]
-    accounts = Accounts(Path(tmp_path_factory.mktemp("accounts")))
+    database = RowDatabase(Path(tmp_path_factory.mktemp("database")))
     shuffled = pa.table({"ord": pa.array(ords[::-1], pa.int64())})
-    accounts.con.register("incoming", shuffled)
-    accounts.con.execute("CREATE TABLE rows AS SELECT * FROM incoming")
+    database.con.register("incoming", shuffled)
+    database.con.execute("CREATE TABLE rows AS SELECT * FROM incoming")
     runs = [
-        accounts.arrays(f"SELECT ord FROM rows WHERE {run} ORDER BY ord")["ord"].tolist()
-        for run in accounts.ranges(size=size)
+        database.arrays(f"SELECT ord FROM rows WHERE {run} ORDER BY ord")["ord"].tolist()
+        for run in database.ranges(size=size)
     ]
-    accounts.close()
+    database.close()
     assert [ord_ for run in runs for ord_ in run] == ords
     assert all(len(run) <= max(size, *parts.values()) for run in runs)
     assert all(len(one) + len(next_) > size for one, next_ in pairwise(runs)), "full"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rows_drafts import draft
 
-from data_pipeline.dedup.same_prompt import Rule, decide
+from data_pipeline.dedup.same_prompt import Rule, kept_answers
 from data_pipeline.rows.identity import answer_key, prompt_key, prompt_text
 
 
@@ -24,12 +24,12 @@ from data_pipeline.rows.identity import answer_key, prompt_key, prompt_text
     ],
 )
 def test_each_rule(answers: str, rule: Rule, kept: list[bool]) -> None:
-    assert decide(answers, rule) == kept
+    assert kept_answers(answers, rule) == kept
 
 
 @given(answers=st.lists(st.sampled_from("abc")), rule=st.sampled_from(["first", "majority"]))
 def test_one_answer_is_left(answers: list[str], rule: Rule) -> None:
-    kept = decide(answers, rule)
+    kept = kept_answers(answers, rule)
     assert len({answer for answer, keep in zip(answers, kept, strict=True) if keep}) == min(1, len(answers))
 
 

@@ -7,9 +7,9 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from data_pipeline.build.work_folder import Work
+from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.packing.tokenizer_training import train_tokenizer
-from data_pipeline.stats.part_counts import KIND, Tally
+from data_pipeline.stats.part_counts import KIND, PartCounts
 from hunmin.models.tokenizer import byte_tokens
 
 IS_BYTE = np.array([False, False, True, True, False, False])
@@ -32,8 +32,8 @@ def line(ids: list[int], **changes: object) -> dict:
     return plain | changes
 
 
-def tally_of(*lines: dict) -> Tally:
-    tally = Tally()
+def tally_of(*lines: dict) -> PartCounts:
+    tally = PartCounts()
     tally.add(lines, is_byte=IS_BYTE)
     return tally
 
@@ -63,11 +63,11 @@ def test_texts_are_those_of_train_rows_once() -> None:
 
 
 def test_parts_are_merged_from_their_files(tmp_path: Path) -> None:
-    work = Work.open(tmp_path)
+    work = WorkFolder.open(tmp_path)
     parts = [[line([0, 2])], [line([3], task="u"), line([5], language="und")], []]
     for number, lines in enumerate(parts):
         tally_of(*lines).write(work.path(KIND, number, "json"))
-    merged, whole = Tally.of_parts(work), tally_of(*(one for lines in parts for one in lines))
+    merged, whole = PartCounts.of_parts(work), tally_of(*(one for lines in parts for one in lines))
     assert {task: texts.summary() for task, texts in merged.texts.items()} == {
         task: texts.summary() for task, texts in whole.texts.items()
     }

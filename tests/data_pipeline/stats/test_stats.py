@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from account_rows import accounts_of, origin, render
+from database_rows import accounts_of, origin, render
 
-from data_pipeline.augment.mix import SourcePlan, copies, plan_mix
+from data_pipeline.augment.mix import SourcePlan, draw_copies, plan_mix
 from data_pipeline.config import DataConfig
 from data_pipeline.database.places import place_rows
-from data_pipeline.stats.part_counts import Tally
+from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided, summarize
 from data_pipeline.tasks.tasks import Task
 from hunmin.schema import Stats
@@ -38,12 +38,12 @@ def stats_of(
     mix: dict[str, SourcePlan] | None = None,
 ) -> Stats:
     """Rows and renderings, packed and counted."""
-    accounts = accounts_of(folder, rows, renders)
-    place_rows(accounts, seq_len=config.seq_len)
+    database = accounts_of(folder, rows, renders)
+    place_rows(database, seq_len=config.seq_len)
     decided = Decided(same_prompt={"prompts": 1, "rows": 2}, leaks=leaks or {}, mix=mix or {})
     dialects = {source.name: ["utf-8"] for source in config.sources}
     found = summarize(
-        accounts, config, decided, dialects=dialects, vocab_size=9, tasks={"t": TASK}, tally=Tally()
+        database, config, decided, dialects=dialects, vocab_size=9, tasks={"t": TASK}, tally=PartCounts()
     )
     assert json.loads(json.dumps(found)) == found
     return found
@@ -198,7 +198,7 @@ def test_a_mix_that_takes_a_part_is_realised_within_half_a_percent(tmp_path: Pat
     renders = [rendered(row, tokens, epoch=epoch) for row in rows[4000:] for epoch in range(2)]
     ranked = sorted(rows[:4000], key=lambda row: (row["num_answer_chars"], row["ord"]))
     for epoch in range(2):
-        often = copies(4000, 1300, seed=0, source="a", epoch=epoch)
+        often = draw_copies(4000, 1300, seed=0, source="a", epoch=epoch)
         renders += [rendered(ranked[at], tokens, epoch=epoch) for at in np.flatnonzero(often)]
     stats = stats_of(tmp_path, rows, renders, config=config, mix=plan)
     for shares in stats["mix"].values():

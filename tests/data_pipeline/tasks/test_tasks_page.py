@@ -7,7 +7,15 @@ from typing import get_args
 import yaml
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.tasks.tasks import ATTESTED_KINDS, Axis, Renderer, Task, When, check_attested, load_tasks
+from data_pipeline.tasks.tasks import (
+    ATTESTED_KINDS,
+    AnswerWriter,
+    Axis,
+    Task,
+    When,
+    check_attested,
+    load_tasks,
+)
 from hunmin.language.answers.constraints import CHECKS
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "tasks.md").read_text(encoding="utf-8")
@@ -34,7 +42,7 @@ def test_the_examples_are_a_task_and_a_source() -> None:
 def test_every_field_is_in_its_table() -> None:
     assert set(first_column(section("A task file"))) == Task.model_fields.keys()
     assert set(first_column(section("When a wording is true"))) == When.model_fields.keys()
-    assert set(first_column(section("Renderers"))) == Renderer.model_fields.keys()
+    assert set(first_column(section("Renderers"))) == AnswerWriter.model_fields.keys()
 
 
 def test_every_check_is_in_the_table() -> None:

@@ -20,7 +20,7 @@ from eval.answering.pool import (
     Group,
     ModelRef,
     Prompt,
-    answer,
+    answer_groups,
     cpus_per_actor,
     make_groups,
     read_part,
@@ -49,7 +49,7 @@ def groups_of(
 
 
 def run(groups: list[Group], settings: GenerationSettings, *, num_actors: int = 2):
-    return answer(groups, settings=settings, num_actors=num_actors, num_cpus=2, num_gpus=0)
+    return answer_groups(groups, settings=settings, num_actors=num_actors, num_cpus=2, num_gpus=0)
 
 
 def alone(groups: list[Group], settings: GenerationSettings) -> dict[str, dict[str, Generation]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from eval.answering.choice import capability, choose, installed, precision, versions
+from eval.answering.choice import capability, choose_engine, installed, precision, versions
 from eval.answering.pool import actors_at_work, gpus_per_actor
 from eval.engines import Generation, GenerationSettings, all_stop_ids, prompt_seed
 from eval.engines.vllm import load_arguments, sampling_arguments, to_generation
@@ -39,7 +39,9 @@ def test_the_engine_is_chosen_by_what_is_here(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert (
-        choose(asked, num_gpus=num_gpus, available=["hf", "vllm"] if with_vllm else ["hf"], lowest=lowest)
+        choose_engine(
+            asked, num_gpus=num_gpus, available=["hf", "vllm"] if with_vllm else ["hf"], lowest=lowest
+        )
         == wanted
     )
     assert not capsys.readouterr().out
@@ -49,7 +51,7 @@ def test_the_engine_is_chosen_by_what_is_here(
 def test_auto_takes_vllm_only_where_it_can_run_and_says_so(
     lowest: tuple[int, int] | None, has: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert choose("auto", num_gpus=1, available=["hf", "vllm"], lowest=lowest) == "hf"
+    assert choose_engine("auto", num_gpus=1, available=["hf", "vllm"], lowest=lowest) == "hf"
     said = capsys.readouterr().out
     assert "engine hf, though vllm is installed" in said
     assert has in said
@@ -65,7 +67,7 @@ def test_the_lowest_gpu_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_vllm_asked_for_and_absent_is_one_clear_error() -> None:
     with pytest.raises(InputError, match=r"eval\.engine: vllm, but the package vllm is not installed"):
-        choose("vllm", num_gpus=2, available=["hf"])
+        choose_engine("vllm", num_gpus=2, available=["hf"])
     assert ("vllm" in installed()) == (importlib.util.find_spec("vllm") is not None)
 
 

@@ -64,7 +64,7 @@ def many(task: str, count: int, gain: float | None = 0.0) -> list[Outcome]:
 
 def test_few_samples_are_all_shown() -> None:
     found = many("a", 7)
-    choice = answers.choose(found, dict.fromkeys((one.sample_id for one in found), 10))
+    choice = answers.choose_samples(found, dict.fromkeys((one.sample_id for one in found), 10))
     assert set(choice.reasons) == {one.sample_id for one in found}
     assert set(choice.reasons.values()) == {"drawn"}
 
@@ -72,10 +72,10 @@ def test_few_samples_are_all_shown() -> None:
 def test_the_choice_does_not_depend_on_the_order_of_rows() -> None:
     found = many("a", 500) + many("b", 20)
     sizes = dict.fromkeys((one.sample_id for one in found), 10)
-    choice = answers.choose(found, sizes)
-    assert choice == answers.choose(found[::-1], sizes)
+    choice = answers.choose_samples(found, sizes)
+    assert choice == answers.choose_samples(found[::-1], sizes)
     assert choice.totals == {"a": 500, "b": 20}
-    assert list(choice.reasons) == list(answers.choose(found[::-1], sizes).reasons)
+    assert list(choice.reasons) == list(answers.choose_samples(found[::-1], sizes).reasons)
     assert sum(name.startswith("a:") for name in choice.reasons) == answers.MAX_PER_TASK
 
 
@@ -133,10 +133,12 @@ def test_a_change_is_named_with_its_metric_and_amount() -> None:
 
 def test_long_texts_and_many_tasks_leave_fewer_samples() -> None:
     long = many("a", 1000)
-    choice = answers.choose(long, dict.fromkeys((one.sample_id for one in long), 3 * answers.MAX_CHARS * 3))
+    choice = answers.choose_samples(
+        long, dict.fromkeys((one.sample_id for one in long), 3 * answers.MAX_CHARS * 3)
+    )
     assert 0 < len(choice.reasons) * 9 * answers.MAX_CHARS <= answers.MAX_TEXT_BYTES
     tasks = [one for index in range(300) for one in many(f"t{index}", 50)]
-    choice = answers.choose(tasks, dict.fromkeys((one.sample_id for one in tasks), 10))
+    choice = answers.choose_samples(tasks, dict.fromkeys((one.sample_id for one in tasks), 10))
     assert len(choice.reasons) <= answers.MAX_SAMPLES
     assert choice.per_task == answers.MAX_SAMPLES // 300
 

@@ -4,7 +4,7 @@ import pytest
 from eval_stages import TASKS, assistant, default_rows, heldout_row, user
 from transformers import PreTrainedTokenizerFast
 
-from eval.samples.samples import baseline_answers, draw, first_sentence, make_samples, render
+from eval.samples.samples import baseline_answers, draw_samples, first_sentence, make_samples, render_prompts
 from hunmin.models.renderer import Renderer
 
 
@@ -32,7 +32,7 @@ def test_the_prompt_is_what_training_saw_before_the_answer(tokenizer: PreTrained
     for row in default_rows():
         whole = renderer.row(row["messages"])
         samples = make_samples([row], TASKS)
-        prompts, skipped = render(samples, renderer=renderer, max_prompt_tokens=10_000)
+        prompts, skipped = render_prompts(samples, renderer=renderer, max_prompt_tokens=10_000)
         assert not skipped
         for sample in samples:
             ids = prompts[sample.sample_id]
@@ -46,7 +46,9 @@ def test_what_does_not_fit_is_counted(tokenizer: PreTrainedTokenizerFast) -> Non
         heldout_row(0, task="chat", messages=[user("짧다"), assistant("네")]),
         heldout_row(1, task="chat", messages=[user("길다 " * 50), assistant("네")]),
     ]
-    prompts, skipped = render(make_samples(rows, TASKS), renderer=Renderer(tokenizer), max_prompt_tokens=40)
+    prompts, skipped = render_prompts(
+        make_samples(rows, TASKS), renderer=Renderer(tokenizer), max_prompt_tokens=40
+    )
     assert list(prompts) == ["src:a.json:0.0/0"]
     assert skipped == {"prompt_too_long": 1}
 
@@ -72,11 +74,16 @@ def test_the_label_is_the_declared_one_else_the_answers() -> None:
 
 def test_the_draw_is_seeded_per_task_and_in_order() -> None:
     samples = make_samples(default_rows(), TASKS)
-    assert draw(samples, per_task=None, seed=0) == sorted(samples, key=lambda s: (s.task, s.sample_id))
-    drawn = draw(samples[::-1], per_task=3, seed=0)
+    assert draw_samples(samples, per_task=None, seed=0) == sorted(
+        samples, key=lambda s: (s.task, s.sample_id)
+    )
+    drawn = draw_samples(samples[::-1], per_task=3, seed=0)
     assert [sample.task for sample in drawn] == ["chat"] * 3 + ["sentiment"] * 3
-    assert drawn == draw(samples, per_task=3, seed=0)
-    assert len({tuple(s.sample_id for s in draw(samples, per_task=3, seed=seed)) for seed in range(5)}) > 1
+    assert drawn == draw_samples(samples, per_task=3, seed=0)
+    assert (
+        len({tuple(s.sample_id for s in draw_samples(samples, per_task=3, seed=seed)) for seed in range(5)})
+        > 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +102,7 @@ def test_first_sentence(text: str, first: str) -> None:
 
 
 def test_baselines() -> None:
-    chat, *_, sentiment = draw(make_samples(default_rows(), TASKS), per_task=None, seed=0)
+    chat, *_, sentiment = draw_samples(make_samples(default_rows(), TASKS), per_task=None, seed=0)
     found = baseline_answers([chat, sentiment], majority={"sentiment": "긍정"})
     assert [answer.text for answer in found["majority"]] == ["", "긍정"]
     assert [answer.text for answer in found["copy"]] == [chat.question, "영화 4편. 좋았다."]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from eval.config import GoalConfig
-from eval.scores.goals import check_goals, judge
+from eval.scores.goals import check_goals, judge_goal
 from eval.scores.metric import Answer, Reference
 from eval.scores.score_table import metrics_of, score_task
 from hunmin.errors import ConfigError
@@ -44,7 +44,7 @@ def scores(*, num_right: int, num_base: int = 0, right: list[str] = RIGHT) -> Ta
 
 
 def test_a_goal_is_met_when_every_rival_is_beaten_by_the_margin() -> None:
-    found = judge(goal(), scores(num_right=140))
+    found = judge_goal(goal(), scores(num_right=140))
     assert found["met"]
     assert (found["n"], found["tuned"]) == (200, 0.7)
     assert found["rivals"]["base"]["delta"]["value"] == pytest.approx(0.7)
@@ -53,16 +53,16 @@ def test_a_goal_is_met_when_every_rival_is_beaten_by_the_margin() -> None:
 
 
 def test_one_rival_too_near_is_enough_to_miss_it() -> None:
-    found = judge(goal(), scores(num_right=128))  # 0.64 against the majority's 0.5
+    found = judge_goal(goal(), scores(num_right=128))  # 0.64 against the majority's 0.5
     assert not found["met"]
     assert found["rivals"]["base"]["met"]
     assert not found["rivals"]["majority"]["met"]
-    assert judge(goal(over=["base"]), scores(num_right=128))["met"]
-    assert not judge(goal(over=["base"]), scores(num_right=128, num_base=120))["met"]
+    assert judge_goal(goal(over=["base"]), scores(num_right=128))["met"]
+    assert not judge_goal(goal(over=["base"]), scores(num_right=128, num_base=120))["met"]
 
 
 def test_a_difference_of_exactly_the_margin_is_enough() -> None:
-    found = judge(goal(over=["base"]), scores(num_right=70, num_base=40))
+    found = judge_goal(goal(over=["base"]), scores(num_right=70, num_base=40))
     assert found["rivals"]["base"]["delta"]["value"] < 0.15  # 0.35 - 0.2 in floats
     assert found["met"]
 
@@ -76,14 +76,14 @@ def test_a_margin_in_percent_is_told_from_a_ratio() -> None:
 
 def test_a_difference_that_may_be_chance_is_no_proof() -> None:
     few = scores(num_right=12, right=RIGHT[:20])  # 0.6 against 0.5
-    found = judge(goal(margin=0.05, over=["majority"], min_samples=10), few)
+    found = judge_goal(goal(margin=0.05, over=["majority"], min_samples=10), few)
     assert found["rivals"]["majority"]["delta"]["value"] == pytest.approx(0.1)
     assert not found["met"]
 
 
 def test_too_few_answers_or_none_miss_it() -> None:
-    assert not judge(goal(min_samples=201), scores(num_right=200))["met"]
-    nothing = judge(goal(), None)
+    assert not judge_goal(goal(min_samples=201), scores(num_right=200))["met"]
+    nothing = judge_goal(goal(), None)
     assert not nothing["met"]
     assert (nothing["n"], nothing["tuned"], nothing["rivals"]) == (0, None, {})
 
@@ -106,7 +106,9 @@ def test_a_goal_that_cannot_be_judged_is_refused(values: dict[str, Any], message
 def test_the_end_of_a_run_names_the_goal_and_its_nearest_rival() -> None:
     result: dict[str, Any] = {"run": "runs/a", "seconds": {}}
     lines = {
-        num_right: as_text(result | {"goals": [judge(goal(), scores(num_right=num_right))]}).splitlines()[1]
+        num_right: as_text(
+            result | {"goals": [judge_goal(goal(), scores(num_right=num_right))]}
+        ).splitlines()[1]
         for num_right in (128, 140)
     }
     assert lines[140].startswith(
@@ -115,6 +117,6 @@ def test_the_end_of_a_run_names_the_goal_and_its_nearest_rival() -> None:
     assert "+0.20 [" in lines[140]
     assert lines[140].endswith("above majority")
     assert lines[128].startswith("goal NOT met")
-    few = judge(goal(min_samples=300), scores(num_right=200))
+    few = judge_goal(goal(min_samples=300), scores(num_right=200))
     assert "on fewer than 300 answers" in as_text(result | {"goals": [few]})
-    assert "no answers" in as_text(result | {"goals": [judge(goal(), None)]})
+    assert "no answers" in as_text(result | {"goals": [judge_goal(goal(), None)]})

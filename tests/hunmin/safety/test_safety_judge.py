@@ -11,7 +11,7 @@ from data_pipeline.reasons import REASONS
 from hunmin.errors import InputError
 from hunmin.safety.config import SafetyConfig
 from hunmin.safety.detector import AnyOf, Hit
-from hunmin.safety.judge import apply, judge, load_detector
+from hunmin.safety.judge import apply_safety, find_harm, load_detector
 from hunmin.safety.refusals import is_refusal
 
 DETECTOR = load_detector(SafetyConfig.model_validate({}), Path())
@@ -38,7 +38,7 @@ def config(**settings: Any) -> SafetyConfig:
 
 
 def outcome(draft: Any, source_action: Any = None, **settings: Any) -> tuple[list[str], Any]:
-    judged = apply(draft, config(**settings), source_action, detector=DETECTOR)
+    judged = apply_safety(draft, config(**settings), source_action, detector=DETECTOR)
     return judged.flags, judged.refusal
 
 
@@ -46,7 +46,7 @@ def test_a_clean_row_comes_back_as_it_is() -> None:
     draft = row(
         instruction="한 문장으로 요약해 줘.", input="오늘은 3월 5일이다.", answer="오늘은 3월 5일이다."
     )
-    judged = apply(draft, config(), None, detector=DETECTOR)
+    judged = apply_safety(draft, config(), None, detector=DETECTOR)
     assert (judged.draft, judged.flags, judged.transforms, judged.refusal) == (draft, [], [], None)
     assert judged.draft is draft
 
@@ -132,23 +132,23 @@ def test_at_most_three_finds_are_named() -> None:
 def test_personal_data_is_masked_everywhere() -> None:
     text = "연락처는 010-1234-5678 입니다"
     masked = "연락처는 [전화번호] 입니다"
-    judged = apply(
+    judged = apply_safety(
         row(input=text, answer=text, rationale=text, value=text), config(), None, detector=DETECTOR
     )
     assert judged.transforms == ["masked:phone"]
     assert {judged.draft["fields"][name] for name in ("input", "answer", "rationale", "value")} == {masked}
     assert judged.draft["references"] == [masked]
-    judged = apply(chat(text, text), config(), None, detector=DETECTOR)
+    judged = apply_safety(chat(text, text), config(), None, detector=DETECTOR)
     assert [m["content"] for m in judged.draft["messages"] or []] == [masked, masked]
     assert [m["role"] for m in judged.draft["messages"] or []] == ["user", "assistant"]
 
 
 def test_what_is_asked_for_and_the_answer_get_the_same_mask() -> None:
     draft = row(instruction="메일 주소를 찾아 줘.", input="제 주소는 a@b.kr 입니다", answer="a@b.kr")
-    out = apply(draft, config(), None, detector=DETECTOR).draft
+    out = apply_safety(draft, config(), None, detector=DETECTOR).draft
     assert out["fields"]["answer"] == out["references"][0] == "[이메일]"
     draft = row(input="연락은 a@b.kr 로 주세요", answer="Please write to a@b.kr for more")
-    out = apply(draft, config(), None, detector=DETECTOR).draft
+    out = apply_safety(draft, config(), None, detector=DETECTOR).draft
     assert out["fields"]["answer"] == "Please write to [EMAIL] for more"
 
 
@@ -156,9 +156,9 @@ def test_personal_data_can_be_dropped_or_kept_and_is_never_in_the_detail() -> No
     draft = row(input="연락처는 010-1234-5678", answer="메일은 a@b.kr")
     _, refusal = outcome(draft, personal_data={"action": "drop"})
     assert refusal == ("personal_data", "input: phone, answer: email")
-    judged = apply(draft, config(personal_data={"action": "keep"}), None, detector=DETECTOR)
+    judged = apply_safety(draft, config(personal_data={"action": "keep"}), None, detector=DETECTOR)
     assert (judged.draft, judged.transforms) == (draft, [])
-    only = apply(draft, config(personal_data={"kinds": ["email"]}), None, detector=DETECTOR)
+    only = apply_safety(draft, config(personal_data={"kinds": ["email"]}), None, detector=DETECTOR)
     assert only.transforms == ["masked:email"]
 
 
@@ -177,7 +177,7 @@ def test_detectors_are_put_together() -> None:
             return []
 
     assert AnyOf(Never(), DETECTOR).find(SWEARING) == DETECTOR.find(SWEARING)
-    findings = judge(row(input=SWEARING), detector=AnyOf(Never()))
+    findings = find_harm(row(input=SWEARING), detector=AnyOf(Never()))
     assert findings == ((), (), False)
 
 
@@ -189,7 +189,7 @@ def test_a_threshold_needs_a_classifier() -> None:
 def test_no_text_takes_long() -> None:
     start = time.process_time()
     for piece in ("씨", "1 ", "a", "f*", "010-", "서울시 ", "ㅅ", "!", "a@", "죄송 ", "f u c k "):
-        apply(row(answer=piece * 50_000), config(), None, detector=DETECTOR)
+        apply_safety(row(answer=piece * 50_000), config(), None, detector=DETECTOR)
         is_refusal(piece * 50_000)
     assert time.process_time() - start < 20
 

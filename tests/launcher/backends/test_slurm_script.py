@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hunmin.errors import GateError, InputError
-from launcher.cluster.slurm_script import Resources, render, resources_for
+from launcher.cluster.slurm_script import Resources, render_script, resources_for
 from launcher.cluster.snapshot import ROOT, write_snapshot
 from launcher.config import ClusterConfig
 
@@ -27,7 +27,7 @@ LEAST = Resources(1, 2, 0)
     ],
 )
 def test_the_job_script_is_the_golden_one(name: str, resources: Resources, run_dir: str) -> None:
-    script = render(resources, name="demo", run_dir=Path(run_dir), python="/shared/venv/bin/python")
+    script = render_script(resources, name="demo", run_dir=Path(run_dir), python="/shared/venv/bin/python")
     golden = GOLDEN / name
     if os.environ.get("HUNMIN_ACCEPT"):
         golden.write_text(script)
@@ -56,7 +56,7 @@ def test_a_value_cannot_add_lines_to_the_script(value: str) -> None:
 @pytest.mark.parametrize("name", ["run%j", 'a"b', "a\\b", "a\nb"])
 def test_a_run_folder_that_sbatch_would_misread_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="--run"):
-        render(LEAST, name="demo", run_dir=Path("/shared") / name, python="python")
+        render_script(LEAST, name="demo", run_dir=Path("/shared") / name, python="python")
 
 
 def test_the_snapshot_is_code_alone_and_runs(tmp_path: Path) -> None:
@@ -84,7 +84,9 @@ def test_dry_run_prints_the_script_and_touches_nothing(tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = submit(QUICK, "--to", "slurm", "--nodes", 2, "--run", run, "--dry-run", PATH="/nowhere")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == render(Resources(2, 2, 0), name="quickstart", run_dir=run, python=sys.executable)
+    assert done.stdout == render_script(
+        Resources(2, 2, 0), name="quickstart", run_dir=run, python=sys.executable
+    )
     assert not run.exists()
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from safetensors.numpy import save_file
 
-from data_pipeline.build.inputs import check, inputs_sha256
+from data_pipeline.build.inputs import check_sources, inputs_sha256
 from hunmin.errors import EnvironmentFailure, InputError
 from hunmin.models.folder import model_sha256
 from hunmin.safety.classifier import CONFIG_NAME, WEIGHTS_NAME, Features, Head, head_config, model_config
@@ -77,7 +77,7 @@ def origin(tmp_path: Path) -> Path:
 def inputs_of(config_path: Path) -> tuple[str, str]:
     """What the stages of a config's run are made from."""
     config, base = load(config_path, [])
-    check(config.data, base=base)
+    check_sources(config.data, base=base)
     assert config.model.path is not None
     return inputs_sha256(config.data, config.model, base=base), model_sha256(config.model.path, base=base)
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from data_pipeline.build.inputs import check
+from data_pipeline.build.inputs import check_sources
 from data_pipeline.sources import expand, read
 from hunmin.errors import InputError
 from launcher.config import load
@@ -242,7 +242,7 @@ def test_dirty_files_become_configs_that_the_data_stage_accepts(here: Path, name
     config, base = load(here / "my.yaml", [])
     (source,) = config.data.sources
     assert {key: getattr(source, key) for key in wanted} == wanted
-    check(config.data, base=base)
+    check_sources(config.data, base=base)
     found = [row for unit in expand(source, index=0, base=base) for row in read(unit, source)]
     assert sum("reason" not in row for row in found) > len(found) / 2
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from data_pipeline.build.build import Build
+from data_pipeline.build.build import BuildContext
 from data_pipeline.tasks.tasks import load_tasks
 from launcher.cli import app
 from launcher.config import load
@@ -29,9 +29,9 @@ def trace(run: Run, *args: object) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def opened(run: Run) -> tuple[Corpus, Build]:
+def opened(run: Run) -> tuple[Corpus, BuildContext]:
     config, base = load(run / "config.yaml", [])
-    return Corpus(run / "data", cure=""), Build(
+    return Corpus(run / "data", cure=""), BuildContext(
         config.data, load_tasks(None), config.seed, base, run / "data"
     )
 

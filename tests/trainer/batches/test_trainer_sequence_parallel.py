@@ -76,7 +76,7 @@ def test_a_run_of_four_ranks_in_two_groups_is_that_of_two_ranks(tmp_path: Path) 
     make_data(tmp_path / "b/data")
     run_ranks(whole_run, 2, tmp_path / "a", 1)
     run_ranks(whole_run, 4, tmp_path / "b", 2)
-    a, b = (metrics_log.read(tmp_path / name / "train/metrics.jsonl") for name in "ab")
+    a, b = (metrics_log.read_lines(tmp_path / name / "train/metrics.jsonl") for name in "ab")
     for one, other in zip(a, b, strict=True):
         assert one["kind"] == other["kind"]
         if one["kind"] == "samples":
@@ -88,11 +88,11 @@ def test_a_run_of_four_ranks_in_two_groups_is_that_of_two_ranks(tmp_path: Path) 
 
 def too_many(root: Path, sequence_parallel_size: int) -> str:
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     job = job_in(root, model=MODEL, sequence_parallel_size=sequence_parallel_size)
     try:
-        with joined(timeout_s=60, sequence_parallel_size=sequence_parallel_size) as me:
+        with join_ranks(timeout_s=60, sequence_parallel_size=sequence_parallel_size) as me:
             loop.set_up(job, me)
     except ConfigError as error:
         return str(error)

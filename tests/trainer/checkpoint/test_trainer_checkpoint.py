@@ -15,7 +15,7 @@ WEIGHT = torch.arange(12, dtype=torch.float32).reshape(3, 4)
 def save(folder: Path, step: int, best_step: int | None = None) -> None:
     slices = [(kind, "w", 0, WEIGHT.flatten() * step) for kind in ("param", "exp_avg", "exp_avg_sq")]
     state = TrainState(step=step, num_updates=step, best_step=best_step)
-    checkpoint.begin(folder, step)
+    checkpoint.begin_checkpoint(folder, step)
     digest = checkpoint.write_slices(checkpoint.slices_file(folder, step, 0), slices)
     checkpoint.complete(folder, state=state, digests=[digest], shapes={"w": (3, 4)}, ranks={"world_size": 1})
 

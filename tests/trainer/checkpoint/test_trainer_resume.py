@@ -11,18 +11,18 @@ import torch
 from rank_helpers import run_ranks
 
 from hunmin.errors import ArtifactError
-from hunmin.progress import Alive, said_to
+from hunmin.progress import Heartbeat, said_to
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.checkpoint.resume import resume_point
 from trainer.engine.long_work import together
-from trainer.engine.ranks import joined
+from trainer.engine.ranks import join_ranks
 
 NUM_FILES = 3  # of the ranks that saved
 
 
 def save(folder: Path, step: int, best_step: int | None = None) -> None:
-    checkpoint.begin(folder, step)
+    checkpoint.begin_checkpoint(folder, step)
     digests = [
         checkpoint.write_slices(
             checkpoint.slices_file(folder, step, rank),
@@ -35,7 +35,7 @@ def save(folder: Path, step: int, best_step: int | None = None) -> None:
 
 
 def resume(folder: Path) -> dict[str, Any]:
-    with joined(timeout_s=60) as me, said_to(folder / f"said-{me.index}"):
+    with join_ranks(timeout_s=60) as me, said_to(folder / f"said-{me.index}"):
         signs: list[float] = []
         found, state = resume_point(folder, me, alive=lambda: signs.append(time.monotonic()))
     return {"step": found.state.step if found else None, "state": state, "signs": len(signs)}
@@ -113,14 +113,14 @@ def two_works(signs_of_life: bool) -> dict[str, Any]:
     """Rank 0 works for two seconds, with or without signs of life; rank 1 has nothing to do."""
     signs: list[float] = []
 
-    def work(alive: Alive) -> str:
+    def work(alive: Heartbeat) -> str:
         for _ in range(20):
             time.sleep(0.1)
             if signs_of_life:
                 alive()
         return "done"
 
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         result = together(
             me, work if me.is_first else lambda alive: "nothing", alive=lambda: signs.append(time.monotonic())
         )
@@ -136,10 +136,10 @@ def test_a_rank_that_waits_hears_that_the_other_goes_on(tmp_path: Path) -> None:
 
 
 def one_fails() -> str:
-    def fail(alive: Alive) -> None:
+    def fail(alive: Heartbeat) -> None:
         raise ValueError("only here")
 
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         try:
             together(me, fail if me.is_first else lambda alive: None, alive=lambda: None)
         except ValueError as error:

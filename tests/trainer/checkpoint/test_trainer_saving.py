@@ -16,7 +16,7 @@ from hunmin.errors import EnvironmentFailure
 from trainer.checkpoint import checkpoint, saving
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.checkpoint.saving import Saver
-from trainer.engine.ranks import joined
+from trainer.engine.ranks import join_ranks
 
 NUM = 1000
 
@@ -29,7 +29,7 @@ def slices_of(rank: int, step: int) -> list[tuple[str, str, int, torch.Tensor]]:
 
 
 def save_one(folder: Path, step: int, overlap: bool) -> None:
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saver = Saver(folder, keep=2, overlap=overlap, me=me)
         slices = slices_of(me.index, step)
         saver.begin(TrainState(step=step), iter(slices), {"w": (2 * NUM,)})
@@ -53,7 +53,7 @@ def test_overlapped_is_byte_equal(tmp_path: Path) -> None:
 
 def steps_beside_a_save(folder: Path) -> dict[str, Any]:
     """Rank 1's disk is slow; steps go on until both have written."""
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saver = Saver(folder, keep=1, overlap=True, me=me)
         release = folder / "release"
         write = saving.checkpoint.write_slices
@@ -82,7 +82,7 @@ def test_steps_go_on_and_no_half_checkpoint_counts(tmp_path: Path) -> None:
 
 
 def die_before_it_is_valid(folder: Path) -> None:
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saver = Saver(folder, keep=2, overlap=True, me=me)
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
         saver.finish()
@@ -114,7 +114,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def two_saves(folder: Path, overlap: bool, read_only: bool) -> str:
     """The second save fails: what each rank is told."""
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saver = Saver(folder, keep=2, overlap=overlap, me=me)
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
         saver.finish()
@@ -145,7 +145,7 @@ def test_a_disk_that_fails_is_one_message_and_the_newest_stays(
 
 
 def no_room(folder: Path) -> bool:
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saving.ROOM = 1e15
         saver = Saver(folder, keep=2, overlap=True, me=me)
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
@@ -156,7 +156,7 @@ def save_where_the_disk_is_gone(folder: Path) -> str:
     def lost(checkpoints: Path) -> int | None:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(checkpoints))
 
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         checkpoint.newest_step = lost  # a mount cannot be taken away here
         folder.write_text("no folder")
         with pytest.raises(EnvironmentFailure) as failure:
@@ -178,7 +178,7 @@ def test_without_room_for_a_copy_it_is_written_at_once(tmp_path: Path) -> None:
 
 
 def no_room_twice(folder: Path) -> list[int | None]:
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saving.ROOM = 1e15
         saver = Saver(folder, keep=2, overlap=True, me=me)
         seen = []
@@ -193,7 +193,7 @@ def test_without_room_later_saves_are_written_at_once_too(tmp_path: Path) -> Non
 
 
 def fails_on_rank_1(folder: Path) -> str:
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saver = Saver(folder, keep=2, overlap=True, me=me)
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
         saver.finish()
@@ -223,7 +223,7 @@ def test_one_rank_that_fails_is_told_on_all_at_the_next_step(tmp_path: Path) -> 
 
 
 def killed_before_it_is_valid(folder: Path) -> None:
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         saver = Saver(folder, keep=2, overlap=True, me=me)
         saver.begin(TrainState(step=1), slices_of(me.index, 1), {"w": (2 * NUM,)})
         saver.finish()

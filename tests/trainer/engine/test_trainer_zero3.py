@@ -18,7 +18,7 @@ from trainer.batches.packs import PackFolder, join
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.config import TrainConfig
-from trainer.job import Job, begin, finish
+from trainer.job import Job, begin_training, finish_training
 from trainer.metrics import metrics_log
 from trainer.objectives.sft import SFT
 
@@ -58,7 +58,7 @@ def train_two_ranks(root: Path) -> None:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("zero3")
     make_data(root / "data")
-    assert begin(job_in(root))[1] == 6
+    assert begin_training(job_in(root))[1] == 6
     run_ranks(train_two_ranks, 2, root)
     return root
 
@@ -66,10 +66,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shares_and_nonfinite(root: Path) -> dict[str, Any]:
     """Fresh engine: bytes held; then a step whose loss is NaN on rank 0 only, then a sound one."""
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     job = job_in(root, global_batch_size=2)
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         engine, _ = loop.set_up(job, me)
         held = engine.local_bytes()
         total = sum(math.prod(shape) for shape in engine.shapes.values())
@@ -80,7 +80,9 @@ def shares_and_nonfinite(root: Path) -> dict[str, Any]:
         _, nan_applied = engine.step(1.0)
         after = {(kind, name): values for kind, name, _, values in engine.slices()}
         unchanged = all(torch.equal(before[key], after[key]) for key in before)
-        done = loop.update(engine, work, 1e-3, objective=SFT, state=TrainState(), max_loss_rise=None, me=me)
+        done = loop.update_weights(
+            engine, work, 1e-3, objective=SFT, state=TrainState(), max_loss_rise=None, me=me
+        )
         moved = any(not torch.equal(before[kind, name], v) for kind, name, _, v in engine.slices())
     return {
         "held": held,
@@ -93,7 +95,7 @@ def shares_and_nonfinite(root: Path) -> dict[str, Any]:
 
 def test_each_rank_holds_its_share_and_all_skip_a_nan(tmp_path: Path) -> None:
     make_data(tmp_path / "data", val_packs=0)
-    begin(job_in(tmp_path))
+    begin_training(job_in(tmp_path))
     for found in run_ranks(shares_and_nonfinite, 2, tmp_path):
         half = found["total"] / 2
         padding = 64  # elements: a parameter is padded to the ranks, a flat group to its alignment
@@ -107,9 +109,9 @@ def test_each_rank_holds_its_share_and_all_skip_a_nan(tmp_path: Path) -> None:
 def restored_slices(root: Path) -> dict[str, torch.Tensor]:
     """What an engine of this world size holds after restoring, put together."""
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         engine, state = loop.set_up(job_in(root), me)
         assert state.step == 6
         return {f"{kind}/{name}": values for kind, name, _, values in engine.slices()}
@@ -136,7 +138,7 @@ def test_one_rank_continues_what_two_began(trained: Path, tmp_path: Path) -> Non
     checkpoint.discard_after(tmp_path / "copy/train/checkpoints", 2)
     (tmp_path / "copy/train/checkpoints/latest.json").unlink()
     run_ranks(continue_alone, 1, tmp_path / "copy")
-    two, one = (metrics_log.read(root / "train/metrics.jsonl") for root in (trained, tmp_path / "copy"))
+    two, one = (metrics_log.read_lines(root / "train/metrics.jsonl") for root in (trained, tmp_path / "copy"))
     assert [(line["kind"], line["step"]) for line in one] == [(line["kind"], line["step"]) for line in two]
     for a, b in zip(two, one, strict=True):
         if a["kind"] == "samples":
@@ -147,15 +149,15 @@ def test_one_rank_continues_what_two_began(trained: Path, tmp_path: Path) -> Non
 
 
 def val_losses(root: Path) -> dict[int, float]:
-    lines = metrics_log.read(root / "train/metrics.jsonl")
+    lines = metrics_log.read_lines(root / "train/metrics.jsonl")
     return {line["step"]: line["loss"] for line in lines if line["kind"] == "val"}
 
 
 def engine_losses(root: Path, step: int) -> list[float]:
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
-    with joined(timeout_s=60) as me, torch.no_grad():
+    with join_ranks(timeout_s=60) as me, torch.no_grad():
         engine, state = loop.set_up(job_in(root), me)
         assert state.step == step
         engine.train(False)
@@ -164,7 +166,7 @@ def engine_losses(root: Path, step: int) -> list[float]:
 
 def test_export_loads_with_two_lines_and_is_the_trained_model(trained: Path, tmp_path: Path) -> None:
     job = job_in(trained)
-    manifest = finish(job, Stage(job.out_dir, job.inputs))
+    manifest = finish_training(job, Stage(job.out_dir, job.inputs))
     verify(trained / "train", cure="hunmin train")
 
     tokenizer = AutoTokenizer.from_pretrained(trained / "train/export")
@@ -200,7 +202,7 @@ def test_export_loads_with_two_lines_and_is_the_trained_model(trained: Path, tmp
 
 
 def test_metrics(trained: Path) -> None:
-    lines = metrics_log.read(trained / "train/metrics.jsonl")
+    lines = metrics_log.read_lines(trained / "train/metrics.jsonl")
     assert list(val_losses(trained)) == [2, 4, 6]
     assert set([line for line in lines if line["kind"] == "val"][-1]["tasks"]) == {"translation", "chat"}
     train = [line for line in lines if line["kind"] == "train"]

@@ -49,18 +49,18 @@ def test_losses_of_skipped_updates_are_not_ordinary() -> None:
 def spiking_step(root: Path) -> dict[str, Any]:
     """A step that would be a spike after others at zero loss, then the same one as an ordinary step."""
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     job = job_in(root, model=MODEL, global_batch_size=4)
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         engine, _ = loop.set_up(job, me)
         before = {(kind, name): values.clone() for kind, name, _, values in engine.slices()}
         calm = TrainState(recent_losses=[0.0] * WINDOW)
-        spike = loop.update(
+        spike = loop.update_weights(
             engine, work_of(job, me), 1e-3, objective=SFT, state=calm, max_loss_rise=4.0, me=me
         )
         kept = all(torch.equal(before[kind, name], values) for kind, name, _, values in engine.slices())
-        after = loop.update(
+        after = loop.update_weights(
             engine, work_of(job, me), 1e-3, objective=SFT, state=calm, max_loss_rise=None, me=me
         )
         return {"spike": spike, "kept": kept, "after": after}

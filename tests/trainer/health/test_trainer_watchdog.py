@@ -86,15 +86,17 @@ def test_who_beats_is_left_alone(tmp_path: Path) -> None:
 
 def signs_of_life(root: Path) -> dict[str, int]:
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     job = job_in(root, model=MODEL, global_batch_size=6)
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         signs: list[str] = []
         engine, state = loop.set_up(job, me, alive=lambda: signs.append("read"))
         work = work_of(job, me)
         update, validate = (lambda: signs.append("update")), (lambda: signs.append("validate"))
-        loop.update(engine, work, 0.0, objective=SFT, state=state, max_loss_rise=None, me=me, alive=update)
+        loop.update_weights(
+            engine, work, 0.0, objective=SFT, state=state, max_loss_rise=None, me=me, alive=update
+        )
         packs = PackFolder(job.data_dir / "train")
         loop.validate(engine, packs, step=1, config=job.config, me=me, alive=validate)
         counts = {sign: signs.count(sign) for sign in ("read", "update", "validate")}

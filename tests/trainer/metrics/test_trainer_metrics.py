@@ -7,7 +7,7 @@ import pytest
 
 from hunmin.progress import said_to, say
 from trainer.metrics import metrics_log
-from trainer.metrics.metrics_log import POLL_S, MetricsLog, said_beside, shown
+from trainer.metrics.metrics_log import POLL_S, MetricsLog, said_beside, show_progress
 
 
 def train_line(step: int) -> Any:
@@ -47,7 +47,7 @@ def test_resume_forgets_what_comes_again_and_a_torn_line(tmp_path: Path) -> None
         file.write('{"kind": "train", "step": 4, "lo')
     with MetricsLog(path, tensorboard_dir=None, resumed_step=2) as log:
         log.train(train_line(3))
-    assert [(line["kind"], line["step"]) for line in metrics_log.read(path)] == [
+    assert [(line["kind"], line["step"]) for line in metrics_log.read_lines(path)] == [
         ("train", 1),
         ("train", 2),
         ("train", 3),
@@ -79,7 +79,10 @@ def test_progress_follows_the_file(
     monkeypatch.setattr("hunmin.progress.LINE_EVERY_S", 0.0)
     monkeypatch.setattr(metrics_log, "POLL_S", 0.01)
     path = tmp_path / "metrics.jsonl"
-    with metrics_log.shown(path, num_steps=3), MetricsLog(path, tensorboard_dir=None, resumed_step=0) as log:
+    with (
+        metrics_log.show_progress(path, num_steps=3),
+        MetricsLog(path, tensorboard_dir=None, resumed_step=0) as log,
+    ):
         log.train(train_line(1))
         log.train(train_line(2))
         log.val(val_line(2))
@@ -103,7 +106,7 @@ def test_what_a_rank_says_reaches_who_shows_progress(
 ) -> None:
     path = tmp_path / "metrics.jsonl"
     said_beside(path).write_text("of a former start\n")
-    with shown(path, num_steps=3):
+    with show_progress(path, num_steps=3):
         time.sleep(2 * POLL_S)
         with said_to(said_beside(path)):
             say("train: 단계 1: 한 줄")

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from hunmin.models.config import ModelConfig
 from trainer.batches.packs import PackFolder
-from trainer.metrics.sample_answers import MAX_NEW_TOKENS, answer, choose
+from trainer.metrics.sample_answers import MAX_NEW_TOKENS, answer_questions, choose_questions
 from trainer.model.packed_model import create_base
 
 MODEL = ModelConfig.model_validate(
@@ -20,13 +20,15 @@ MODEL = ModelConfig.model_validate(
 
 def answers_of_ranks(root: Path, stop_ids: list[int]) -> list[list[int]]:
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     job = job_in(root, model=MODEL, global_batch_size=2)
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         engine, _ = loop.set_up(job, me)
         engine.train(False)
-        return answer(choose(PackFolder(root / "data/val"), 4), engine.next_tokens, stop_ids)
+        return answer_questions(
+            choose_questions(PackFolder(root / "data/val"), 4), engine.next_tokens, stop_ids
+        )
 
 
 def test_answers_are_those_of_generate(tmp_path: Path) -> None:
@@ -40,7 +42,7 @@ def test_answers_are_those_of_generate(tmp_path: Path) -> None:
         if "layers" in name and parameter.ndim == 2:
             parameter.data.mul_(20)  # louder than a fresh model, which repeats one token
     model.save_pretrained(base)
-    questions = choose(PackFolder(tmp_path / "data/val"), 4)
+    questions = choose_questions(PackFolder(tmp_path / "data/val"), 4)
     assert {question.task for question in questions} == {"chat", "translation"}
     wanted = []
     for question in questions:
@@ -56,9 +58,9 @@ def test_answers_are_those_of_generate(tmp_path: Path) -> None:
 def test_questions_are_short_rows_of_every_task_with_their_first_answers(tmp_path: Path) -> None:
     make_data(tmp_path / "data")
     packs = PackFolder(tmp_path / "data/val")
-    first, second = choose(packs, 2)
+    first, second = choose_questions(packs, 2)
     assert {first.task, second.task} == {"chat", "translation"}
-    assert choose(packs, 0) == []
+    assert choose_questions(packs, 0) == []
     everything = [token for index in range(len(packs)) for token in packs[index].input_ids.tolist()]
     row = first.prompt + first.reference
     assert any(everything[i : i + len(row)] == row for i in range(len(everything)))

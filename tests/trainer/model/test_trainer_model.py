@@ -15,7 +15,7 @@ from hunmin.errors import ConfigError, GateError, InputError
 from hunmin.models.config import FromScratchConfig, ModelConfig
 from hunmin.stage import Inputs
 from trainer.config import STAGE_VERSION, TrainConfig
-from trainer.job import Job, begin
+from trainer.job import Job, begin_training
 from trainer.model.attention import implementation
 from trainer.model.packed_model import FolderWeights, PackedCausalLM, check_vocab, create_base, locate_base
 
@@ -136,13 +136,13 @@ def test_begin_keeps_what_is_its_own_and_puts_aside_what_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_data(tmp_path / "data")
-    assert begin(job(tmp_path))[1] == 2  # 24 packs in steps of 16
+    assert begin_training(job(tmp_path))[1] == 2  # 24 packs in steps of 16
     mark = tmp_path / "train/checkpoints"
     mark.mkdir()
-    begin(job(tmp_path))
+    begin_training(job(tmp_path))
     assert mark.exists()
     assert capsys.readouterr().out == ""
-    begin(job(tmp_path, data="other"))
+    begin_training(job(tmp_path, data="other"))
     assert not mark.exists()
     assert len([*tmp_path.glob("old/train-*/checkpoints")]) == 1
     assert "what was made from other inputs is kept in" in capsys.readouterr().out
@@ -151,7 +151,7 @@ def test_begin_keeps_what_is_its_own_and_puts_aside_what_is_not(
 def test_no_packs_is_a_gate(tmp_path: Path) -> None:
     (tmp_path / "data/train").mkdir(parents=True)
     with pytest.raises(GateError, match="no packs"):
-        begin(job(tmp_path))
+        begin_training(job(tmp_path))
 
 
 def small_llama(attention: str) -> Any:

@@ -12,7 +12,7 @@ from transformers import AddedToken, AutoModelForCausalLM, AutoTokenizer, LlamaC
 from hunmin.errors import ConfigError, InputError
 from hunmin.models.config import ModelConfig
 from hunmin.models.tokenizer import chosen_tokenizer
-from trainer.job import begin, finish
+from trainer.job import begin_training, finish_training
 from trainer.model.embeddings import remake_base, vocab_map
 
 NEW = ("<생각>", "</생각>", "<plan>")
@@ -92,10 +92,10 @@ def step_and_gradients(root: Path) -> Any:
     from plain_loop import work_of
 
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
     job = job_in(root, model=model_of(root), global_batch_size=4, num_steps=1, learning_rate=1e-2)
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         engine, _ = loop.set_up(job, me)
         work = work_of(job, me)
         for number, (batch, weights_N, _, _) in enumerate(work.micro_batches, start=1):
@@ -114,7 +114,7 @@ def one_step(root: Path) -> None:
 
 def test_training_on_grown_embeddings_is_plain_training(root: Path) -> None:
     job = job_in(root, model=model_of(root), global_batch_size=4, num_steps=1, learning_rate=1e-2)
-    stage, _ = begin(job)
+    stage, _ = begin_training(job)
     ours = run_ranks(step_and_gradients, 2, root)[0]
     rows = rows_of(packs_of(root, 0, global_batch_size=4))
     assert any(int(row.ids.max()) >= VOCAB_SIZE for row in rows), "new tokens are in the rows"
@@ -125,7 +125,7 @@ def test_training_on_grown_embeddings_is_plain_training(root: Path) -> None:
     assert relative_error(ours, gradients_of(exact)) <= 2 * own_error
 
     run_ranks(one_step, 2, root)
-    finish(job, stage)
+    finish_training(job, stage)
     exported: Any = AutoModelForCausalLM.from_pretrained(root / "train/export")
     tied = exported.config.tie_word_embeddings
     assert (exported.get_input_embeddings().weight is exported.get_output_embeddings().weight) == tied
@@ -147,5 +147,5 @@ def test_what_is_not_declared_is_refused(root: Path, tmp_path: Path) -> None:
     assert "xyz" in mapped.get_vocab()
     job = job_in(root, model=model_of(root), lora={"rank": 2})
     with pytest.raises(ConfigError, match=r"train.lora leaves the embeddings as they are"):
-        begin(job)
+        begin_training(job)
     assert job.seed == SEED

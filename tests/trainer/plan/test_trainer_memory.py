@@ -38,9 +38,9 @@ RATIO = (0.9, 1.1)  # estimated over measured
 
 def held_and_estimated(root: Path) -> tuple[dict[str, int], dict[str, int]]:
     from trainer import loop
-    from trainer.engine.ranks import joined
+    from trainer.engine.ranks import join_ranks
 
-    with joined(timeout_s=60) as me:
+    with join_ranks(timeout_s=60) as me:
         # 34: parameters that the ranks do not divide
         sizes = {"hidden_size": 34, "num_layers": 2, "num_heads": 1, "vocab_size": 512}
         if me.is_first:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline.build.schemas import PREPARED, RENDERED
-from data_pipeline.database.row_database import Accounts
+from data_pipeline.database.row_database import RowDatabase
 
 
 def origin(number: int, **changes: object) -> dict:
@@ -56,20 +56,20 @@ def render(number: int, **changes: object) -> dict:
     return row | changes
 
 
-def accounts_of(folder: Path, rows: list[dict], renders: list[dict] | None = None) -> Accounts:
+def accounts_of(folder: Path, rows: list[dict], renders: list[dict] | None = None) -> RowDatabase:
     """Accounts with these rows, written in two parts, and renderings."""
-    accounts = Accounts(folder)
+    database = RowDatabase(folder)
     paths = [folder / "rows-0.parquet", folder / "rows-1.parquet"]
     for path, part in zip(paths, (rows[: len(rows) // 2], rows[len(rows) // 2 :]), strict=True):
         pq.write_table(pa.Table.from_pylist(part, schema=PREPARED), path)
-    accounts.load_rows(paths)
+    database.load_rows(paths)
     if renders is not None:
         path = folder / "renders.parquet"
         pq.write_table(pa.Table.from_pylist(renders, schema=RENDERED), path)
-        accounts.load_renders([path])
-    return accounts
+        database.load_renders([path])
+    return database
 
 
-def refused(accounts: Accounts) -> dict[int, tuple[str, str]]:
+def refused(database: RowDatabase) -> dict[int, tuple[str, str]]:
     """ord -> (reason, detail)."""
-    return {line["ord"]: (line["reason"], line["detail"]) for line in accounts.rows("SELECT * FROM refused")}
+    return {line["ord"]: (line["reason"], line["detail"]) for line in database.rows("SELECT * FROM refused")}
