@@ -1,8 +1,4 @@
-"""The `model` and `data` sections of a config, and the base class of every section.
-
-A field tagged `execution()` says how fast or where; every other field says what, and changing it makes
-the stage run again (design: artifacts).
-"""
+"""The `data` section of a config."""
 
 import difflib
 from pathlib import Path

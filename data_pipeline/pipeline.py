@@ -7,7 +7,7 @@
             -> plan packs                             here, from lengths alone
             -> write shards                           Ray Data, shard by shard
 
-Parts and shards are files that are whole or absent (work.py): a task that is run again writes the same file,
+Parts and shards are files that are whole or absent (work_folder.py): a task that is run again writes the same file,
 and a build that was killed goes on with what is missing. Every decision is a pure function of ids, texts and
 lengths in canonical order (source, file, record, sub-record), and so is every output, for any number of
 workers.

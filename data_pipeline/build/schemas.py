@@ -9,7 +9,7 @@ from hunmin.schema import HELDOUT, ROW
 # A record after reading, kept or refused with a reason.
 PREPARED = pa.schema(
     [
-        ("ord", pa.int64()),  # its canonical place; see work.py
+        ("ord", pa.int64()),  # its canonical place; see work_folder.py
         *ROW,
         ("split", pa.string()),
         ("text_key", pa.string()),

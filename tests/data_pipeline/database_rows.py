@@ -57,7 +57,7 @@ def render(number: int, **changes: object) -> dict:
 
 
 def accounts_of(folder: Path, rows: list[dict], renders: list[dict] | None = None) -> RowDatabase:
-    """Accounts with these rows, written in two parts, and renderings."""
+    """A database with these rows, written in two parts, and renderings."""
     database = RowDatabase(folder)
     paths = [folder / "rows-0.parquet", folder / "rows-1.parquet"]
     for path, part in zip(paths, (rows[: len(rows) // 2], rows[len(rows) // 2 :]), strict=True):

@@ -1,4 +1,4 @@
-"""What gpu_measure.py found, against what must be: pure functions, the bounds named.
+"""What measure_trainer.py found, against what must be: pure functions, the bounds named.
 
 bf16 keeps 8 bits of a number (a step of 0.4 %), so what is computed in it is compared at a few steps.
 """
