@@ -1,16 +1,16 @@
 """The data stage: sources to packed Arrow. Read this first; it is the only file here that knows Ray.
 
     sources -> read, normalize, judge, split          Ray Data, parts of files
-            -> drop duplicates, gate, mix             here, in DuckDB (database.py), from ids and hashes
+            -> drop duplicates, gate, mix             here, in DuckDB (database/), from ids and hashes
             -> tokenizer                              the model's, or trained on the train split
             -> draw variants, render, tokenize, mask  Ray Data, part by part
             -> plan packs                             here, from lengths alone
             -> write shards                           Ray Data, shard by shard
 
-Parts and shards are files that are whole or absent (work_folder.py): a task that is run again writes the same file,
-and a build that was killed goes on with what is missing. Every decision is a pure function of ids, texts and
-lengths in canonical order (source, file, record, sub-record), and so is every output, for any number of
-workers.
+What a worker does with a part stands in part_worker.py. Parts and shards are files that are whole or absent
+(build/work_folder.py): a task that is run again writes the same file, and a build that was killed goes on with
+what is missing. Every decision is a pure function of ids, texts and lengths in canonical order (source, file,
+record, sub-record), and so is every output, for any number of workers.
 """
 
 import json
