@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline import sources
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from data_pipeline.build.prepared_rows import GROUP_ROWS, rows_of
 from data_pipeline.build.schemas import ASKED, IDS, PREPARED, RENDERED
 from data_pipeline.build.work_folder import MAX_PART_ROWS, WorkFolder, first_ord, part_number

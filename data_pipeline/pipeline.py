@@ -8,9 +8,9 @@
             -> write shards                           Ray Data, shard by shard
 
 What a worker does with a part stands in part_worker.py. Parts and shards are files that are whole or absent
-(build/work_folder.py): a task that is run again writes the same file, and a build that was killed goes on with
-what is missing. Every decision is a pure function of ids, texts and lengths in canonical order (source, file,
-record, sub-record), and so is every output, for any number of workers.
+(build/work_folder.py): a task that is run again writes the same file, and a killed build goes on with what is
+missing. Every decision is a pure function of ids, texts and lengths in canonical order (source, file, record,
+sub-record), and so is every output, for any number of workers.
 """
 
 import json
@@ -25,7 +25,7 @@ import ray.data
 
 from data_pipeline import sources
 from data_pipeline.augment.draw import draw_variant
-from data_pipeline.build.build import EXAMPLES, FEW_SHOT, BuildContext
+from data_pipeline.build.context import EXAMPLES, FEW_SHOT, BuildContext
 from data_pipeline.build.prepared_rows import rows_at
 from data_pipeline.build.work_folder import WorkFolder, part_number
 from data_pipeline.config import STAGE_VERSION, DataConfig

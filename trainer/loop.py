@@ -1,7 +1,7 @@
 """Training, read first: `train` is the whole life of one rank. Every rank runs it at the same time.
 
-Starters (Ray Train in ray_workers.py, torchrun in __main__.py) call begin_training once, `train` in each rank,
-and finish_training once.
+Starters (Ray Train in ray_workers.py, torchrun in __main__.py) call begin_training once, `train` in each
+rank, and finish_training once.
 """
 
 import math

@@ -40,7 +40,7 @@ _FETCH = 10_000
 class Leak(NamedTuple):
     """A held-out row, and the first of the train rows that give it away in the strongest way."""
 
-    kind: str  # of contamination.KINDS
+    kind: str  # of leak_keys.KINDS
     train_ord: int
     heldout_ord: int
     score: float  # share of the held-out text that was found; 1 for equal keys
@@ -58,7 +58,7 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
 
     Args:
         con: an open connection; its memory_limit and temp_directory bound the work.
-        train: a table or view with `ord` BIGINT and contamination.GATE_COLUMNS: the rows that are trained on,
+        train: a table or view with `ord` BIGINT and leak_keys.GATE_COLUMNS: the rows that are trained on,
             and those that training is steered by (validation).
         heldout: the same of the held-out rows.
     """

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline.build.work_folder import WorkFolder
+from data_pipeline.database.hashed_parquet import table_writer
 from data_pipeline.database.row_database import PLAIN, RowDatabase
-from data_pipeline.database.streamed import table_writer
 from hunmin.schema import HELDOUT, LEDGER, REJECTED, TaskInfo
 from hunmin.shards import METADATA_KEY
 

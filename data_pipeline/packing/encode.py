@@ -4,9 +4,8 @@ from dataclasses import replace
 
 from data_pipeline.augment.draw import Drawn, draw_variant
 from data_pipeline.augment.few_shot import ExamplePool
-from data_pipeline.build.build import BuildContext
-from hunmin.models.renderer import Rendered as RenderedIds
-from hunmin.models.renderer import RowRefused
+from data_pipeline.build.context import BuildContext
+from hunmin.models.renderer import RenderedIds, RowRefused
 from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, with_values
 
 

@@ -29,7 +29,7 @@ class RowRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedIds:
     """A row as ids. `labels` is aligned with `input_ids`, IGNORE_INDEX where not trained."""
 
     input_ids: list[int]
@@ -112,7 +112,7 @@ class Renderer:
         eos = tokenizer.eos_token_id
         self.stop_ids = sorted({tail[0]} | ({eos} if isinstance(eos, int) else set()))
 
-    def row(self, messages: list[Message]) -> Rendered:
+    def row(self, messages: list[Message]) -> RenderedIds:
         """Ids and labels of a whole conversation.
 
         An assistant message with `train` true is a target together with its end-of-turn token, if the
@@ -153,7 +153,7 @@ class Renderer:
                 self._check_decodes(ids, content)
             labels += ids if trained_before else [IGNORE_INDEX] * len(ids)
             input_ids += ids
-        return Rendered(input_ids, labels, tuple(untrained))
+        return RenderedIds(input_ids, labels, tuple(untrained))
 
     def pieces_with_offsets(self, messages: list[Message]) -> list[Piece]:
         """A conversation in its pieces: their ids, joined, are those of `row`.

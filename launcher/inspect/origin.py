@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from data_pipeline.augment.wrappers import STEPS
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from data_pipeline.tasks.tasks import task_of
 from hunmin.models.renderer import Piece
 from hunmin.rows import Kept

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from data_pipeline.config import SourceConfig
 from data_pipeline.packing.encode import encode
 from data_pipeline.rows.prepare import prepare

@@ -44,7 +44,7 @@ def trace(
         return trace_row(open_corpus(run), row)
     if row is not None or pack is None or token is None:
         raise InputError("name a token (--pack N --token T), or a row (--row ID)")
-    from data_pipeline.build.build import FEW_SHOT, BuildContext
+    from data_pipeline.build.context import FEW_SHOT, BuildContext
     from data_pipeline.tasks.tasks import load_tasks
     from hunmin.section import resolve_path
     from launcher.inspect.trace_token import trace_token

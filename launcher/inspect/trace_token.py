@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from hunmin.artifact import code_sha256
 from hunmin.schema import IGNORE_INDEX
 from launcher.inspect.origin import Origin, origin_of

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data_pipeline import sources
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from data_pipeline.build.prepared_rows import rows_at
 from data_pipeline.build.work_folder import WorkFolder, first_ord, part_number, part_of
 from data_pipeline.config import DataConfig

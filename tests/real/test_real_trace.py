@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from data_pipeline.tasks.tasks import load_tasks
 from hunmin.section import resolve_path
 from hunmin.shards import read_shards

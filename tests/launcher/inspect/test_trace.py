@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from data_pipeline.build.build import BuildContext
+from data_pipeline.build.context import BuildContext
 from data_pipeline.tasks.tasks import load_tasks
 from launcher.cli import app
 from launcher.config import load

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline.database import streamed
-from data_pipeline.database.streamed import table_writer
+from data_pipeline.database import hashed_parquet
+from data_pipeline.database.hashed_parquet import table_writer
 
 SCHEMA = pa.schema([("a", pa.int64()), ("b", pa.string())])
 TABLE = pa.table({"a": range(25), "b": [str(i) for i in range(25)]}, schema=SCHEMA)
@@ -15,7 +15,7 @@ TABLE = pa.table({"a": range(25), "b": [str(i) for i in range(25)]}, schema=SCHE
 def test_the_hash_does_not_depend_on_how_rows_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(streamed, "GROUP_ROWS", 10)
+    monkeypatch.setattr(hashed_parquet, "GROUP_ROWS", 10)
     found = []
     for step in (size, 25):
         with table_writer(tmp_path / "t.parquet", SCHEMA) as writer:
