@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -118,7 +119,7 @@ def speed(num_rows: int = 40_000) -> None:
     """Rows a second in one process, on short rows of instruction, input and answer."""
     config = SafetyConfig.model_validate({})
     detector = load_detector(config, Path())
-    drafts = [
+    drafts: list[Any] = [
         {
             "fields": dict.fromkeys(("rationale", "label", "value"))
             | {"instruction": instruction, "input": text, "answer": f"예시 답변 {index} 번입니다."},

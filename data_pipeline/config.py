@@ -153,7 +153,7 @@ class SplitConfig(Section):
         return self
 
 
-ROLE_NAMES = ("expert", "teacher", "assistant", "creative")  # texts in variants/roles.py
+ROLE_NAMES = ("expert", "teacher", "assistant", "creative")  # texts in augment/personas.py
 
 
 class AugmentConfig(Section):

@@ -1,0 +1,1 @@
+"""What all stages stand on: stage folders, schemas, rows, errors, language, safety, models."""

@@ -98,7 +98,7 @@ class Manifest:
 
     stage: str
     stage_version: int
-    parents: dict[str, str]  # stage -> its content_sha256
+    parents: dict[str, str]  # name -> content hash of what was read
     config_sha256: str  # of the content fields
     content_sha256: str  # logical content in canonical order; no bytes, time, host, path
     counts: dict[str, Any]

@@ -1,6 +1,7 @@
 """The ways a stage can end badly, each with the exit code the command line promises.
 
-Whatever is not one of these is a bug: exit code 1, traceback in the log.
+Whatever is not one of these is a bug: exit code 1, traceback in the log. launcher/failures.py turns them into
+the end of the process.
 """
 
 import errno

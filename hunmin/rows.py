@@ -66,7 +66,7 @@ class Rejected(Origin):
 
 
 class Row(Origin):
-    """What of a row is drawn from: the columns that rendering reads.
+    """A row as rendering reads it.
 
     `attests` is what its source says of every answer, where somebody asks whether a wording is true of it.
     """

@@ -85,7 +85,8 @@ Refusal = tuple[str, str] | None  # (reason, detail) of a record that is not kep
 HELDOUT = pa.schema([*ROW, ("seen_task", pa.bool_()), ("seen_wording", pa.bool_())])
 
 # Packed shards (Arrow IPC stream). Schema metadata `hunmin` holds PackMetadata as JSON.
-# labels are aligned with input_ids, IGNORE_INDEX where not trained; the shift happens once, in the loss.
+# labels are aligned with input_ids, IGNORE_INDEX where not trained; the shift happens once, in
+# trainer/batches/targets.py.
 PACKS = pa.schema(
     [
         ("input_ids", pa.list_(pa.int32())),

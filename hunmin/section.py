@@ -1,7 +1,8 @@
 """The base of every section of a config, and what its fields mean for the stages.
 
 A field tagged `execution()` says how fast or where; every other field says what, and changing it makes
-the stage run again.
+the stage run again. One tagged `later_content()` says what too, but does not count while it is at its
+default.
 """
 
 from pathlib import Path

@@ -31,7 +31,8 @@ class Steps(NamedTuple):
     request: str
 
 
-# Asked for before an answer that shows its steps and ends in "정답: X" or "Answer: X" (text/final_answer.py).
+# Asked for before an answer that shows its steps and ends in "정답: X" or "Answer: X"
+# (hunmin/language/answers/final_answer.py).
 STEPS: dict[str, tuple[str, ...]] = {
     "ko": (
         "단계별로 생각한 뒤 마지막 줄에 '정답:'으로 답을 적어 주세요.",

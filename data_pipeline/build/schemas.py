@@ -1,4 +1,7 @@
-"""Files of the work in progress, each made of one part: what their columns are."""
+"""Files of the work in progress, each made of one part: what their columns are.
+
+PREPARED: .work/read; RENDERED: .work/rendered; IDS: .work/ids; ASKED: .work/heldout.
+"""
 
 import pyarrow as pa
 

@@ -1,0 +1,1 @@
+"""What needs all rows, in DuckDB: duplicates, leaks, the mix, places in packs, tables."""

@@ -1,4 +1,4 @@
-"""Decisions that need the whole corpus: what is one too many, what leaks, what an epoch renders."""
+"""Decisions that need the whole corpus: duplicates, what leaks, what an epoch renders."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Near duplicates, the part that looks at all rows: LSH bands joined by DuckDB, out of core.
+"""Near duplicates, over all rows (of one row: dedup/signatures.py): LSH bands joined by DuckDB, out of core.
 
 The rule. Rows with the same signature are one text; it belongs to the family of its first row. Texts are
 taken in canonical order (`ord`); one is dropped if it is near to an earlier kept text of another family, and

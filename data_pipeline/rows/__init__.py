@@ -1,0 +1,1 @@
+"""One draft row: normalized, checked, identified, split."""

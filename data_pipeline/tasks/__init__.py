@@ -1,0 +1,1 @@
+"""Task files and their wordings: which are true of a row."""

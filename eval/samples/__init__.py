@@ -1,0 +1,1 @@
+"""What is asked: held-out rows as samples, and again in held-out wordings."""

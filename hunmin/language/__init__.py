@@ -1,0 +1,1 @@
+"""Korean and English: pure functions on strings."""

@@ -1,0 +1,1 @@
+"""Model folders, GGUF files, tokenizers, chat templates, and the renderer."""

@@ -45,7 +45,7 @@ class Findings(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What `apply` makes of a draft. `refusal`: (reason, detail), or None to keep it."""
+    """What `apply_safety` makes of a draft. `refusal`: (reason, detail), or None to keep it."""
 
     draft: DraftRow
     flags: list[str]

@@ -1,0 +1,1 @@
+"""The commands that look at or prepare one thing: chat, fetch, plan, jobs."""

@@ -1,0 +1,1 @@
+"""`hunmin doctor`: what a machine has, with the standard library alone."""

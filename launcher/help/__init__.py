@@ -1,0 +1,1 @@
+"""The pages of --help, their Korean, and the page of config keys."""

@@ -1,0 +1,1 @@
+"""`hunmin init`: a config from the user's own files."""

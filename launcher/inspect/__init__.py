@@ -1,0 +1,1 @@
+"""`hunmin show`, `trace` and `diff`: back from packs to sources."""

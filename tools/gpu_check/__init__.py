@@ -1,0 +1,1 @@
+"""`make gpu`: one table of what comes out right on this machine's GPUs."""

@@ -4,7 +4,7 @@ torchrun --standalone --nproc-per-node N -m tools.gpu_check.measure_trainer WHAT
 
 Written and read against the documentation of torch, transformers and DeepSpeed; not yet run on a GPU.
 WHAT is nccl, steps, packing or memory; the first rank prints one JSON object on its last line.
-Judged by gpu_judge.py. Everything also runs on a CPU, which is how it is tested.
+Judged by judge_trainer.py. Everything also runs on a CPU, which is how it is tested.
 """
 
 import json

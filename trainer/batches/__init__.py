@@ -1,0 +1,1 @@
+"""Which packs a step has, who gets them, what their tokens weigh."""

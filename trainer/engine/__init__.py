@@ -1,0 +1,1 @@
+"""DeepSpeed, the ranks, and one step of a rank."""

@@ -1,0 +1,1 @@
+"""The trained model as others load it, with its card and lineage."""

@@ -1,0 +1,1 @@
+"""What a training tells: metrics.jsonl, trackers, sample answers."""

@@ -1,0 +1,1 @@
+"""The model over packed sequences: weights, attention, head, adapters, embeddings."""

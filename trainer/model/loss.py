@@ -1,4 +1,4 @@
-"""The loss: next-token cross-entropy summed over trained tokens, computed nowhere else."""
+"""The loss of one trained token: next-token cross-entropy, computed nowhere else."""
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -7,7 +7,7 @@ from torch import Tensor
 def masked_loss(logits_NV: Tensor, targets_N: Tensor) -> Tensor:
     """Cross-entropy of each trained token: losses_N in nats, fp32.
 
-    Not summed: the step sums over its micro-batches and ranks and divides once by their count, validation
-    sums by task. Without a target it is empty, with a graph.
+    Not summed and not divided: each token's weight does both (batches/weighting.py, objectives/);
+    validation sums by task. Without a target it is empty, with a graph.
     """
     return F.cross_entropy(logits_NV.float(), targets_N, reduction="none")

@@ -1,0 +1,1 @@
+"""Bytes to records: text, tables of columns, JSON, whatever packs them."""

@@ -1,0 +1,1 @@
+"""The sections of the page, each from its numbers to what the template shows."""

@@ -1,0 +1,1 @@
+"""English requests: verbs, other forms."""

@@ -1,0 +1,1 @@
+"""Korean sentences: endings, inflection, types, other forms of a request."""
