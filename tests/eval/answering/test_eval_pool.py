@@ -150,7 +150,7 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from launcher.cluster.ray_cluster import local_ray
-sys.path.insert(0, str(Path("tests/eval")))
+sys.path.insert(0, str(Path("tests/eval/answering")))
 from test_eval_pool import groups_of, run
 
 folder, parts, prompts = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])

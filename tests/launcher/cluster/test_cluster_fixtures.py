@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from slurm_cluster import missing_for_slurm
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def test_root_without_the_capability_gets_a_reason() -> None:
