@@ -72,7 +72,6 @@ def run(
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
         InputError: a task names an unknown metric, or eval.engine is not installed.
         EnvironmentFailure: the actors kept dying.
-
     """
     _verify(data_dir, ("heldout.parquet", "stats.json", "tokenizer/"), cure="hunmin data CONFIG")
     train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")

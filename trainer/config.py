@@ -190,7 +190,6 @@ def check_best_by(best_by: str, tasks: Collection[str]) -> None:
 
     Raises:
         ConfigError: names the tasks that there are.
-
     """
     if best_by == ALL_TASKS or best_by in tasks:
         return

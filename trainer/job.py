@@ -76,7 +76,6 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
 
     Raises:
         GateError: there are no packs.
-
     """
     if not len(packs):
         raise GateError("data/train holds no packs: nothing to train on; look at data/rejected.parquet")
@@ -97,7 +96,6 @@ def begin_training(job: Job) -> tuple[Stage, int]:
             train.trackers is not installed.
         GateError: there are no packs.
         InputError: the lineage of the base cannot be read.
-
     """
     _check_best_by(job)
     check_trackers(job.config.trackers)
@@ -116,7 +114,6 @@ def _check_best_by(job: Job) -> None:
 
     Raises:
         ConfigError: see `begin_training`.
-
     """
     if job.config.best_by == ALL_TASKS:
         return
@@ -209,7 +206,6 @@ def card_facts(
         counts: of the manifest.
         template_sha256: of the chat template.
         export_rule: how the exported step was chosen.
-
     """
     ancestors = ancestors_of(job.model.path)
     run = Ancestor(

@@ -60,7 +60,6 @@ def train(job: Job) -> None:
         StopRequested: a signal came; the state is saved and the same command continues.
         GateError: nothing to train on, or the updates are not finite.
         InputError: the model's files do not fit.
-
     """
     config = job.config
     with (

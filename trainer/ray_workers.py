@@ -61,7 +61,6 @@ def run(
         StopRequested: a signal came; the same call continues.
         GateError: the ranks cannot be placed, or training is refused.
         EnvironmentFailure: ranks were lost more often than train.max_restarts.
-
     """
     job = Job(
         config=config,
@@ -113,7 +112,6 @@ def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> N
     Raises:
         RanksLost: one died or hung.
         HunminError: of the first rank that raised one.
-
     """
     stacks = job.out_dir / "stacks"
     shutil.rmtree(stacks, ignore_errors=True)
@@ -174,7 +172,6 @@ def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
 
     Raises:
         GateError: Ray has not enough GPUs.
-
     """
     have = ray.cluster_resources()
     gpus = num_workers * gpus_per_worker

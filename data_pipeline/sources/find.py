@@ -32,7 +32,6 @@ def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
         ConfigError: the source has settings that its format does not read, or that contradict each other.
         InputError: a path matches nothing; the message names the nearest that exists.
         EnvironmentFailure: the hub, or the host of a URL, cannot be reached.
-
     """
     check_settings(source, index=index)
     if len(format_of(source.format).sides) > 1:

@@ -34,7 +34,6 @@ def choose_engine(
 
     Raises:
         InputError: the engine that is asked for is not installed.
-
     """
     if asked == AUTO:
         return max(available, key=lambda name: engine_of(name).preference(num_gpus, lowest))

@@ -81,7 +81,6 @@ class Chat:
         Raises:
             InputError: the tokenizer or its template cannot be used.
             ArtifactError: the folder lacks weights.
-
         """
         self._tokenizer = load_tokenizer(tokenizer)
         self._renderer = Renderer(self._tokenizer)
@@ -113,7 +112,6 @@ class Chat:
 
         Raises:
             InputError: the template cannot hold the message, or the model's context cannot.
-
         """
         asked = [*self._messages, {"role": "user", "content": normalize_text(text)[0]}]
         try:
@@ -139,7 +137,6 @@ class Chat:
 
         Raises:
             InputError: as `prompt`.
-
         """
         ids = self.prompt(text)
         stream = TextStream(

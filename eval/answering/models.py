@@ -26,7 +26,6 @@ def model_refs(*, base: str, train_dir: Path, train: Manifest) -> list[ModelRef]
         ArtifactError: a folder holds no weights.
         InputError: `base` is neither a folder nor a model of the hub.
         EnvironmentFailure: the hub could not be reached.
-
     """
     paths = {"base": locate_model(base, base=Path.cwd()).resolve(), "tuned": (train_dir / "export").resolve()}
     return [
@@ -54,7 +53,6 @@ def check_tokenizer(export: Path, tokenizer: PreTrainedTokenizerFast) -> None:
 
     Raises:
         ArtifactError: they differ.
-
     """
     exported = load_tokenizer(export)
     for what, mine, theirs in (

@@ -105,7 +105,6 @@ def answer_groups(
 
     Raises:
         EnvironmentFailure: an actor died more often than MAX_RESTARTS.
-
     """
     missing = [group for group in groups if not group.part.exists()]
     if len(missing) < len(groups):
@@ -245,7 +244,6 @@ def read_part(group: Group) -> dict[str, Generation]:
 
     Raises:
         ArtifactError: the file holds other samples than the group.
-
     """
     rows = pq.read_table(group.part, schema=PART).to_pylist()
     if [row["sample_id"] for row in rows] != [prompt.sample_id for prompt in group.prompts]:

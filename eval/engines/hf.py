@@ -27,7 +27,6 @@ class HFEngine:
 
         Raises:
             ArtifactError: the files lack a weight of the model, or have one in another shape.
-
         """
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             path,
@@ -56,7 +55,6 @@ class HFEngine:
         Args:
             prompts: token ids.
             on_token: is told each token of an answer as it comes, behind its row.
-
         """
         answers: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)

@@ -37,7 +37,6 @@ class VLLMEngine:
             path: hub id or folder.
             settings: how to generate, and in which precision.
             on_gpu: whether this process has a GPU.
-
         """
         os.environ.update(ENVIRONMENT | (ON_A_GPU if on_gpu else {}))
         from vllm import LLM  # pyright: ignore

@@ -29,7 +29,6 @@ def packs_of_step(step: int, *, seed: int, epoch_sizes: tuple[int, ...], global_
         seed: the run's seed.
         epoch_sizes: packs in each epoch.
         global_batch_size: packs per step; the last step of a pass may hold fewer.
-
     """
     num_steps = steps_per_pass(epoch_sizes, global_batch_size=global_batch_size)
     passes, within = divmod(step, num_steps)
@@ -63,7 +62,6 @@ def deal(costs: Sequence[int], *, world_size: int) -> list[list[int]]:
 
     Returns:
         For each rank, indices into `costs`.
-
     """
     room = math.ceil(len(costs) / world_size)
     ranks: list[list[int]] = [[] for _ in range(world_size)]

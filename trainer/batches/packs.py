@@ -40,7 +40,6 @@ class PackFolder:
     Attributes:
         epoch_sizes: packs in each epoch.
         tasks: every task name of any shard.
-
     """
 
     def __init__(self, folder: Path):

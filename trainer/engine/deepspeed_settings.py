@@ -21,7 +21,6 @@ def deepspeed_settings(
         accum_steps: micro-batches in a step, on every rank.
         device_type: cuda or cpu; overlap and offload say nothing to a CPU and are left out there.
         dtype: of forward and backward.
-
     """
     zero, on_gpu = config.zero, device_type == "cuda"
     settings: dict[str, Any] = {

@@ -28,7 +28,6 @@ def together(me: Rank, work: Callable[[Heartbeat], Result], *, alive: Heartbeat)
 
     Raises:
         Exception: what this rank's work raised, when every rank's is done.
-
     """
     got_on, done = threading.Event(), Future[Result]()
     context = contextvars.copy_context()  # what is said in the work goes where this rank's goes

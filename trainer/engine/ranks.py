@@ -130,7 +130,6 @@ def join_ranks(
     Raises:
         InputError: a variable of the contract is missing.
         ConfigError: the ranks do not divide into groups of sequence_parallel_size.
-
     """
     missing = [name for name in CONTRACT if name not in os.environ]
     if missing:

@@ -74,7 +74,6 @@ class Zero3:
     Attributes:
         parameters: by the name the model's files use; adapters as lora.file_name calls them.
         trained: those of them that learn.
-
     """
 
     def __init__(
@@ -94,7 +93,6 @@ class Zero3:
             accum_steps: micro-batches in a step.
             me: this rank.
             weights: given the parameters' shapes and the names shared with another, where to read from.
-
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
@@ -154,7 +152,6 @@ class Zero3:
 
         Returns:
             The L2 norm of the gradient at each trained position's last hidden state (N,).
-
         """
         self._engine.backward(loss * self._me.world_size, scale_wrt_gas=False)
         return self._engine.module.gradient_norms_N
@@ -168,7 +165,6 @@ class Zero3:
         Returns:
             The gradient's norm before clipping, and whether the update was applied: a norm that is not
             finite is equal on all ranks and leaves weights and moments as they are.
-
         """
         for group, factor in zip(self._engine.optimizer.param_groups, self._lr_factors, strict=True):
             group["lr"] = learning_rate * factor
@@ -214,7 +210,6 @@ class Zero3:
         Args:
             read: (kind, name, start, stop) -> fp32 values.
             num_updates: AdamW's step count.
-
         """
         for name, parameter in self.trained.items():
             start, stop = self.extent(name)
@@ -280,7 +275,6 @@ def _share_sequence(module: PackedCausalLM, me: Rank) -> None:
 
     Raises:
         ConfigError: the heads do not divide.
-
     """
     text: Any = module.lm.config.get_text_config()
     heads = text.num_attention_heads
@@ -323,7 +317,6 @@ def parameter_groups(trained: dict[str, Any], config: TrainConfig) -> list[dict[
 
     Raises:
         ConfigError: a pattern of train.learning_rates fits no trained parameter.
-
     """
     unused = dict(config.learning_rates)
     groups: dict[tuple[float, float], list[Any]] = {}
