@@ -60,13 +60,10 @@ def run(
     """Evaluate `train_dir`/export against `base`. Ray must be running; a stopped run is continued.
 
     Args:
-        config: the `eval` section.
         seed: of the draw of samples, of sampled answers and of the bootstrap.
         data_dir, train_dir: finished stages.
         base: hub id or folder of the model that was tuned.
         out_dir: where samples.parquet, scores.json and, until they are written, the parts go.
-        num_cpus, num_gpus: what Ray has.
-        inputs: of the stage.
 
     Raises:
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
@@ -297,12 +294,7 @@ def samples_table(
 ) -> pa.Table:
     """schema.SAMPLES: a line per system and sample, systems in the order of SYSTEMS.
 
-    Args:
-        samples: in canonical order.
-        answers: by system, in the samples' order.
-        prompts: ids by sample id.
-        tasks: by name.
-        values: the metrics of each sample, by system, in the samples' order.
+    `answers` and `values` are by system, in the samples' order; `prompts` are ids by sample id.
     """
     extractors = {name: LabelExtractor(info["labels"]) for name, info in tasks.items() if info["labels"]}
     rows = []

@@ -218,7 +218,6 @@ def choose_threshold(
 
     Args:
         sources: (num_texts,), the name of each text's source; one without positives asks for nothing.
-        min_precision: what each source must reach.
         never_above: a logit that the threshold must be above, for the sake of clean texts.
 
     Raises:

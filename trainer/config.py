@@ -201,14 +201,7 @@ def check_best_by(best_by: str, tasks: Collection[str]) -> None:
 def stage_inputs(
     config: TrainConfig, *, model: ModelConfig, seed: int, base: Path, data_sha256: str
 ) -> Inputs:
-    """What `train/` depends on, whoever starts the ranks.
-
-    Args:
-        config: the `train` section.
-        model: the `model` section, its path as the config has it.
-        seed: of the run.
-        base: the folder that relative paths start from.
-        data_sha256: content of `data/`.
+    """What `train/` depends on, whoever starts the ranks; the model's path as the config has it.
 
     Raises:
         InputError: there is no such model.

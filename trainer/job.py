@@ -85,11 +85,9 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
 
 
 def begin_training(job: Job) -> tuple[Stage, int]:
-    """Make the stage's folder ready, once, before the ranks start; what another config or other data left
-    in it is put aside.
+    """Make the stage's folder ready, once, before the ranks start; the stage, and the steps of the whole run.
 
-    Returns:
-        The stage, and the steps of the whole run.
+    What another config or other data left in the folder is put aside.
 
     Raises:
         ConfigError: train.best_by names a task that the validation rows do not have, or a package of
@@ -198,15 +196,7 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
 def card_facts(
     job: Job, *, content_sha256: str, counts: dict[str, Any], template_sha256: str, export_rule: str
 ) -> CardFacts:
-    """What the model card and the lineage say of this run.
-
-    Args:
-        job: whose metrics are complete.
-        content_sha256: of the exported weights.
-        counts: of the manifest.
-        template_sha256: of the chat template.
-        export_rule: how the exported step was chosen.
-    """
+    """What the model card and the lineage say of a run whose metrics are complete."""
     ancestors = ancestors_of(job.model.path)
     run = Ancestor(
         run=_run_name(job),

@@ -45,17 +45,9 @@ def run(
     gpus_per_worker: int,
     inputs: Inputs,
 ) -> Manifest:
-    """Train on `num_workers` ranks and export. Ray is initialised by the caller.
+    """Train on ranks and export; what an interrupted run of the same config left in out_dir is continued.
 
-    Args:
-        config: the `train` section.
-        model: the `model` section.
-        seed: the run's seed.
-        data_dir: a finished data stage.
-        out_dir: the stage's folder; what an interrupted run of the same config left there is continued.
-        num_workers: ranks.
-        gpus_per_worker: 0 or 1.
-        inputs: of the stage.
+    Ray is initialised by the caller.
 
     Raises:
         StopRequested: a signal came; the same call continues.

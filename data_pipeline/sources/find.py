@@ -25,8 +25,6 @@ def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
 
     Args:
         source: its `path` holds files, globs, folders, hub:NAME or fsspec URLs.
-        index: the source's place in the config.
-        base: the folder that relative paths start from.
 
     Raises:
         ConfigError: the source has settings that its format does not read, or that contradict each other.

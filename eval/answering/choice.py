@@ -27,9 +27,6 @@ def choose_engine(
     """The engine for `eval.engine`.
 
     Args:
-        asked: auto, or an engine's name.
-        num_gpus: what Ray may give to the actors.
-        available: engines that can run here.
         lowest: the lowest compute capability of the GPUs; None is not known.
 
     Raises:

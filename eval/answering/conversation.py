@@ -70,13 +70,7 @@ class Chat:
         """Load the model.
 
         Args:
-            model: a transformers folder.
             tokenizer: the folder whose tokenizer and template the run was trained with.
-            max_new_tokens: where an answer is cut.
-            temperature: 0 is greedy.
-            seed: of the draws.
-            system: a message before every conversation.
-            num_threads: on a CPU.
 
         Raises:
             InputError: the tokenizer or its template cannot be used.

@@ -18,7 +18,6 @@ def model_refs(*, base: str, train_dir: Path, train: Manifest) -> list[ModelRef]
     """Base and tuned model, in this order.
 
     Args:
-        base: hub id or folder.
         train_dir: holds export/, and base/ where the model began at random.
         train: its manifest, whose hashes stand for the files.
 

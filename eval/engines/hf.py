@@ -22,8 +22,6 @@ class HFEngine:
 
         Args:
             path: hub id or folder that `from_pretrained` reads.
-            settings: how to generate, and in which precision.
-            device: torch device.
 
         Raises:
             ArtifactError: the files lack a weight of the model, or have one in another shape.
@@ -53,7 +51,6 @@ class HFEngine:
         """Answer the prompts together. Left-padded; a finished row leaves batch and cache at once.
 
         Args:
-            prompts: token ids.
             on_token: is told each token of an answer as it comes, behind its row.
         """
         answers: list[list[int]] = [[] for _ in prompts]

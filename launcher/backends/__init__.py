@@ -65,17 +65,7 @@ def backend_of(name: str) -> Backend:
 
 
 def hand_over(name: str, request: Request, *, dry_run: bool, wait: bool) -> int:
-    """Submit a run, or only print what would be submitted.
-
-    Args:
-        name: of the backend.
-        request: the run.
-        dry_run: print, write and submit nothing.
-        wait: show the job's log until it ends.
-
-    Returns:
-        0, or the job's exit code where it was waited for.
-    """
+    """Submit a run, or only print what would be; 0, or the exit code of a job that was waited for."""
     backend = backend_of(name)
     prepared = backend.prepare(request)
     if dry_run:

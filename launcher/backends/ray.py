@@ -26,10 +26,7 @@ class Jobs:
     """A cluster's jobs."""
 
     def __init__(self, address: str | None):
-        """Connect.
-
-        Args:
-            address: http://HOST:PORT of the dashboard; default: $RAY_API_SERVER_ADDRESS, $RAY_ADDRESS.
+        """Connect to http://HOST:PORT of a dashboard; default: $RAY_API_SERVER_ADDRESS, $RAY_ADDRESS.
 
         Raises:
             InputError: no address, or not of this form.

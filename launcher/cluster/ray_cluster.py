@@ -52,10 +52,6 @@ def ray_for(*, num_cpus: int, num_gpus: int, run_dir: Path, inputs: Sequence[Pat
 def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
     """A private Ray on the loopback with a token of its own, taken down at the end.
 
-    Args:
-        num_cpus: CPU slots that Ray may give to tasks.
-        num_gpus: GPUs it may give away.
-
     Raises:
         GateError: this machine has fewer GPUs; Ray would believe in any number.
     """
@@ -97,15 +93,9 @@ def _require_gpus(num_gpus: int) -> None:
 
 
 def use_token_in(folder: Path) -> Path:
-    """Make a token that every process of a Ray must show, and set the environment of those started next.
+    """Make a token that every process of a Ray must show, for those started next; its file in that folder.
 
-    Before ray is imported: it reads this at import, and its workers inherit it.
-
-    Args:
-        folder: private, and seen by every process of that Ray.
-
-    Returns:
-        The token's file.
+    Before ray is imported: it reads this at import, and its workers inherit it. They all see the folder.
     """
     token = folder / "token"
     token.touch(mode=0o600)

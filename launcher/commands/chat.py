@@ -25,14 +25,7 @@ def chat(
     temperature: float,
     system: str | None,
 ) -> None:
-    """Talk to a run's model until the input ends.
-
-    Args:
-        run: the run folder, or the name of one below the folder of runs.
-        base: talk to the model that training began with.
-        max_new_tokens: where an answer is cut; None: as in the run's eval.
-        temperature: 0 is greedy.
-        system: a message before every conversation.
+    """Talk to a run's model until the input ends; by default an answer is cut where the run's eval cuts.
 
     Raises:
         InputError: there is no such run, or it has no trained model yet.
@@ -111,9 +104,7 @@ def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:
 def talk(chat: Any, *, trained_tokens: int) -> None:
     """Questions from stdin, answers to stdout, until the end of the input, /quit or Ctrl-C at a question.
 
-    Args:
-        chat: an `eval.chat.Chat`.
-        trained_tokens: the longest row of training; a longer conversation is told of once.
+    A conversation longer than `trained_tokens`, the longest row of training, is told of once.
     """
     told = False
     for text in _messages():

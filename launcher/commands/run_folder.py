@@ -18,10 +18,7 @@ def named(run: Path) -> Path:
 
 
 def find_run(run: Path) -> Path:
-    """The folder of a run.
-
-    Args:
-        run: the run folder, or the name of one below the folder of runs.
+    """The folder of a run, given that or its name below the folder of runs.
 
     Raises:
         InputError: says what is there instead.

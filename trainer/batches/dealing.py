@@ -26,8 +26,6 @@ def packs_of_step(step: int, *, seed: int, epoch_sizes: tuple[int, ...], global_
 
     Args:
         step: 0-based optimizer step.
-        seed: the run's seed.
-        epoch_sizes: packs in each epoch.
         global_batch_size: packs per step; the last step of a pass may hold fewer.
     """
     num_steps = steps_per_pass(epoch_sizes, global_batch_size=global_batch_size)

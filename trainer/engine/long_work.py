@@ -22,7 +22,6 @@ def together(me: Rank, work: Callable[[Heartbeat], Result], *, alive: Heartbeat)
     """What this rank's work gives, when every rank's is done. Collective.
 
     Args:
-        me: this rank.
         work: calls what it is given whenever it has got on; must not be collective.
         alive: called on all ranks when any of them has got on, or is done.
 

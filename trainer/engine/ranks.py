@@ -124,8 +124,6 @@ def join_ranks(
 
     Args:
         timeout_s: a rank that does not answer a collective for so long is taken for dead.
-        precision: of train.precision.
-        sequence_parallel_size: of train.sequence_parallel_size.
 
     Raises:
         InputError: a variable of the contract is missing.

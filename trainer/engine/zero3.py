@@ -89,9 +89,6 @@ class Zero3:
 
         Args:
             make_model: gives the architecture; its own initial values are never used.
-            config: the optimizer's settings.
-            accum_steps: micro-batches in a step.
-            me: this rank.
             weights: given the parameters' shapes and the names shared with another, where to read from.
         """
         _quiet()
