@@ -22,7 +22,7 @@ from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.export.card import CardFacts, model_card
-from trainer.export.export import count_parameters, export, weights_sha256
+from trainer.export.export import export, weights_sha256
 from trainer.export.lineage import SCHEMA_VERSION as LINEAGE_VERSION
 from trainer.export.lineage import Ancestor, LineageFile, ancestors_of, base_name
 from trainer.metrics import metrics_log
@@ -30,6 +30,7 @@ from trainer.metrics.metrics_log import said_beside
 from trainer.metrics.trackers import check_trackers
 from trainer.model.lora import Merged, Trained
 from trainer.model.packed_model import FolderWeights, locate_base, token_id
+from trainer.plan import memory
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
         "best_step": state.best_step,
         "best_val_loss": state.best_val_loss,
         "export_step": chosen.state.step,
-        "num_parameters": count_parameters(weights),
-        "num_trained_parameters": count_parameters(chosen),
+        "num_parameters": memory.count(weights.shapes.values()),
+        "num_trained_parameters": memory.count(chosen.shapes.values()),
     }
     card = card_facts(
         job,

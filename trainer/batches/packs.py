@@ -109,8 +109,3 @@ def targets_of_segments(pack: Pack) -> np.ndarray:
     trained = pack.labels != IGNORE_INDEX
     starts = np.cumsum(pack.seq_lengths) - pack.seq_lengths
     return np.add.reduceat(trained, starts, dtype=np.int64) - trained[starts]
-
-
-def count_targets(pack: Pack) -> int:
-    """Tokens of the pack that are predicted and trained."""
-    return int(targets_of_segments(pack).sum())

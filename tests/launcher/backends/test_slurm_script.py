@@ -1,12 +1,12 @@
 """The job script and what is refused before SLURM is asked; no SLURM needed."""
 
-import difflib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from golden_files import check_golden
 
 from hunmin.errors import GateError, InputError
 from launcher.cluster.slurm_script import Resources, render_script, resources_for
@@ -28,13 +28,7 @@ LEAST = Resources(1, 2, 0)
 )
 def test_the_job_script_is_the_golden_one(name: str, resources: Resources, run_dir: str) -> None:
     script = render_script(resources, name="demo", run_dir=Path(run_dir), python="/shared/venv/bin/python")
-    golden = GOLDEN / name
-    if os.environ.get("HUNMIN_ACCEPT"):
-        golden.write_text(script)
-    expected = golden.read_text()
-    changed = "\n".join(difflib.unified_diff(expected.splitlines(), script.splitlines(), "golden", "now"))
-    accept = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/launcher/backends/test_slurm_script.py"
-    assert script == expected, f"{changed}\nto accept: {accept}"
+    check_golden(GOLDEN / name, script)
     checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stderr
 
