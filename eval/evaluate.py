@@ -32,7 +32,7 @@ from eval.scores.goals import judge_goal
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer
 from eval.scores.score_table import Scored, metrics_of, score_table, score_task
-from hunmin.artifact import Manifest, load_manifest, verify, write_json, write_parquet
+from hunmin.artifact import Manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
@@ -70,8 +70,8 @@ def run(
         InputError: a task names an unknown metric, or eval.engine is not installed.
         EnvironmentFailure: the actors kept dying.
     """
-    _verify(data_dir, ("heldout.parquet", "stats.json", "tokenizer/"), cure="hunmin data CONFIG")
-    train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")
+    verify(data_dir, cure="hunmin data CONFIG", only=("heldout.parquet", "stats.json", "tokenizer/"))
+    train = verify(train_dir, cure="hunmin train CONFIG", only=("export/", "base/"))
     stage = open_stage(out_dir, inputs)
 
     engine = choose_engine(config.engine, num_gpus=num_gpus, available=installed(), lowest=capability())
@@ -216,15 +216,6 @@ def _groups(
             parts_dir=parts_dir,
         )
     ]
-
-
-def _verify(stage_dir: Path, names: tuple[str, ...], *, cure: str) -> Manifest:
-    """The manifest of a stage, after the files that this stage opens were checked against it."""
-    manifest = load_manifest(stage_dir)
-    entries = manifest.files if manifest else []
-    return verify(
-        stage_dir, cure=cure, only={entry.path for entry in entries if entry.path.startswith(names)}
-    )
 
 
 def read_majority(path: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """The `train` section of a config."""
 
-import difflib
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
 from hunmin.registry import members
@@ -193,8 +192,8 @@ def check_best_by(best_by: str, tasks: Collection[str]) -> None:
     """
     if best_by == ALL_TASKS or best_by in tasks:
         return
-    near = difflib.get_close_matches(best_by, [ALL_TASKS, *tasks], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"name {ALL_TASKS}, or one of: {', '.join(sorted(tasks))}"
+    there = f"name {ALL_TASKS}, or one of: {', '.join(sorted(tasks))}"
+    hint = did_you_mean(best_by, [ALL_TASKS, *tasks], there)
     raise ConfigError(f"train.best_by: no source has the task {best_by!r}; {hint}")
 
 

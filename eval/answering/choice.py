@@ -24,10 +24,7 @@ def capability() -> Capability | None:
 def choose_engine(
     asked: str, *, num_gpus: int, available: Collection[str], lowest: Capability | None = None
 ) -> str:
-    """The engine for `eval.engine`.
-
-    Args:
-        lowest: the lowest compute capability of the GPUs; None is not known.
+    """The engine for `eval.engine`; `lowest` compute capability of the GPUs, None is not known.
 
     Raises:
         InputError: the engine that is asked for is not installed.

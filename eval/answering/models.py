@@ -15,11 +15,7 @@ _WEIGHTS_AND_SETTINGS = ("*.safetensors", "*.bin", "*.json")
 
 
 def model_refs(*, base: str, train_dir: Path, train: Manifest) -> list[ModelRef]:
-    """Base and tuned model, in this order.
-
-    Args:
-        train_dir: holds export/, and base/ where the model began at random.
-        train: its manifest, whose hashes stand for the files.
+    """Base and tuned model, in this order; the hashes of the manifest of train/ stand for its files.
 
     Raises:
         ArtifactError: a folder holds no weights.

@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +18,7 @@ from ray.util import ActorPool
 
 from eval.config import STAGE_VERSION
 from eval.engines import Engine, Generation, GenerationSettings, engine_of
-from hunmin.artifact import write_atomic
+from hunmin.artifact import write_parquet
 from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
 from hunmin.hashing import sha256_json
 from hunmin.progress import progress, say
@@ -92,16 +91,13 @@ def answer_groups(
     num_cpus: int,
     num_gpus: int,
 ) -> dict[str, dict[str, Generation]]:
-    """Answer every group that has no part yet, then read all parts.
+    """Answer every group that has no part yet, then read all parts: by system, by sample id.
 
     Args:
         groups: in the order they are to be started.
         settings: how to generate; the same that the groups were made with.
         num_actors: at most so many work at once.
         num_cpus, num_gpus: what Ray has; the actors leave a CPU of it to others where there are two.
-
-    Returns:
-        By system, by sample id.
 
     Raises:
         EnvironmentFailure: an actor died more often than MAX_RESTARTS.
@@ -233,10 +229,8 @@ def write_part(group: Group, generations: Sequence[Generation]) -> None:
         },
         schema=PART,
     )
-    sink = BytesIO()
-    pq.write_table(table, sink)
     group.part.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(group.part, sink.getvalue())
+    write_parquet(group.part, table)
 
 
 def read_part(group: Group) -> dict[str, Generation]:

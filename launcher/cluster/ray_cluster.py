@@ -60,7 +60,7 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         use_token_in(Path(folder))
         import ray
 
-        with _sigterm_stays_ours(), _start_failures():
+        with _sigterm_stays_ours():
             _in_two_tries(
                 ray.init,
                 address="local",
@@ -144,28 +144,23 @@ def _in_two_tries(start: Callable[..., object], **settings: Any) -> None:
     """Ray gives its processes 30 s to come up, and no setting changes that; a busy machine may need more.
 
     What the first try has started ends with this process, if not before.
+
+    Raises:
+        EnvironmentFailure: Ray did not come up, which it says by a bare Exception.
     """
-    try:
-        start(**settings)
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        say(f"Ray did not come up ({one_line(error)}); trying once more")
-        start(**settings)
-
-
-@contextmanager
-def _start_failures() -> Iterator[None]:
-    """A Ray that does not come up is the machine's failure; Ray says so by a bare Exception."""
-    try:
-        yield
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        raise EnvironmentFailure(
-            f"Ray did not start on this machine ({one_line(error)}); when it is less busy, run the same "
-            "command again to continue"
-        ) from error
+    for is_last in (False, True):
+        try:
+            start(**settings)
+            return
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            if is_last:
+                raise EnvironmentFailure(
+                    f"Ray did not start on this machine ({one_line(error)}); when it is less busy, run the "
+                    "same command again to continue"
+                ) from error
+            say(f"Ray did not come up ({one_line(error)}); trying once more")
 
 
 @contextmanager

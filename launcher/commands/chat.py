@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hunmin.artifact import load_manifest, verify
+from hunmin.artifact import verify
 from hunmin.errors import InputError
 from launcher.commands import run_folder
 from launcher.commands.run_folder import stage_command
@@ -86,10 +86,7 @@ def check_model(folder: Path) -> None:
     Raises:
         ArtifactError: a file is missing or differs.
     """
-    manifest = load_manifest(folder / "train")
-    files = manifest.files if manifest else []
-    models = {entry.path for entry in files if entry.path.startswith(("export/", "base/"))}
-    verify(folder / "train", cure=stage_command(folder, "train"), only=models)
+    verify(folder / "train", cure=stage_command(folder, "train"), only=("export/", "base/"))
 
 
 def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:
