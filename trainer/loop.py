@@ -37,7 +37,7 @@ from trainer.engine.steps import (
     shares,
     sums_by_task,
 )
-from trainer.engine.zero3 import Reported, Weights, Zero3
+from trainer.engine.zero3 import Reported, Zero3
 from trainer.health.signals import stop_on_signal
 from trainer.health.skips import count_update, is_spike
 from trainer.health.stragglers import Stragglers
@@ -48,7 +48,7 @@ from trainer.metrics.metrics_log import MetricsLog
 from trainer.metrics.sample_answers import Sampler
 from trainer.metrics.trackers import open_trackers
 from trainer.model.embeddings import remake_base
-from trainer.model.lora import FreshAdapters, WithAdapters, is_adapter
+from trainer.model.lora import FreshAdapters, Weights, WithAdapters, is_adapter
 from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
 

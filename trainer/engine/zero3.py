@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -39,20 +39,12 @@ from trainer.batches.packs import Batch
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank
-from trainer.model.lora import file_name
+from trainer.model.lora import Weights, file_name
 from trainer.model.packed_model import PackedCausalLM
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 ULYSSES = "hunmin_ulysses"
 PREFIX = "lm."  # of PackedCausalLM around the model whose names the files use
-
-
-class Weights(Protocol):
-    """Where weights are read from, slice by slice."""
-
-    def read(self, name: str, start: int, stop: int) -> Tensor:
-        """Elements start..stop of the flattened parameter, fp32."""
-        ...
 
 
 @dataclass(frozen=True)
