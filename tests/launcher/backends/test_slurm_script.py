@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import hunmin
 from golden_files import check_golden
 
 from hunmin.errors import GateError, InputError
@@ -68,10 +69,7 @@ def test_the_snapshot_is_code_alone_and_runs(tmp_path: Path) -> None:
 
 
 def submit(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", "submit", *map(str, args)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | env
-    )
+    return hunmin("submit", *args, env=env, timeout_s=120)
 
 
 def test_dry_run_prints_the_script_and_touches_nothing(tmp_path: Path) -> None:
