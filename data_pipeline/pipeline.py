@@ -311,9 +311,8 @@ def _for_each(
 ) -> list[dict[str, Any]]:
     """Do the task for every item by Ray Data, but for those whose file is there.
 
-    Args:
-        items: by the JSON file that notes that the item is done, and what the task said.
-        task: must leave the same behind however often it is started.
+    Items are by the JSON file that notes that one is done, and what the task said. A task must leave the
+    same behind however often it is started.
     """
     missing = [(path, item) for path, item in items.items() if not path.exists()]
 

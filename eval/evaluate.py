@@ -57,13 +57,10 @@ def run(
     num_gpus: int,
     inputs: Inputs,
 ) -> Manifest:
-    """Evaluate `train_dir`/export against `base`. Ray must be running; a stopped run is continued.
+    """Evaluate `train_dir`/export against `base`, the hub id or folder of the model that was tuned.
 
-    Args:
-        seed: of the draw of samples, of sampled answers and of the bootstrap.
-        data_dir, train_dir: finished stages.
-        base: hub id or folder of the model that was tuned.
-        out_dir: where samples.parquet, scores.json and, until they are written, the parts go.
+    Ray must be running; a stopped run is continued. The seed is of the draw of samples, of sampled answers
+    and of the bootstrap.
 
     Raises:
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.

@@ -180,9 +180,8 @@ def commit(
 def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -> Manifest:
     """The manifest, after every file was found with its size and sha256.
 
-    Args:
-        cure: the command that rebuilds the stage, for the message.
-        only: check the files whose paths begin so alone, for a reader that opens no others.
+    `cure` is the command that rebuilds the stage, for the message; `only`: check the files whose paths begin
+    so alone, for a reader that opens no others.
 
     Raises:
         ArtifactError: the stage is not finished, or a file is missing or differs.

@@ -21,10 +21,7 @@ _TOKENS = re.compile(r"\*\*/|\*+|\?|\[[^\]]+\]")  # of a glob pattern
 
 
 def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
-    """The files of a source, sorted by name.
-
-    Args:
-        source: its `path` holds files, globs, folders, hub:NAME or fsspec URLs.
+    """The files of a source, sorted by name; its `path` holds files, globs, folders, hub:NAME or fsspec URLs.
 
     Raises:
         ConfigError: the source has settings that its format does not read, or that contradict each other.

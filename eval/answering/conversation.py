@@ -67,10 +67,7 @@ class Chat:
         system: str | None = None,
         num_threads: int = 1,
     ):
-        """Load the model.
-
-        Args:
-            tokenizer: the folder whose tokenizer and template the run was trained with.
+        """Load the model, with the tokenizer and template that the run was trained with.
 
         Raises:
             InputError: the tokenizer or its template cannot be used.
@@ -122,12 +119,9 @@ class Chat:
         return ids
 
     def ask(self, text: str, *, show: Callable[[str], None]) -> Reply:
-        """Answer a user message, and keep both in the history.
+        """Answer a user message, normalized as in training, and keep both in the history.
 
-        Args:
-            text: the message, normalized as in training.
-            show: gets the answer in pieces, as they come. What it raises ends the answer; the message is
-                then forgotten.
+        `show` gets the answer in pieces. What it raises ends the answer; the message is then forgotten.
 
         Raises:
             InputError: as `prompt`.

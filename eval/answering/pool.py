@@ -91,13 +91,9 @@ def answer_groups(
     num_cpus: int,
     num_gpus: int,
 ) -> dict[str, dict[str, Generation]]:
-    """Answer every group that has no part yet, then read all parts: by system, by sample id.
+    """Answer every group that has no part yet, in order, then read all parts: by system, by sample id.
 
-    Args:
-        groups: in the order they are to be started.
-        settings: how to generate; the same that the groups were made with.
-        num_actors: at most so many work at once.
-        num_cpus, num_gpus: what Ray has; the actors leave a CPU of it to others where there are two.
+    At most `num_actors` work at once; they leave a CPU of Ray's to others where there are two.
 
     Raises:
         EnvironmentFailure: an actor died more often than MAX_RESTARTS.

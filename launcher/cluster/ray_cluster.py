@@ -28,10 +28,7 @@ PROBE_LIMIT_S = 120.0  # a worker process starts and imports from a shared disk
 def ray_for(*, num_cpus: int, num_gpus: int, run_dir: Path, inputs: Sequence[Path]) -> Iterator[None]:
     """A Ray for the block: the cluster's where a job runs inside one, else a private one on this machine.
 
-    Args:
-        num_cpus, num_gpus: of the private one; a cluster has what it has.
-        run_dir: the run folder, which every node of a cluster must see.
-        inputs: files and folders that workers on any node will read.
+    A cluster has the CPUs and GPUs that it has; its nodes must see the run folder and the inputs.
 
     Raises:
         InputError: a node of the cluster does not see the run folder or an input.

@@ -122,8 +122,7 @@ def join_ranks(
 ) -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
-    Args:
-        timeout_s: a rank that does not answer a collective for so long is taken for dead.
+    A rank that does not answer a collective for `timeout_s` is taken for dead.
 
     Raises:
         InputError: a variable of the contract is missing.
