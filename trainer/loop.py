@@ -119,7 +119,8 @@ def train(job: Job) -> None:
                 )
                 line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
                 if objective.logs:
-                    line["objective"] = objective_sums(objective, totals)
+                    sums = totals[:, -len(objective.logs) :].sum(0)
+                    line["objective"] = dict(zip(objective.logs, map(float, sums), strict=True))
                 metrics.train(line)
                 if (line := stragglers.see(totals[:, 2])) and me.is_first:
                     say(f"train: step {state.step}: {line}")
@@ -287,12 +288,6 @@ def validate(
 def loss_to_compare(losses: ValMetrics, best_by: str) -> float:
     """The validation loss that tells which step is exported: over all trained tokens, or of one task."""
     return losses["loss"] if best_by == ALL_TASKS else losses["tasks"][best_by]
-
-
-def objective_sums(objective: Objective, totals: np.ndarray) -> dict[str, float]:
-    """What the objective logs of a step, by name. `totals` as in `train_line`."""
-    sums = totals[:, -len(objective.logs) :].sum(0)
-    return dict(zip(objective.logs, map(float, sums), strict=True))
 
 
 def keep_best(state: TrainState, val_loss: float) -> TrainState:

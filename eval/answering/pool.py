@@ -193,17 +193,13 @@ class Answerer:
 
     def _engine_of(self, path: str) -> Engine:
         if self._engine is None or self._path != path:
+            import torch
+
+            torch.set_num_threads(self._settings.num_threads)
             self._engine = None  # free the old weights before the new ones come
-            self._engine = _load(path, self._settings)
+            self._engine = engine_of(self._settings.engine).load(path, self._settings, _device())
             self._path = path
         return self._engine
-
-
-def _load(path: str, settings: GenerationSettings) -> Engine:
-    import torch
-
-    torch.set_num_threads(settings.num_threads)
-    return engine_of(settings.engine).load(path, settings, _device())
 
 
 def _device() -> str:

@@ -38,7 +38,7 @@ def chat(
     with _ctrl_c_ends():
         if on_terminal:
             print(f"loading {'the base model' if base else model} …", flush=True)
-        check_model(folder)
+        verify(folder / "train", cure=stage_command(folder, "train"), only=("export/", "base/"))
         from eval.answering.conversation import Chat
 
         loaded = Chat(
@@ -78,15 +78,6 @@ def find_run(run: Path) -> Path:
             f"run: {stage_command(folder, 'train')}"
         )
     return folder
-
-
-def check_model(folder: Path) -> None:
-    """Hold the models that training wrote against its manifest.
-
-    Raises:
-        ArtifactError: a file is missing or differs.
-    """
-    verify(folder / "train", cure=stage_command(folder, "train"), only=("export/", "base/"))
 
 
 def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:
