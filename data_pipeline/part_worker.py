@@ -99,13 +99,7 @@ def _groups(rows: Iterable[T], size: int = GROUP_ROWS) -> Iterator[list[T]]:
 
 
 def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
-    """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside.
-
-    Args:
-        part: its number.
-        build: of this run, with the tokenizer in place.
-        work: holds the rows and the jobs.
-    """
+    """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside."""
     jobs = _jobs(work, part)
     rendered = (
         encode(row, build=build, epoch=epoch, repeat=repeat)

@@ -65,14 +65,6 @@ def run(
 ) -> artifact.Manifest:
     """Build `data/` in out_dir, or go on building it. Ray is already up.
 
-    Args:
-        config: the data section.
-        model: whose tokenizer is used, or that one is to be trained.
-        seed: of splits and draws.
-        base: the folder that relative paths start from.
-        out_dir: the stage's folder.
-        inputs: of the stage.
-
     Raises:
         InputError: a source, template or tokenizer is not as the config says.
         GateError: nothing to train on, or held-out rows stand in the train split.
@@ -319,10 +311,8 @@ def _for_each(
 ) -> list[dict[str, Any]]:
     """Do the task for every item by Ray Data, but for those whose file is there.
 
-    Args:
-        label: for the progress.
-        items: by the JSON file that notes that the item is done, and what the task said.
-        task: must leave the same behind however often it is started.
+    Items are by the JSON file that notes that one is done, and what the task said. A task must leave the
+    same behind however often it is started.
     """
     missing = [(path, item) for path, item in items.items() if not path.exists()]
 

@@ -32,7 +32,7 @@ from eval.scores.goals import judge_goal
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer
 from eval.scores.score_table import Scored, metrics_of, score_table, score_task
-from hunmin.artifact import Manifest, load_manifest, verify, write_json, write_parquet
+from hunmin.artifact import Manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
@@ -57,25 +57,18 @@ def run(
     num_gpus: int,
     inputs: Inputs,
 ) -> Manifest:
-    """Evaluate `train_dir`/export against `base`. Ray must be running; a stopped run is continued.
+    """Evaluate `train_dir`/export against `base`, the hub id or folder of the model that was tuned.
 
-    Args:
-        config: the `eval` section.
-        seed: of the draw of samples, of sampled answers and of the bootstrap.
-        data_dir, train_dir: finished stages.
-        base: hub id or folder of the model that was tuned.
-        out_dir: where samples.parquet, scores.json and, until they are written, the parts go.
-        num_cpus, num_gpus: what Ray has.
-        inputs: of the stage.
+    Ray must be running; a stopped run is continued. The seed is of the draw of samples, of sampled answers
+    and of the bootstrap.
 
     Raises:
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
         InputError: a task names an unknown metric, or eval.engine is not installed.
         EnvironmentFailure: the actors kept dying.
-
     """
-    _verify(data_dir, ("heldout.parquet", "stats.json", "tokenizer/"), cure="hunmin data CONFIG")
-    train = _verify(train_dir, ("export/", "base/"), cure="hunmin train CONFIG")
+    verify(data_dir, cure="hunmin data CONFIG", only=("heldout.parquet", "stats.json", "tokenizer/"))
+    train = verify(train_dir, cure="hunmin train CONFIG", only=("export/", "base/"))
     stage = open_stage(out_dir, inputs)
 
     engine = choose_engine(config.engine, num_gpus=num_gpus, available=installed(), lowest=capability())
@@ -222,15 +215,6 @@ def _groups(
     ]
 
 
-def _verify(stage_dir: Path, names: tuple[str, ...], *, cure: str) -> Manifest:
-    """The manifest of a stage, after the files that this stage opens were checked against it."""
-    manifest = load_manifest(stage_dir)
-    entries = manifest.files if manifest else []
-    return verify(
-        stage_dir, cure=cure, only={entry.path for entry in entries if entry.path.startswith(names)}
-    )
-
-
 def read_majority(path: Path) -> dict[str, str]:
     """The commonest train answer of each task, from stats.json."""
     stats = json.loads(path.read_text())
@@ -298,12 +282,7 @@ def samples_table(
 ) -> pa.Table:
     """schema.SAMPLES: a line per system and sample, systems in the order of SYSTEMS.
 
-    Args:
-        samples: in canonical order.
-        answers: by system, in the samples' order.
-        prompts: ids by sample id.
-        tasks: by name.
-        values: the metrics of each sample, by system, in the samples' order.
+    `answers` and `values` are by system, in the samples' order; `prompts` are ids by sample id.
     """
     extractors = {name: LabelExtractor(info["labels"]) for name, info in tasks.items() if info["labels"]}
     rows = []

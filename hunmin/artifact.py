@@ -180,9 +180,8 @@ def commit(
 def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -> Manifest:
     """The manifest, after every file was found with its size and sha256.
 
-    Args:
-        cure: the command that rebuilds the stage, for the message.
-        only: check these files alone, for a reader that opens no others; paths as in the manifest.
+    `cure` is the command that rebuilds the stage, for the message; `only`: check the files whose paths begin
+    so alone, for a reader that opens no others.
 
     Raises:
         ArtifactError: the stage is not finished, or a file is missing or differs.
@@ -191,7 +190,7 @@ def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -
     if manifest is None:
         raise ArtifactError(f"{stage_dir}: no {MANIFEST}, the stage is not finished; run: {cure}")
     for entry in manifest.files:
-        if only is not None and entry.path not in only:
+        if only is not None and not entry.path.startswith(tuple(only)):
             continue
         path = stage_dir / entry.path
         if not path.exists():

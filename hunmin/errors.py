@@ -6,7 +6,7 @@ the end of the process.
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
@@ -67,10 +67,20 @@ def disk_failure(error: BaseException) -> EnvironmentFailure | None:
     return None
 
 
-def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
-    """A question for the known name that is nearest to one that is not; `otherwise` where none is near."""
-    near = get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else otherwise
+def did_you_mean(
+    name: str,
+    known: Iterable[str],
+    otherwise: str = "",
+    *,
+    cutoff: float = 0.6,
+    show: Callable[[str], object] = str,
+) -> str:
+    """A question for the known name that is nearest to one that is not; `otherwise` where none is near.
+
+    `cutoff` is difflib's, `show` spells the name out for the user.
+    """
+    near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {show(near[0])}?" if near else otherwise
 
 
 def one_line(error: BaseException, index: int = 0) -> str:

@@ -52,12 +52,10 @@ class Ticker:
         self._start = self._last = time.monotonic()
 
     def advance(self, count: int = 1, note: str = "", left_s: float | None = None) -> None:
-        """`count` more units are done.
+        """`count` more units are done; the note goes behind the numbers.
 
-        Args:
-            note: goes behind the numbers.
-            left_s: time left where the caller knows better than by the mean since the start, which counts
-                what came before the first unit too; 0: nobody knows yet.
+        `left_s` is the time left where the caller knows better than by the mean since the start, which counts
+        what came before the first unit too; 0: nobody knows yet.
         """
         self._done += count
         if self._progress is not None and self._task is not None:

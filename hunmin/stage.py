@@ -108,10 +108,8 @@ def find_finished(folder: Path, inputs: Inputs) -> Manifest | None:
 def open_stage(folder: Path, inputs: Inputs, *, half: dict[str, Any] | None = None) -> Stage:
     """Begin a stage, or go on with half of it. What other inputs made is moved to RUN/old/, never mixed in.
 
-    Args:
-        folder: RUN/NAME; it exists afterwards, and holds no manifest.
-        half: what half the stage depends on, where that is more or less than `inputs`. Such halves are cheap:
-            one that does not fit is thrown away.
+    The folder RUN/NAME exists afterwards, and holds no manifest. `half` is what half the stage depends on,
+    where that is more or less than `inputs`. Such halves are cheap: one that does not fit is thrown away.
     """
     wanted = asdict(inputs) | ({} if half is None else {"half": sha256_json(half)})
     found = _made_from(folder)

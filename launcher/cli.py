@@ -1,21 +1,19 @@
 """The command line. Read this first: each command is one function."""
 
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from hunmin.errors import InputError, StopRequested
 from hunmin.registry import members
-from launcher.failures import reported
+from launcher.failures import reported, runs_folder
 from launcher.help.pages import App, GroupHelp
 
 app = App(
@@ -51,22 +49,15 @@ RowId = Annotated[
 Epoch = Annotated[int, typer.Option("--epoch", min=0, help="of the pack; each epoch counts its own")]
 
 
-class Split(StrEnum):
-    """What packs are made for."""
-
-    train = "train"
-    val = "val"
-
-
-OfSplit = Annotated[Split, typer.Option("--split", help="of the pack")]
+OfSplit = Annotated[Literal["train", "val"], typer.Option("--split", help="of the pack")]
 
 
 # Every module of backends/ is a place where a run can be handed over.
 BACKENDS = members(Path(__file__).parent / "backends", first=("slurm", "ray"))
 if TYPE_CHECKING:
-    Target = StrEnum
+    Target = str
 else:
-    Target = StrEnum("Target", {name: name for name in BACKENDS})
+    Target = Literal[BACKENDS]
 
 
 @app.command()
@@ -85,7 +76,7 @@ def doctor(
     """
     from launcher.doctor.doctor import as_text, doctor, findings_json
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         found, code = doctor(config, network=network)
     print(findings_json(found, code) if as_json else as_text(found))
     raise typer.Exit(code)
@@ -126,28 +117,16 @@ def init(
     from launcher.init.detected import Hints, parse_columns
     from launcher.init.write import as_text, init
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         hints = Hints(file_format, task, encoding, delimiter, parse_columns(column or []))
         written = init(files, out=out, hints=hints, ask=ask)
     print(as_text(written))
 
 
-@app.command()
-def run(
-    config: Config,
-    overrides: Overrides = None,
-    run_dir: RunDir = None,
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
-    """All stages: data, train, eval, report; continues where it stopped.
+def _stage_command(name: str, stages: tuple[str, ...], text: str, *, arguments: str = "") -> None:
+    """The command that brings these stages to their end."""
 
-    Example: hunmin run configs/quickstart.yaml train.num_steps=20 --run runs/short
-    """
-    _stages(("data", "train", "eval", "report"), config, overrides, run_dir, force, as_json)
-
-
-def _stage_command(name: str, text: str) -> Callable[..., None]:
+    @app.command(name, help=f"{text}\n\nExample: hunmin {name} configs/quickstart.yaml{arguments}")
     def command(
         config: Config,
         overrides: Overrides = None,
@@ -155,16 +134,34 @@ def _stage_command(name: str, text: str) -> Callable[..., None]:
         force: Force = False,
         as_json: AsJson = False,
     ) -> None:
-        _stages((name,), config, overrides, run_dir, force, as_json)
+        from hunmin.lock import run_lock
+        from launcher.commands.summary import as_dict, as_text
+        from launcher.run import default_run_dir, open_run, require_begun
+        from launcher.stages import run_stages
 
-    command.__doc__ = f"{text}\n\nExample: hunmin {name} configs/quickstart.yaml"
-    return app.command(name)(command)
+        folder = (run_dir or default_run_dir(config, overrides or [])).resolve()
+        with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
+            from launcher.config import load
+
+            load(config, overrides or [])  # a wrong config or folder leaves none behind
+            require_begun(folder, stages)
+            with run_lock(folder):
+                opened = open_run(config, overrides or [], folder, force=force)
+                done = run_stages(opened, stages)
+            result = as_dict(opened, done)
+        print(json.dumps(result, ensure_ascii=False) if as_json else as_text(result))
 
 
-_stage_command("data", "Only data: read, validate, split, tokenize, pack.")
-_stage_command("train", "Only train: ZeRO-3 ranks on the packs, then the export.")
-_stage_command("eval", "Only eval: both models answer held-out rows; scores.")
-_stage_command("report", "Only report: one page of what the other stages wrote.")
+_stage_command(
+    "run",
+    ("data", "train", "eval", "report"),
+    "All stages: data, train, eval, report; continues where it stopped.",
+    arguments=" train.num_steps=20 --run runs/short",
+)
+_stage_command("data", ("data",), "Only data: read, validate, split, tokenize, pack.")
+_stage_command("train", ("train",), "Only train: ZeRO-3 ranks on the packs, then the export.")
+_stage_command("eval", ("eval",), "Only eval: both models answer held-out rows; scores.")
+_stage_command("report", ("report",), "Only report: one page of what the other stages wrote.")
 
 
 @app.command()
@@ -180,10 +177,10 @@ def plan(
     """
     from launcher.commands import plan as planning
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         from launcher.run import default_run_dir
 
-        folder = run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))
+        folder = run_dir or default_run_dir(config, overrides or [])
         found = planning.plan_of(config, overrides or [], folder)
     print(planning.as_json(found) if as_json else planning.as_text(found))
 
@@ -193,7 +190,7 @@ def show(
     run_dir: RunFolder,
     pack: PackNumber = None,
     row: RowId = None,
-    split: OfSplit = Split.train,
+    split: OfSplit = "train",
     epoch: Epoch = 0,
     ids: Annotated[bool, typer.Option("--ids", help="also the ids of the tokens")] = False,
     html: Annotated[
@@ -205,19 +202,17 @@ def show(
 
     Example: hunmin show runs/quickstart --pack 3
     """
-    from launcher.inspect.show import as_json as to_json
-    from launcher.inspect.show import print_text, write_page
-    from launcher.inspect.show import show as find
+    from launcher.inspect import show as inspecting
 
-    with reported(_runs()):
-        shown = find(run_dir, pack=pack, row=row, split=split.value, epoch=epoch)
+    with reported(runs_folder()):
+        shown = inspecting.show(run_dir, pack=pack, row=row, split=split, epoch=epoch)
         if html is not None:
-            write_page(html, shown, ids=ids)
+            inspecting.write_page(html, shown, ids=ids)
             print(f"written: {html}", file=sys.stderr if as_json else sys.stdout)
         if as_json:
-            print(to_json(shown))
+            print(inspecting.as_json(shown))
         elif html is None:
-            print_text(shown, ids=ids)
+            inspecting.print_text(shown, ids=ids)
 
 
 @app.command()
@@ -226,7 +221,7 @@ def trace(
     pack: PackNumber = None,
     token: Annotated[int | None, typer.Option("--token", min=0, help="its position in the pack")] = None,
     row: RowId = None,
-    split: OfSplit = Split.train,
+    split: OfSplit = "train",
     epoch: Epoch = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -234,16 +229,14 @@ def trace(
 
     Example: hunmin trace runs/quickstart --pack 3 --token 120
     """
-    from launcher.inspect.trace import as_json as to_json
-    from launcher.inspect.trace import print_text
-    from launcher.inspect.trace import trace as find
+    from launcher.inspect import trace as inspecting
 
-    with reported(_runs()):
-        traced = find(run_dir, pack=pack, token=token, row=row, split=split.value, epoch=epoch)
+    with reported(runs_folder()):
+        traced = inspecting.trace(run_dir, pack=pack, token=token, row=row, split=split, epoch=epoch)
         if as_json:
-            print(to_json(traced))
+            print(inspecting.as_json(traced))
         else:
-            print_text(traced)
+            inspecting.print_text(traced)
 
 
 @app.command()
@@ -259,7 +252,7 @@ def diff(
     from launcher.inspect.diff import as_text
     from launcher.inspect.diff import diff as differ
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         found = differ(first, second)
     print(json.dumps(found, ensure_ascii=False) if as_json else as_text(found))
 
@@ -283,7 +276,7 @@ def chat(
     """
     from launcher.commands.chat import chat
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         chat(run_dir, base=base, max_new_tokens=max_new_tokens, temperature=temperature, system=system)
 
 
@@ -339,13 +332,13 @@ def submit(
     from launcher.backends import Request, hand_over
     from launcher.run import default_run_dir
 
-    folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
+    folder = (run_dir or default_run_dir(config, overrides or [])).resolve()
     options = {"nodes": nodes, "gpus_per_node": gpus_per_node, "cpus_per_node": cpus_per_node}
     options |= {"time": time, "partition": partition, "account": account, "address": address}
     with reported(folder):
-        _refuse_options_of_another(to.value, [*options, "dry_run"], context)
+        _refuse_options_of_another(to, [*options, "dry_run"], context)
         request = Request(config, overrides or [], folder, force, options)
-        code = hand_over(to.value, request, dry_run=dry_run, wait=wait)
+        code = hand_over(to, request, dry_run=dry_run, wait=wait)
     raise typer.Exit(code)
 
 
@@ -375,7 +368,7 @@ def status(run: RunFolder) -> None:
     """
     from launcher.commands import jobs
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         print(jobs.status(run))
 
 
@@ -387,7 +380,7 @@ def wait(run: RunFolder) -> None:
     """
     from launcher.commands import jobs
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         code = jobs.wait(run)
     raise typer.Exit(code)
 
@@ -400,42 +393,8 @@ def cancel(run: RunFolder) -> None:
     """
     from launcher.commands import jobs
 
-    with reported(_runs()):
+    with reported(runs_folder()):
         jobs.cancel(run)
-
-
-def _stages(
-    names: tuple[str, ...],
-    config: Path,
-    overrides: list[str] | None,
-    run_dir: Path | None,
-    force: bool,
-    as_json: bool,
-) -> None:
-    from hunmin.lock import run_lock
-    from launcher.commands.summary import as_dict, as_text
-    from launcher.run import default_run_dir, open_run, require_begun
-    from launcher.stages import run_stages
-
-    folder = (run_dir or default_run_dir(config, overrides or [], os.environ.get("HUNMIN_RUNS"))).resolve()
-    with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
-        from launcher.config import load
-
-        load(config, overrides or [])  # a wrong config or folder leaves none behind
-        require_begun(folder, names)
-        with run_lock(folder):
-            opened = open_run(config, overrides or [], folder, force=force)
-            manifests = run_stages(opened, names)
-        result = as_dict(opened, manifests)
-    if as_json:
-        print(json.dumps(result, ensure_ascii=False))
-    else:
-        print(as_text(result))
-
-
-def _runs() -> Path:
-    """The folder of runs, which also takes the logs of commands without a run."""
-    return Path(os.environ.get("HUNMIN_RUNS") or "runs")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The whole config of a run: loading, overrides, errors with file and line, and the resolved copy."""
 
-import difflib
 import os
 import re
 import types
@@ -13,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from data_pipeline.config import DataConfig
 from eval.config import EvalConfig
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
 from hunmin.section import Section, content_of, execution
 from trainer.config import TrainConfig
@@ -65,11 +64,10 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        near = difflib.get_close_matches(path.name, sorted(p.name for p in _folder(path)), n=1)
-        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        hint = did_you_mean(path.name, sorted(p.name for p in _folder(path)), show=path.parent.joinpath)
         if not path.parent.is_dir():
-            hint = f"; there is no folder {path.parent} in {Path.cwd()}"
-        raise ConfigError(f"{path}: no such config file{hint}") from None
+            hint = f"there is no folder {path.parent} in {Path.cwd()}"
+        raise ConfigError(f"{path}: no such config file{hint and '; '}{hint}") from None
     except IsADirectoryError:
         inside = ", ".join(sorted(p.name for p in _folder(path / "x"))[:5])
         hint = f"name one in it: {inside}" if inside else "and no YAML file is in it"
@@ -189,9 +187,8 @@ def _explain(
         where = f"{path}, line {line}"
     if item["type"] == "extra_forbidden":
         names = _field_names(RunConfig, at[:-1])
-        near = difflib.get_close_matches(str(at[-1]), names, n=1)
-        right = ".".join(str(part) for part in (*at[:-1], near[0])) if near else None
-        hint = f"did you mean {right}?" if right else f"known here: {', '.join(names)}"
+        there = f"known here: {', '.join(names)}"
+        hint = did_you_mean(str(at[-1]), names, there, show=lambda name: ".".join(map(str, (*at[:-1], name))))
         return f"{key} is unknown; {hint} ({where})"
     if at and at[-1] == "[key]":
         return f'{".".join(map(str, at[:-1]))}: a key must be text; quote it: "{at[-2]}" ({where})'
@@ -229,10 +226,8 @@ def _nearest(item: Any) -> str:
     """Of the few words that a value may be, the one that was meant."""
     if item["type"] != "literal_error":
         return ""
-    near = difflib.get_close_matches(
-        str(item["input"]), re.findall(r"'([^']+)'", item["msg"]), n=1, cutoff=0.5
-    )
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(str(item["input"]), re.findall(r"'([^']+)'", item["msg"]), cutoff=0.5)
+    return f"; {hint}" if hint else ""
 
 
 def _field_names(model: Any, at: tuple[str | int, ...]) -> list[str]:

@@ -13,6 +13,11 @@ import typer
 from hunmin.errors import EnvironmentFailure, HunminError, disk_failure, one_line
 
 
+def runs_folder() -> Path:
+    """The folder of runs, which also takes the logs of commands without a run."""
+    return Path(os.environ.get("HUNMIN_RUNS") or "runs")
+
+
 @contextmanager
 def reported(run_dir: Path) -> Iterator[None]:
     """Print an error of the block and exit with its code; a bug leaves its traceback in the run's logs."""

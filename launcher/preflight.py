@@ -1,20 +1,25 @@
 """What is wrong with a config and its inputs, found before Ray starts or a queue takes its hours."""
 
+from pathlib import Path
+
 from data_pipeline.augment.curriculum import check_curriculum
 from data_pipeline.tasks.tasks import task_infos
 from eval.scores.goals import check_goals
 from hunmin.models.folder import locate_model
+from launcher.config import load
 from launcher.run import Run
 from trainer import config as train_config
 
 
-def check_before_ray(run: Run) -> None:
+def check_before_ray(config_path: Path, overrides: list[str], run_dir: Path) -> None:
     """Find what is wrong with config and inputs before a queue takes its hours.
 
     Raises:
         ConfigError: a goal or train.best_by names a task or metric that the sources do not have.
         InputError: a source, task file, template or model is not as the config says.
     """
+    config, base = load(config_path, overrides)
+    run = Run(config, base, run_dir)
     check_task_names(run)
     check_inputs(run)
 

@@ -9,6 +9,7 @@ from hunmin.models.folder import local_model
 from hunmin.section import resolve_path
 from hunmin.stage import made_by_a_stage
 from launcher.config import RunConfig, difference, load, resolved
+from launcher.failures import runs_folder
 
 STAGE_ORDER = ("data", "train", "eval", "report")
 
@@ -112,10 +113,10 @@ def _refuse_foreign(run: Run) -> None:
                 )
 
 
-def default_run_dir(config_path: Path, overrides: list[str], root: str | None) -> Path:
+def default_run_dir(config_path: Path, overrides: list[str]) -> Path:
     """`$HUNMIN_RUNS`, else `runs/`, plus the run's name."""
     try:
         name = load(config_path, overrides)[0].name
     except ConfigError:
         name = config_path.stem  # no folder is made: the caller loads again and says what is wrong
-    return Path(root or "runs") / name
+    return runs_folder() / name

@@ -4,14 +4,13 @@ The code is copied, one file is laid into each seam, and one command goes throug
 """
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from command_line import hunmin
 
 from launcher.cluster.snapshot import write_snapshot
 
@@ -121,20 +120,16 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def hunmin(code: Path, *args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", *map(str, args)]
-    environment = os.environ | {"PYTHONPATH": str(code)}
-    return subprocess.run(
-        command, cwd=code, env=environment, capture_output=True, text=True, check=False, timeout=400
-    )
+def hunmin_in(code: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    return hunmin(*args, cwd=code, env={"PYTHONPATH": str(code)}, timeout_s=400)
 
 
 def test_one_command_goes_through_a_new_member_of_every_seam(code: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done = hunmin(code, "submit", write_config(tmp_path), "--to", "foreground", "--run", run, "--wait")
+    done = hunmin_in(code, "submit", write_config(tmp_path), "--to", "foreground", "--run", run, "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     # the backend
-    assert hunmin(code, "status", run).stdout == "foreground job prepared-0: prepared-0\n"
+    assert hunmin_in(code, "status", run).stdout == "foreground job prepared-0: prepared-0\n"
     # the format: read, described, counted
     assert "data: source sums: 1 file(s), arrows, LF; arrows; utf-8" in done.stdout
     stats = json.loads((run / "data/stats.json").read_text())
@@ -172,5 +167,5 @@ def test_one_command_goes_through_a_new_member_of_every_seam(code: Path, tmp_pat
 def test_a_misspelt_member_is_one_message_with_the_nearest(
     code: Path, tmp_path: Path, value: str, said: str
 ) -> None:
-    done = hunmin(code, "plan", write_config(tmp_path), value, "--run", tmp_path / "run")
+    done = hunmin_in(code, "plan", write_config(tmp_path), value, "--run", tmp_path / "run")
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -216,10 +216,8 @@ def choose_threshold(
 ) -> float:
     """The logit from which on yes is said: the best F1 where the precision holds in every source.
 
-    Args:
-        sources: (num_texts,), the name of each text's source; one without positives asks for nothing.
-        min_precision: what each source must reach.
-        never_above: a logit that the threshold must be above, for the sake of clean texts.
+    `sources` (num_texts,) names each text's source; one without positives asks for nothing. The threshold
+    must be above the logit `never_above`, for the sake of clean texts.
 
     Raises:
         GateError: no threshold keeps it.

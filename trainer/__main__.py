@@ -35,7 +35,6 @@ def load_job(run_dir: Path) -> Job:
     Raises:
         InputError: no run folder, or its config does not load.
         ArtifactError: data/ is not finished or damaged.
-
     """
     path = run_dir / "config.yaml"
     if not path.exists():
@@ -67,7 +66,6 @@ def _check_tokenizer(model: ModelConfig, folder: Path, data_dir: Path) -> None:
 
     Raises:
         InputError: data/ was cut with ids that are not the model's.
-
     """
     if model.remakes_vocabulary or not any((folder / name).exists() for name in TOKENIZERS):
         return

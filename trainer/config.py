@@ -1,6 +1,5 @@
 """The `train` section of a config."""
 
-import difflib
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hunmin.errors import ConfigError
+from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
 from hunmin.registry import members
@@ -190,26 +189,18 @@ def check_best_by(best_by: str, tasks: Collection[str]) -> None:
 
     Raises:
         ConfigError: names the tasks that there are.
-
     """
     if best_by == ALL_TASKS or best_by in tasks:
         return
-    near = difflib.get_close_matches(best_by, [ALL_TASKS, *tasks], n=1)
-    hint = f"did you mean {near[0]}?" if near else f"name {ALL_TASKS}, or one of: {', '.join(sorted(tasks))}"
+    there = f"name {ALL_TASKS}, or one of: {', '.join(sorted(tasks))}"
+    hint = did_you_mean(best_by, [ALL_TASKS, *tasks], there)
     raise ConfigError(f"train.best_by: no source has the task {best_by!r}; {hint}")
 
 
 def stage_inputs(
     config: TrainConfig, *, model: ModelConfig, seed: int, base: Path, data_sha256: str
 ) -> Inputs:
-    """What `train/` depends on, whoever starts the ranks.
-
-    Args:
-        config: the `train` section.
-        model: the `model` section, its path as the config has it.
-        seed: of the run.
-        base: the folder that relative paths start from.
-        data_sha256: content of `data/`.
+    """What `train/` depends on, whoever starts the ranks; the model's path as the config has it.
 
     Raises:
         InputError: there is no such model.

@@ -22,7 +22,7 @@ from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.export.card import CardFacts, model_card
-from trainer.export.export import count_parameters, export, weights_sha256
+from trainer.export.export import export, weights_sha256
 from trainer.export.lineage import SCHEMA_VERSION as LINEAGE_VERSION
 from trainer.export.lineage import Ancestor, LineageFile, ancestors_of, base_name
 from trainer.metrics import metrics_log
@@ -30,6 +30,7 @@ from trainer.metrics.metrics_log import said_beside
 from trainer.metrics.trackers import check_trackers
 from trainer.model.lora import Merged, Trained
 from trainer.model.packed_model import FolderWeights, locate_base, token_id
+from trainer.plan import memory
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,6 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
 
     Raises:
         GateError: there are no packs.
-
     """
     if not len(packs):
         raise GateError("data/train holds no packs: nothing to train on; look at data/rejected.parquet")
@@ -86,18 +86,15 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
 
 
 def begin_training(job: Job) -> tuple[Stage, int]:
-    """Make the stage's folder ready, once, before the ranks start; what another config or other data left
-    in it is put aside.
+    """Make the stage's folder ready, once, before the ranks start; the stage, and the steps of the whole run.
 
-    Returns:
-        The stage, and the steps of the whole run.
+    What another config or other data left in the folder is put aside.
 
     Raises:
         ConfigError: train.best_by names a task that the validation rows do not have, or a package of
             train.trackers is not installed.
         GateError: there are no packs.
         InputError: the lineage of the base cannot be read.
-
     """
     _check_best_by(job)
     check_trackers(job.config.trackers)
@@ -116,7 +113,6 @@ def _check_best_by(job: Job) -> None:
 
     Raises:
         ConfigError: see `begin_training`.
-
     """
     if job.config.best_by == ALL_TASKS:
         return
@@ -161,8 +157,8 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
         "best_step": state.best_step,
         "best_val_loss": state.best_val_loss,
         "export_step": chosen.state.step,
-        "num_parameters": count_parameters(weights),
-        "num_trained_parameters": count_parameters(chosen),
+        "num_parameters": memory.count(weights.shapes.values()),
+        "num_trained_parameters": memory.count(chosen.shapes.values()),
     }
     card = card_facts(
         job,
@@ -201,16 +197,7 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
 def card_facts(
     job: Job, *, content_sha256: str, counts: dict[str, Any], template_sha256: str, export_rule: str
 ) -> CardFacts:
-    """What the model card and the lineage say of this run.
-
-    Args:
-        job: whose metrics are complete.
-        content_sha256: of the exported weights.
-        counts: of the manifest.
-        template_sha256: of the chat template.
-        export_rule: how the exported step was chosen.
-
-    """
+    """What the model card and the lineage say of a run whose metrics are complete."""
     ancestors = ancestors_of(job.model.path)
     run = Ancestor(
         run=_run_name(job),

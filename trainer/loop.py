@@ -37,7 +37,7 @@ from trainer.engine.steps import (
     shares,
     sums_by_task,
 )
-from trainer.engine.zero3 import Reported, Weights, Zero3
+from trainer.engine.zero3 import Reported, Zero3
 from trainer.health.signals import stop_on_signal
 from trainer.health.skips import count_update, is_spike
 from trainer.health.stragglers import Stragglers
@@ -48,7 +48,7 @@ from trainer.metrics.metrics_log import MetricsLog
 from trainer.metrics.sample_answers import Sampler
 from trainer.metrics.trackers import open_trackers
 from trainer.model.embeddings import remake_base
-from trainer.model.lora import FreshAdapters, WithAdapters, is_adapter
+from trainer.model.lora import FreshAdapters, Weights, WithAdapters, is_adapter
 from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
 
@@ -60,7 +60,6 @@ def train(job: Job) -> None:
         StopRequested: a signal came; the state is saved and the same command continues.
         GateError: nothing to train on, or the updates are not finite.
         InputError: the model's files do not fit.
-
     """
     config = job.config
     with (
@@ -120,7 +119,8 @@ def train(job: Job) -> None:
                 )
                 line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
                 if objective.logs:
-                    line["objective"] = objective_sums(objective, totals)
+                    sums = totals[:, -len(objective.logs) :].sum(0)
+                    line["objective"] = dict(zip(objective.logs, map(float, sums), strict=True))
                 metrics.train(line)
                 if (line := stragglers.see(totals[:, 2])) and me.is_first:
                     say(f"train: step {state.step}: {line}")
@@ -288,12 +288,6 @@ def validate(
 def loss_to_compare(losses: ValMetrics, best_by: str) -> float:
     """The validation loss that tells which step is exported: over all trained tokens, or of one task."""
     return losses["loss"] if best_by == ALL_TASKS else losses["tasks"][best_by]
-
-
-def objective_sums(objective: Objective, totals: np.ndarray) -> dict[str, float]:
-    """What the objective logs of a step, by name. `totals` as in `train_line`."""
-    sums = totals[:, -len(objective.logs) :].sum(0)
-    return dict(zip(objective.logs, map(float, sums), strict=True))
 
 
 def keep_best(state: TrainState, val_loss: float) -> TrainState:

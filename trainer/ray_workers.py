@@ -45,23 +45,14 @@ def run(
     gpus_per_worker: int,
     inputs: Inputs,
 ) -> Manifest:
-    """Train on `num_workers` ranks and export. Ray is initialised by the caller.
+    """Train on ranks and export; what an interrupted run of the same config left in out_dir is continued.
 
-    Args:
-        config: the `train` section.
-        model: the `model` section.
-        seed: the run's seed.
-        data_dir: a finished data stage.
-        out_dir: the stage's folder; what an interrupted run of the same config left there is continued.
-        num_workers: ranks.
-        gpus_per_worker: 0 or 1.
-        inputs: of the stage.
+    Ray is initialised by the caller.
 
     Raises:
         StopRequested: a signal came; the same call continues.
         GateError: the ranks cannot be placed, or training is refused.
         EnvironmentFailure: ranks were lost more often than train.max_restarts.
-
     """
     job = Job(
         config=config,
@@ -113,7 +104,6 @@ def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> N
     Raises:
         RanksLost: one died or hung.
         HunminError: of the first rank that raised one.
-
     """
     stacks = job.out_dir / "stacks"
     shutil.rmtree(stacks, ignore_errors=True)
@@ -174,7 +164,6 @@ def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
 
     Raises:
         GateError: Ray has not enough GPUs.
-
     """
     have = ray.cluster_resources()
     gpus = num_workers * gpus_per_worker

@@ -22,20 +22,12 @@ EXAMPLES = pa.schema([*ROW, ("split", pa.string())])
 
 @dataclass(frozen=True)
 class BuildContext:
-    """One build of `data/`; travels to the workers.
-
-    Attributes:
-        config: the data section.
-        tasks: task files by name.
-        seed: of splits and draws.
-        base: the config file's folder, which relative paths start from.
-        out_dir: the stage's folder.
-    """
+    """One build of `data/`; travels to the workers."""
 
     config: DataConfig
-    tasks: dict[str, Task]
+    tasks: dict[str, Task]  # by name
     seed: int
-    base: Path
+    base: Path  # the config file's folder, which relative paths start from
     out_dir: Path
 
     @property

@@ -40,11 +40,7 @@ class WorkFolder:
 
     @classmethod
     def open(cls, out_dir: Path) -> "WorkFolder":
-        """The work in progress of a stage that was opened; what a killed writer left of a file goes.
-
-        Args:
-            out_dir: the stage's folder.
-        """
+        """The work in progress of a stage that was opened; what a killed writer left of a file goes."""
         work = cls(out_dir / WORK)
         work.folder.mkdir(exist_ok=True)
         for leftover in [*out_dir.rglob("*.partial")]:

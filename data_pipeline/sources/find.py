@@ -21,18 +21,12 @@ _TOKENS = re.compile(r"\*\*/|\*+|\?|\[[^\]]+\]")  # of a glob pattern
 
 
 def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
-    """The files of a source, sorted by name.
-
-    Args:
-        source: its `path` holds files, globs, folders, hub:NAME or fsspec URLs.
-        index: the source's place in the config.
-        base: the folder that relative paths start from.
+    """The files of a source, sorted by name; its `path` holds files, globs, folders, hub:NAME or fsspec URLs.
 
     Raises:
         ConfigError: the source has settings that its format does not read, or that contradict each other.
         InputError: a path matches nothing; the message names the nearest that exists.
         EnvironmentFailure: the hub, or the host of a URL, cannot be reached.
-
     """
     check_settings(source, index=index)
     if len(format_of(source.format).sides) > 1:

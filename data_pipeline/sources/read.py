@@ -26,7 +26,6 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[DraftRow | Rejected]:
 
     Raises:
         InputError: the whole file cannot be what the source says it is.
-
     """
     records = format_of(source.format).records(unit, source)
     for number, record in enumerate(islice(records, source.max_records)):

@@ -15,7 +15,6 @@ def check_settings(source: SourceConfig, *, index: int) -> None:
 
     Raises:
         ConfigError: with the dotted path of the setting.
-
     """
     where = f"data.sources[{index}] ({source.name})"
     ours = format_of(source.format)

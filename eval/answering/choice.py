@@ -24,17 +24,10 @@ def capability() -> Capability | None:
 def choose_engine(
     asked: str, *, num_gpus: int, available: Collection[str], lowest: Capability | None = None
 ) -> str:
-    """The engine for `eval.engine`.
-
-    Args:
-        asked: auto, or an engine's name.
-        num_gpus: what Ray may give to the actors.
-        available: engines that can run here.
-        lowest: the lowest compute capability of the GPUs; None is not known.
+    """The engine for `eval.engine`; `lowest` compute capability of the GPUs, None is not known.
 
     Raises:
         InputError: the engine that is asked for is not installed.
-
     """
     if asked == AUTO:
         return max(available, key=lambda name: engine_of(name).preference(num_gpus, lowest))

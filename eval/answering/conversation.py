@@ -67,21 +67,11 @@ class Chat:
         system: str | None = None,
         num_threads: int = 1,
     ):
-        """Load the model.
-
-        Args:
-            model: a transformers folder.
-            tokenizer: the folder whose tokenizer and template the run was trained with.
-            max_new_tokens: where an answer is cut.
-            temperature: 0 is greedy.
-            seed: of the draws.
-            system: a message before every conversation.
-            num_threads: on a CPU.
+        """Load the model, with the tokenizer and template that the run was trained with.
 
         Raises:
             InputError: the tokenizer or its template cannot be used.
             ArtifactError: the folder lacks weights.
-
         """
         self._tokenizer = load_tokenizer(tokenizer)
         self._renderer = Renderer(self._tokenizer)
@@ -113,7 +103,6 @@ class Chat:
 
         Raises:
             InputError: the template cannot hold the message, or the model's context cannot.
-
         """
         asked = [*self._messages, {"role": "user", "content": normalize_text(text)[0]}]
         try:
@@ -130,16 +119,12 @@ class Chat:
         return ids
 
     def ask(self, text: str, *, show: Callable[[str], None]) -> Reply:
-        """Answer a user message, and keep both in the history.
+        """Answer a user message, normalized as in training, and keep both in the history.
 
-        Args:
-            text: the message, normalized as in training.
-            show: gets the answer in pieces, as they come. What it raises ends the answer; the message is
-                then forgotten.
+        `show` gets the answer in pieces. What it raises ends the answer; the message is then forgotten.
 
         Raises:
             InputError: as `prompt`.
-
         """
         ids = self.prompt(text)
         stream = TextStream(

@@ -15,18 +15,12 @@ _WEIGHTS_AND_SETTINGS = ("*.safetensors", "*.bin", "*.json")
 
 
 def model_refs(*, base: str, train_dir: Path, train: Manifest) -> list[ModelRef]:
-    """Base and tuned model, in this order.
-
-    Args:
-        base: hub id or folder.
-        train_dir: holds export/, and base/ where the model began at random.
-        train: its manifest, whose hashes stand for the files.
+    """Base and tuned model, in this order; the hashes of the manifest of train/ stand for its files.
 
     Raises:
         ArtifactError: a folder holds no weights.
         InputError: `base` is neither a folder nor a model of the hub.
         EnvironmentFailure: the hub could not be reached.
-
     """
     paths = {"base": locate_model(base, base=Path.cwd()).resolve(), "tuned": (train_dir / "export").resolve()}
     return [
@@ -54,7 +48,6 @@ def check_tokenizer(export: Path, tokenizer: PreTrainedTokenizerFast) -> None:
 
     Raises:
         ArtifactError: they differ.
-
     """
     exported = load_tokenizer(export)
     for what, mine, theirs in (

@@ -8,7 +8,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,7 +18,7 @@ from ray.util import ActorPool
 
 from eval.config import STAGE_VERSION
 from eval.engines import Engine, Generation, GenerationSettings, engine_of
-from hunmin.artifact import write_atomic
+from hunmin.artifact import write_parquet
 from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
 from hunmin.hashing import sha256_json
 from hunmin.progress import progress, say
@@ -92,20 +91,12 @@ def answer_groups(
     num_cpus: int,
     num_gpus: int,
 ) -> dict[str, dict[str, Generation]]:
-    """Answer every group that has no part yet, then read all parts.
+    """Answer every group that has no part yet, in order, then read all parts: by system, by sample id.
 
-    Args:
-        groups: in the order they are to be started.
-        settings: how to generate; the same that the groups were made with.
-        num_actors: at most so many work at once.
-        num_cpus, num_gpus: what Ray has; the actors leave a CPU of it to others where there are two.
-
-    Returns:
-        By system, by sample id.
+    At most `num_actors` work at once; they leave a CPU of Ray's to others where there are two.
 
     Raises:
         EnvironmentFailure: an actor died more often than MAX_RESTARTS.
-
     """
     missing = [group for group in groups if not group.part.exists()]
     if len(missing) < len(groups):
@@ -202,17 +193,13 @@ class Answerer:
 
     def _engine_of(self, path: str) -> Engine:
         if self._engine is None or self._path != path:
+            import torch
+
+            torch.set_num_threads(self._settings.num_threads)
             self._engine = None  # free the old weights before the new ones come
-            self._engine = _load(path, self._settings)
+            self._engine = engine_of(self._settings.engine).load(path, self._settings, _device())
             self._path = path
         return self._engine
-
-
-def _load(path: str, settings: GenerationSettings) -> Engine:
-    import torch
-
-    torch.set_num_threads(settings.num_threads)
-    return engine_of(settings.engine).load(path, settings, _device())
 
 
 def _device() -> str:
@@ -234,10 +221,8 @@ def write_part(group: Group, generations: Sequence[Generation]) -> None:
         },
         schema=PART,
     )
-    sink = BytesIO()
-    pq.write_table(table, sink)
     group.part.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(group.part, sink.getvalue())
+    write_parquet(group.part, table)
 
 
 def read_part(group: Group) -> dict[str, Generation]:
@@ -245,7 +230,6 @@ def read_part(group: Group) -> dict[str, Generation]:
 
     Raises:
         ArtifactError: the file holds other samples than the group.
-
     """
     rows = pq.read_table(group.part, schema=PART).to_pylist()
     if [row["sample_id"] for row in rows] != [prompt.sample_id for prompt in group.prompts]:

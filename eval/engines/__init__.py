@@ -51,22 +51,15 @@ def _always_installed() -> None:
 
 @dataclass(frozen=True)
 class EngineKind:
-    """All that hunmin knows of an engine before it is loaded.
+    """All that hunmin knows of an engine before it is loaded."""
 
-    Attributes:
-        load: of a model's folder or hub id, the settings and the torch device.
-        packages: whose versions stand beside the scores.
-        preference: how much `auto` wants it here, 0 for never; gets the number of GPUs and the lowest
-            capability among them, None where it is not known.
-        missing: what keeps it from running here and how to get it, in words; None: nothing.
-        owns_gpu: one model a process, whose memory comes back when it ends, and no neighbour on its GPU.
-    """
-
-    load: Callable[[str, GenerationSettings, str], Engine]
-    packages: tuple[str, ...]
+    load: Callable[[str, GenerationSettings, str], Engine]  # of a folder or hub id, on a torch device
+    packages: tuple[str, ...]  # whose versions stand beside the scores
+    # How much `auto` wants it here, 0 for never; gets the number of GPUs and the lowest capability among
+    # them, None where it is not known.
     preference: Callable[[int, Capability | None], int]
-    missing: Callable[[], str | None] = _always_installed
-    owns_gpu: bool = False
+    missing: Callable[[], str | None] = _always_installed  # why it cannot run here, and how to get it
+    owns_gpu: bool = False  # one model a process, whose memory comes back when it ends; no neighbour
 
 
 def engine_of(name: str) -> EngineKind:

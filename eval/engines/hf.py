@@ -18,16 +18,10 @@ class HFEngine:
     """A causal LM over transformers."""
 
     def __init__(self, path: str, *, settings: GenerationSettings, device: str = "cpu"):
-        """Load the weights and make sure that every tensor came from the files.
-
-        Args:
-            path: hub id or folder that `from_pretrained` reads.
-            settings: how to generate, and in which precision.
-            device: torch device.
+        """Load the weights of a hub id or folder and make sure that every tensor came from the files.
 
         Raises:
             ArtifactError: the files lack a weight of the model, or have one in another shape.
-
         """
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             path,
@@ -53,10 +47,7 @@ class HFEngine:
     ) -> list[Generation]:
         """Answer the prompts together. Left-padded; a finished row leaves batch and cache at once.
 
-        Args:
-            prompts: token ids.
-            on_token: is told each token of an answer as it comes, behind its row.
-
+        `on_token` is told each token of an answer as it comes, behind its row.
         """
         answers: list[list[int]] = [[] for _ in prompts]
         stopped = [False] * len(prompts)

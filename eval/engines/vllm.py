@@ -31,14 +31,7 @@ class VLLMEngine:
     """A causal LM over vLLM. Its process holds one at a time: memory comes back when the process ends."""
 
     def __init__(self, path: str, *, settings: GenerationSettings, on_gpu: bool):
-        """Load the weights; vLLM itself refuses a folder that lacks some.
-
-        Args:
-            path: hub id or folder.
-            settings: how to generate, and in which precision.
-            on_gpu: whether this process has a GPU.
-
-        """
+        """Load the weights of a hub id or folder; vLLM itself refuses a folder that lacks some."""
         os.environ.update(ENVIRONMENT | (ON_A_GPU if on_gpu else {}))
         from vllm import LLM  # pyright: ignore
 

@@ -13,13 +13,12 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hunmin.artifact import whole_folder, write_json
-from hunmin.errors import EnvironmentFailure, InputError, one_line
+from hunmin.errors import EnvironmentFailure, InputError, did_you_mean, one_line
 from hunmin.hashing import sha256_file
 from hunmin.progress import say
 from hunmin.section import resolve_path
@@ -67,8 +66,8 @@ def gguf_file(path: str, *, base: Path) -> Path:
 
 def _near(file: Path) -> str:
     names = sorted(path.name for path in file.parent.glob("*.gguf")) if file.parent.is_dir() else []
-    near = get_close_matches(file.name, names, n=1, cutoff=0) if names else []
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(file.name, names, cutoff=0)
+    return f"; {hint}" if hint else ""
 
 
 def cache_dir() -> Path:

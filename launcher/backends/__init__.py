@@ -38,25 +38,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Backend:
-    """All that hunmin knows of a place where runs are done.
+    """All that hunmin knows of a place where runs are done."""
 
-    Attributes:
-        prepare: finds what is wrong before a queue takes its hours, and writes nothing; what would be
-            submitted, as text.
-        submit: hands the prepared run over, and says how to watch it.
-        wait: shows the job's log until it ends; its exit code. Raises EnvironmentFailure where the backend
-            ended the job itself, or can no longer be asked.
-        status: one word of the backend's own; empty where it knows nothing of the job.
-        cancel: asks for the end; a run saves first.
-        options: names of the options of `hunmin submit` that it reads; others are refused.
-    """
-
+    # What is wrong is found before a queue takes its hours, and nothing is written; what would be submitted.
     prepare: Callable[[Request], str]
-    submit: Callable[[Request, str], Job]
+    submit: Callable[[Request, str], Job]  # hands the prepared run over, and says how to watch it
+    # Shows the job's log until it ends; its exit code. Raises EnvironmentFailure where the backend ended the
+    # job itself, or can no longer be asked.
     wait: Callable[[Job, Path], int]
-    status: Callable[[Job, Path], str]
-    cancel: Callable[[Job, Path], None]
-    options: frozenset[str] = frozenset()
+    status: Callable[[Job, Path], str]  # one word of its own; empty where it knows nothing of the job
+    cancel: Callable[[Job, Path], None]  # asks for the end; a run saves first
+    options: frozenset[str] = frozenset()  # of `hunmin submit` that it reads; others are refused
 
 
 def backend_of(name: str) -> Backend:
@@ -65,17 +57,7 @@ def backend_of(name: str) -> Backend:
 
 
 def hand_over(name: str, request: Request, *, dry_run: bool, wait: bool) -> int:
-    """Submit a run, or only print what would be submitted.
-
-    Args:
-        name: of the backend.
-        request: the run.
-        dry_run: print, write and submit nothing.
-        wait: show the job's log until it ends.
-
-    Returns:
-        0, or the job's exit code where it was waited for.
-    """
+    """Submit a run, or only print what would be; 0, or the exit code of a job that was waited for."""
     backend = backend_of(name)
     prepared = backend.prepare(request)
     if dry_run:

@@ -18,9 +18,7 @@ from hunmin.artifact import write_atomic
 from hunmin.errors import EnvironmentFailure, InputError
 from hunmin.progress import say
 from launcher.backends import Backend, Job, Request, note_job, noted_job
-from launcher.config import load
 from launcher.preflight import check_before_ray
-from launcher.run import Run
 
 POLL_S = 0.5
 
@@ -31,8 +29,7 @@ def prepare(request: Request) -> str:
     Raises:
         InputError: config or inputs are not as they must be, or a job of the run has not ended.
     """
-    config, base = load(request.config, request.overrides)
-    check_before_ray(Run(config, base, request.run_dir))
+    check_before_ray(request.config, request.overrides, request.run_dir)
     last = noted_job(request.run_dir)
     if last and last.backend == "here" and _keeper(last):
         raise InputError(f"{request.run_dir}: its job {last.job_id} has not ended; hunmin cancel ends it")

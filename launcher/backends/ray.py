@@ -14,7 +14,6 @@ from launcher.backends import Backend, Job, Request, note_job
 from launcher.cluster.snapshot import write_snapshot
 from launcher.config import load, resolved
 from launcher.preflight import check_before_ray
-from launcher.run import Run
 
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # the dashboard may fail for a while: a head that restarts
@@ -26,10 +25,7 @@ class Jobs:
     """A cluster's jobs."""
 
     def __init__(self, address: str | None):
-        """Connect.
-
-        Args:
-            address: http://HOST:PORT of the dashboard; default: $RAY_API_SERVER_ADDRESS, $RAY_ADDRESS.
+        """Connect to http://HOST:PORT of a dashboard; default: $RAY_API_SERVER_ADDRESS, $RAY_ADDRESS.
 
         Raises:
             InputError: no address, or not of this form.
@@ -137,8 +133,7 @@ def prepare(request: Request) -> str:
     Raises:
         InputError: config or inputs are not as they must be.
     """
-    config, base = load(request.config, request.overrides)
-    check_before_ray(Run(config, base, request.run_dir))
+    check_before_ray(request.config, request.overrides, request.run_dir)
     return shlex.join(["python", "-m", "launcher", *_run_arguments(request)]) + "\n"
 
 

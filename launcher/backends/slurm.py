@@ -15,7 +15,7 @@ from launcher.cluster.slurm_script import render_script, resources_for
 from launcher.cluster.snapshot import write_snapshot
 from launcher.config import load
 from launcher.preflight import check_before_ray
-from launcher.run import Run, open_run
+from launcher.run import open_run
 
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # squeue may fail for a while: a controller that restarts
@@ -38,11 +38,11 @@ def prepare(request: Request) -> str:
     Raises:
         InputError, GateError: config, inputs or resources are not as they must be.
     """
-    config, base = load(request.config, request.overrides)
+    config, _ = load(request.config, request.overrides)
     asked = {name: value for name, value in request.options.items() if name in RESOURCES}
     resources = resources_for(config.cluster, **asked)
     script = render_script(resources, name=config.name, run_dir=request.run_dir, python=sys.executable)
-    check_before_ray(Run(config, base, request.run_dir))
+    check_before_ray(request.config, request.overrides, request.run_dir)
     return script
 
 

@@ -208,7 +208,8 @@ def _run_ray(host: str, temp: Path, meeting: Path) -> int:
     _require_token()
     is_head = os.environ["SLURM_PROCID"] == "0"
     if is_head:
-        ip = _own_address(toward=_another_host(host))
+        others = [name for name in _hosts_of_job() if name != host]
+        ip = _own_address(toward=others[0] if others else "localhost")  # a node alone needs no network
         port = free_port(ip, first=20000 + int(os.environ["SLURM_JOB_ID"]) % 10000)
         address = f"{ip}:{port}"
     else:
@@ -281,11 +282,6 @@ def _short_temp_dir() -> str:
     folder = tempfile.gettempdir()
     longest = f"{folder}/hm{os.environ['SLURM_JOB_ID']}-12345678/r{RAY_SOCKET_PATH}"
     return folder if len(longest.encode()) <= MAX_SOCKET_PATH else "/tmp"
-
-
-def _another_host(host: str) -> str:
-    others = [name for name in _hosts_of_job() if name != host]
-    return others[0] if others else "localhost"  # a node alone needs no network
 
 
 def _own_address(*, toward: str) -> str:

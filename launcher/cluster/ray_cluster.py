@@ -28,10 +28,7 @@ PROBE_LIMIT_S = 120.0  # a worker process starts and imports from a shared disk
 def ray_for(*, num_cpus: int, num_gpus: int, run_dir: Path, inputs: Sequence[Path]) -> Iterator[None]:
     """A Ray for the block: the cluster's where a job runs inside one, else a private one on this machine.
 
-    Args:
-        num_cpus, num_gpus: of the private one; a cluster has what it has.
-        run_dir: the run folder, which every node of a cluster must see.
-        inputs: files and folders that workers on any node will read.
+    A cluster has the CPUs and GPUs that it has; its nodes must see the run folder and the inputs.
 
     Raises:
         InputError: a node of the cluster does not see the run folder or an input.
@@ -52,10 +49,6 @@ def ray_for(*, num_cpus: int, num_gpus: int, run_dir: Path, inputs: Sequence[Pat
 def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
     """A private Ray on the loopback with a token of its own, taken down at the end.
 
-    Args:
-        num_cpus: CPU slots that Ray may give to tasks.
-        num_gpus: GPUs it may give away.
-
     Raises:
         GateError: this machine has fewer GPUs; Ray would believe in any number.
     """
@@ -64,7 +57,7 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
         use_token_in(Path(folder))
         import ray
 
-        with _sigterm_stays_ours(), _start_failures():
+        with _sigterm_stays_ours():
             _in_two_tries(
                 ray.init,
                 address="local",
@@ -97,15 +90,9 @@ def _require_gpus(num_gpus: int) -> None:
 
 
 def use_token_in(folder: Path) -> Path:
-    """Make a token that every process of a Ray must show, and set the environment of those started next.
+    """Make a token that every process of a Ray must show, for those started next; its file in that folder.
 
-    Before ray is imported: it reads this at import, and its workers inherit it.
-
-    Args:
-        folder: private, and seen by every process of that Ray.
-
-    Returns:
-        The token's file.
+    Before ray is imported: it reads this at import, and its workers inherit it. They all see the folder.
     """
     token = folder / "token"
     token.touch(mode=0o600)
@@ -154,28 +141,23 @@ def _in_two_tries(start: Callable[..., object], **settings: Any) -> None:
     """Ray gives its processes 30 s to come up, and no setting changes that; a busy machine may need more.
 
     What the first try has started ends with this process, if not before.
+
+    Raises:
+        EnvironmentFailure: Ray did not come up, which it says by a bare Exception.
     """
-    try:
-        start(**settings)
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        say(f"Ray did not come up ({one_line(error)}); trying once more")
-        start(**settings)
-
-
-@contextmanager
-def _start_failures() -> Iterator[None]:
-    """A Ray that does not come up is the machine's failure; Ray says so by a bare Exception."""
-    try:
-        yield
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        raise EnvironmentFailure(
-            f"Ray did not start on this machine ({one_line(error)}); when it is less busy, run the same "
-            "command again to continue"
-        ) from error
+    for is_last in (False, True):
+        try:
+            start(**settings)
+            return
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            if is_last:
+                raise EnvironmentFailure(
+                    f"Ray did not start on this machine ({one_line(error)}); when it is less busy, run the "
+                    "same command again to continue"
+                ) from error
+            say(f"Ray did not come up ({one_line(error)}); trying once more")
 
 
 @contextmanager

@@ -31,9 +31,7 @@ def resources_for(
     nodes: int,
     cpus_per_node: int | None,
     gpus_per_node: int | None,
-    time: str | None = None,
-    partition: str | None = None,
-    account: str | None = None,
+    **limits: str | None,
 ) -> Resources:
     """The job's resources; what is not given follows from the `cluster` section.
 
@@ -41,9 +39,9 @@ def resources_for(
         InputError: a value could not stand in a job script.
         GateError: the ranks would not find their GPUs.
     """
-    for name, value in {"--time": time, "--partition": partition, "--account": account}.items():
+    for name, value in limits.items():
         if value is not None and not re.fullmatch(r"[\w.:,@+-]+", value):
-            raise InputError(f"{name} {value!r}: letters, digits and . : , @ + - _ only")
+            raise InputError(f"--{name} {value!r}: letters, digits and . : , @ + - _ only")
     gpus = gpus_per_node
     if gpus is None:
         gpus = cluster.gpus_per_worker * math.ceil(cluster.num_workers / nodes)
@@ -53,7 +51,7 @@ def resources_for(
             f"cluster: {cluster.num_workers} ranks need {needed} GPUs, {nodes} node(s) with {gpus} have "
             f"{nodes * gpus}; raise --nodes or --gpus-per-node, or lower cluster.num_workers"
         )
-    return Resources(nodes, cpus_per_node or cluster.num_cpus, gpus, time, partition, account)
+    return Resources(nodes, cpus_per_node or cluster.num_cpus, gpus, **limits)
 
 
 def render_script(resources: Resources, *, name: str, run_dir: Path, python: str) -> str:

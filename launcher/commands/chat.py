@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hunmin.artifact import load_manifest, verify
+from hunmin.artifact import verify
 from hunmin.errors import InputError
 from launcher.commands import run_folder
 from launcher.commands.run_folder import stage_command
@@ -25,14 +25,7 @@ def chat(
     temperature: float,
     system: str | None,
 ) -> None:
-    """Talk to a run's model until the input ends.
-
-    Args:
-        run: the run folder, or the name of one below the folder of runs.
-        base: talk to the model that training began with.
-        max_new_tokens: where an answer is cut; None: as in the run's eval.
-        temperature: 0 is greedy.
-        system: a message before every conversation.
+    """Talk to a run's model until the input ends; by default an answer is cut where the run's eval cuts.
 
     Raises:
         InputError: there is no such run, or it has no trained model yet.
@@ -45,7 +38,7 @@ def chat(
     with _ctrl_c_ends():
         if on_terminal:
             print(f"loading {'the base model' if base else model} …", flush=True)
-        check_model(folder)
+        verify(folder / "train", cure=stage_command(folder, "train"), only=("export/", "base/"))
         from eval.answering.conversation import Chat
 
         loaded = Chat(
@@ -87,18 +80,6 @@ def find_run(run: Path) -> Path:
     return folder
 
 
-def check_model(folder: Path) -> None:
-    """Hold the models that training wrote against its manifest.
-
-    Raises:
-        ArtifactError: a file is missing or differs.
-    """
-    manifest = load_manifest(folder / "train")
-    files = manifest.files if manifest else []
-    models = {entry.path for entry in files if entry.path.startswith(("export/", "base/"))}
-    verify(folder / "train", cure=stage_command(folder, "train"), only=models)
-
-
 def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:
     """Where the model lies that training began with."""
     if config.model.path is None or config.model.remakes_vocabulary:
@@ -111,9 +92,7 @@ def base_model(folder: Path, config: RunConfig, config_base: Path) -> Path:
 def talk(chat: Any, *, trained_tokens: int) -> None:
     """Questions from stdin, answers to stdout, until the end of the input, /quit or Ctrl-C at a question.
 
-    Args:
-        chat: an `eval.chat.Chat`.
-        trained_tokens: the longest row of training; a longer conversation is told of once.
+    A conversation longer than `trained_tokens`, the longest row of training, is told of once.
     """
     told = False
     for text in _messages():

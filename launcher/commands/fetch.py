@@ -47,14 +47,9 @@ class Item:
 
 
 def fetch(config_path: Path, overrides: list[str], *, to: Path | None) -> Path:
-    """Bring model and data of a config into a folder; called again, it only brings what is missing.
+    """Bring model and data of a config into a folder (default: fetched/NAME); the config there.
 
-    Args:
-        config_path, overrides: as for a run.
-        to: the folder; default: fetched/ plus the config's name.
-
-    Returns:
-        The config in the folder.
+    Called again, it only brings what is missing.
 
     Raises:
         InputError: the config is wrong, or the folder holds what no fetch made.

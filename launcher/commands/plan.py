@@ -20,7 +20,6 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> Plan:
     Raises:
         ConfigError: the config is wrong.
         InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
-
     """
     from trainer.plan.plan import plan
 

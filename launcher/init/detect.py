@@ -10,7 +10,6 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from data_pipeline.config import FORMATS
@@ -58,13 +57,9 @@ def _check_there(path: Path) -> None:
     if not path.is_file():
         folder = path.parent
         names = sorted(one.name for one in folder.iterdir() if one.is_file()) if folder.is_dir() else []
-        near = get_close_matches(path.name, names, n=1)
-        if near:
-            advice = f"did you mean {folder / near[0]}?"
-        elif folder.is_dir():
-            advice = f"{folder.resolve()} holds {', '.join(names[:6]) or 'no file'}"
-        else:
-            advice = f"there is no folder {folder}"
+        there = f"{folder.resolve()} holds {', '.join(names[:6]) or 'no file'}"
+        there = there if folder.is_dir() else f"there is no folder {folder}"
+        advice = did_you_mean(path.name, names, there, show=folder.joinpath)
         raise InputError(f"{path}: no such file; {advice}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty; name one with records")

@@ -50,7 +50,7 @@ def trace(
     from launcher.inspect.trace_token import trace_token
 
     corpus = open_corpus(run)
-    corpus.verify(entry.path for entry in corpus.manifest.files if entry.path == FEW_SHOT)
+    corpus.verify([FEW_SHOT])
     config, base = load(find_run(run) / "config.yaml", [])
     tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
     build = BuildContext(config.data, tasks, config.seed, base, corpus.folder)

@@ -1,13 +1,12 @@
 """The data stage as a user starts it: real Ray, real files with dirt, from the command line."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from command_line import hunmin
 
 from data_pipeline.tasks.tasks import load_tasks
 from hunmin.models.tokenizer import load_tokenizer
@@ -80,11 +79,6 @@ def write_corpus(folder: Path) -> Path:
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(config, allow_unicode=True))
     return path
-
-
-def hunmin(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")

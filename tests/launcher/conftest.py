@@ -1,12 +1,11 @@
 """Clusters for the launcher's tests, and what a run on them is compared with."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 from cluster_runs import QUICK, SMALL
+from command_line import hunmin
 from needs import lacking
 from ray_cluster import RayCluster
 from slurm_cluster import SlurmCluster, missing_for_slurm
@@ -40,7 +39,6 @@ def ray_cluster() -> Iterator[RayCluster]:
 def local_data_sha256(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Content of data/ of the small quickstart, made on this machine alone."""
     run = tmp_path_factory.mktemp("local") / "run"
-    command = [sys.executable, "-m", "launcher", "data", str(QUICK), *SMALL, "--run", str(run), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    done = hunmin("data", QUICK, *SMALL, "--run", run, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["content_sha256"]["data"]

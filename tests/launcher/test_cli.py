@@ -1,7 +1,6 @@
 """Wrong input and interrupted work, from the command line: one clear message, the promised exit code."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from command_line import hunmin
 
 CONFIG = """\
 name: t
@@ -27,17 +27,6 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "t.yaml"
     path.write_text(CONFIG)
     return path
-
-
-def hunmin(*args: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "launcher", *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=os.environ | (env or {}),
-    )
 
 
 def test_a_later_stage_alone_leaves_no_folder_behind(config: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import hunmin
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 CONFIG = """\
@@ -49,9 +50,7 @@ def command(*args: object) -> list[str]:
 
 
 def run_whole(config: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("run", config, "--run", folder), capture_output=True, text=True, timeout=400, check=False
-    )
+    return hunmin("run", config, "--run", folder, timeout_s=400)
 
 
 @pytest.fixture(scope="module")

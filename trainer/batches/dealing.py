@@ -23,13 +23,7 @@ def packs_of_step(step: int, *, seed: int, epoch_sizes: tuple[int, ...], global_
 
     Epochs come in order, packs inside an epoch in an order drawn from (seed, epoch). Steps beyond one pass
     go through the epochs again in new orders. Costs the epoch's length, not the position.
-
-    Args:
-        step: 0-based optimizer step.
-        seed: the run's seed.
-        epoch_sizes: packs in each epoch.
-        global_batch_size: packs per step; the last step of a pass may hold fewer.
-
+    `step` is 0-based; the last step of a pass may hold fewer packs.
     """
     num_steps = steps_per_pass(epoch_sizes, global_batch_size=global_batch_size)
     passes, within = divmod(step, num_steps)
@@ -56,14 +50,10 @@ def attention_cost(seq_lengths: np.ndarray) -> int:
 
 
 def deal(costs: Sequence[int], *, world_size: int) -> list[list[int]]:
-    """Deal packs to ranks: longest first, each to the least loaded rank that still has room.
+    """Indices into `costs` for each rank: longest first, each to the least loaded rank that still has room.
 
     Every rank has room for ceil(packs / world_size). Within a rank the costly packs come first, so that
     ranks work on packs of like cost at the same time.
-
-    Returns:
-        For each rank, indices into `costs`.
-
     """
     room = math.ceil(len(costs) / world_size)
     ranks: list[list[int]] = [[] for _ in range(world_size)]

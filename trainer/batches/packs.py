@@ -36,25 +36,20 @@ ZERO_WEIGHT_PACK = Pack(
 class PackFolder:
     """The packs of a split, numbered through its shards in canonical order. Memory-mapped: opening costs
     the number of shards.
-
-    Attributes:
-        epoch_sizes: packs in each epoch.
-        tasks: every task name of any shard.
-
     """
 
     def __init__(self, folder: Path):
         self._tables = read_shards(folder)
         self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
         metadata = [shard_metadata(table) for table in self._tables]
-        self.tasks = sorted({task for entry in metadata for task in entry["tasks"]})
+        self.tasks = sorted({task for entry in metadata for task in entry["tasks"]})  # of any shard
         self._task_ids = [
             np.array([self.tasks.index(task) for task in entry["tasks"]], np.int32) for entry in metadata
         ]
         sizes: dict[int, int] = {}
         for table, entry in zip(self._tables, metadata, strict=True):
             sizes[entry["epoch"]] = sizes.get(entry["epoch"], 0) + table.num_rows
-        self.epoch_sizes = tuple(size for _, size in sorted(sizes.items()))
+        self.epoch_sizes = tuple(size for _, size in sorted(sizes.items()))  # packs in each epoch
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -110,8 +105,3 @@ def targets_of_segments(pack: Pack) -> np.ndarray:
     trained = pack.labels != IGNORE_INDEX
     starts = np.cumsum(pack.seq_lengths) - pack.seq_lengths
     return np.add.reduceat(trained, starts, dtype=np.int64) - trained[starts]
-
-
-def count_targets(pack: Pack) -> int:
-    """Tokens of the pack that are predicted and trained."""
-    return int(targets_of_segments(pack).sum())

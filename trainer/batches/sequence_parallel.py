@@ -56,7 +56,6 @@ def own_targets(
 
     Returns:
         places_N (among all targets of the pack), positions_N (in the slice), targets_N.
-
     """
     positions, targets = next_token_targets(labels_T, cu_seqlens)
     mine = slice_of(len(labels_T), index=index, size=size)

@@ -18,7 +18,6 @@ def next_token_targets(labels_T: Tensor, cu_seqlens: Tensor) -> tuple[Tensor, Te
     Returns:
         positions_N: int64, positions whose hidden state predicts a trained token.
         targets_N: int64, that token.
-
     """
     shifted_T = labels_T.roll(-1)
     shifted_T[cu_seqlens[1:].long() - 1] = IGNORE_INDEX  # a segment's last position predicts nothing

@@ -50,8 +50,6 @@ def token_weights(tasks_N: Tensor, segments_N: Tensor, counts: StepCounts, weigh
         tasks_N: task of each trained token.
         segments_N: segment of each; a row has all its trained tokens in one segment.
         counts: of the whole step.
-        weighting: see the module.
-
     """
     if weighting == "token":
         return torch.full((len(tasks_N),), 1 / max(1, counts.num_valid_tokens), dtype=torch.float64)

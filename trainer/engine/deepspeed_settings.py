@@ -14,14 +14,8 @@ def deepspeed_settings(
 ) -> dict[str, Any]:
     """What `deepspeed.initialize` is given (https://www.deepspeed.ai/docs/config-json).
 
-    bf16 keeps master weights in fp32, accumulates gradients and reduces them in fp32.
-
-    Args:
-        config: the `train` section.
-        accum_steps: micro-batches in a step, on every rank.
-        device_type: cuda or cpu; overlap and offload say nothing to a CPU and are left out there.
-        dtype: of forward and backward.
-
+    bf16 keeps master weights in fp32, accumulates gradients and reduces them in fp32. Overlap and offload say
+    nothing to a CPU and are left out there.
     """
     zero, on_gpu = config.zero, device_type == "cuda"
     settings: dict[str, Any] = {

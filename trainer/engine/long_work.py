@@ -19,16 +19,11 @@ Result = TypeVar("Result")
 
 
 def together(me: Rank, work: Callable[[Heartbeat], Result], *, alive: Heartbeat) -> Result:
-    """What this rank's work gives, when every rank's is done. Collective.
+    """What this rank's work gives or raises, when every rank's is done. Collective.
 
     Args:
-        me: this rank.
         work: calls what it is given whenever it has got on; must not be collective.
         alive: called on all ranks when any of them has got on, or is done.
-
-    Raises:
-        Exception: what this rank's work raised, when every rank's is done.
-
     """
     got_on, done = threading.Event(), Future[Result]()
     context = contextvars.copy_context()  # what is said in the work goes where this rank's goes

@@ -122,15 +122,11 @@ def join_ranks(
 ) -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
-    Args:
-        timeout_s: a rank that does not answer a collective for so long is taken for dead.
-        precision: of train.precision.
-        sequence_parallel_size: of train.sequence_parallel_size.
+    A rank that does not answer a collective for `timeout_s` is taken for dead.
 
     Raises:
         InputError: a variable of the contract is missing.
         ConfigError: the ranks do not divide into groups of sequence_parallel_size.
-
     """
     missing = [name for name in CONTRACT if name not in os.environ]
     if missing:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -39,20 +39,12 @@ from trainer.batches.packs import Batch
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank
-from trainer.model.lora import file_name
+from trainer.model.lora import Weights, file_name
 from trainer.model.packed_model import PackedCausalLM
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 ULYSSES = "hunmin_ulysses"
 PREFIX = "lm."  # of PackedCausalLM around the model whose names the files use
-
-
-class Weights(Protocol):
-    """Where weights are read from, slice by slice."""
-
-    def read(self, name: str, start: int, stop: int) -> Tensor:
-        """Elements start..stop of the flattened parameter, fp32."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -69,13 +61,7 @@ class Reported:
 
 
 class Zero3:
-    """A model in training, of which this rank holds one slice of every parameter.
-
-    Attributes:
-        parameters: by the name the model's files use; adapters as lora.file_name calls them.
-        trained: those of them that learn.
-
-    """
+    """A model in training, of which this rank holds one slice of every parameter."""
 
     def __init__(
         self,
@@ -90,11 +76,7 @@ class Zero3:
 
         Args:
             make_model: gives the architecture; its own initial values are never used.
-            config: the optimizer's settings.
-            accum_steps: micro-batches in a step.
-            me: this rank.
             weights: given the parameters' shapes and the names shared with another, where to read from.
-
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
@@ -109,6 +91,7 @@ class Zero3:
             deepspeed.zero.Init(config_dict_or_path=settings),
         ):
             module = make_model()
+        # By the name the model's files use; adapters as lora.file_name calls them.
         self.parameters: dict[str, Any] = _named(module, shared=False)
         self.trained = {name: p for name, p in self.parameters.items() if p.requires_grad}
         self.tied = _named(module, shared=True).keys() - self.parameters.keys()
@@ -148,27 +131,19 @@ class Zero3:
         return self._engine.module.logits(*inputs, inputs[2][1:].long() - 1).argmax(-1).cpu()
 
     def backward(self, loss: Tensor) -> Tensor:
-        """Add the gradient of this micro-batch's part of the step's loss. Collective.
-
-        DeepSpeed averages over ranks, hence world_size.
-
-        Returns:
-            The L2 norm of the gradient at each trained position's last hidden state (N,).
-
+        """Add the gradient of this micro-batch's part of the step's loss. Collective. The L2 norm of the
+        gradient at each trained position's last hidden state (N,).
         """
+        # DeepSpeed averages over ranks, hence world_size.
         self._engine.backward(loss * self._me.world_size, scale_wrt_gas=False)
         return self._engine.module.gradient_norms_N
 
     def step(self, learning_rate: float) -> tuple[float, bool]:
         """Count a micro-batch; at the last one of the step, clip and update. Collective.
 
-        Args:
-            learning_rate: of the parameters without a peak of their own; the others keep their ratio.
-
-        Returns:
-            The gradient's norm before clipping, and whether the update was applied: a norm that is not
-            finite is equal on all ranks and leaves weights and moments as they are.
-
+        The learning rate is of the parameters without a peak of their own; the others keep their ratio.
+        Returned are the gradient's norm before clipping, and whether the update was applied: a norm that is
+        not finite is equal on all ranks and leaves weights and moments as they are.
         """
         for group, factor in zip(self._engine.optimizer.param_groups, self._lr_factors, strict=True):
             group["lr"] = learning_rate * factor
@@ -207,14 +182,9 @@ class Zero3:
                 yield kind, name, start, _local(values, stop - start)
 
     def restore(self, read: Callable[[str, str, int, int], Tensor], *, num_updates: int) -> None:
-        """Set fp32 weights and moments to a checkpoint's.
+        """Set fp32 weights and moments to a checkpoint's; `read`: (kind, name, start, stop) -> fp32 values.
 
         The weights that the forward uses were read at construction.
-
-        Args:
-            read: (kind, name, start, stop) -> fp32 values.
-            num_updates: AdamW's step count.
-
         """
         for name, parameter in self.trained.items():
             start, stop = self.extent(name)
@@ -280,7 +250,6 @@ def _share_sequence(module: PackedCausalLM, me: Rank) -> None:
 
     Raises:
         ConfigError: the heads do not divide.
-
     """
     text: Any = module.lm.config.get_text_config()
     heads = text.num_attention_heads
@@ -323,7 +292,6 @@ def parameter_groups(trained: dict[str, Any], config: TrainConfig) -> list[dict[
 
     Raises:
         ConfigError: a pattern of train.learning_rates fits no trained parameter.
-
     """
     unused = dict(config.learning_rates)
     groups: dict[tuple[float, float], list[Any]] = {}

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,8 +91,3 @@ def weights_sha256(weights: Trained) -> str:
         digest.update(json.dumps([name, weights.shapes[name]]).encode())
         digest.update(weights.full(name).numpy().tobytes())
     return digest.hexdigest()
-
-
-def count_parameters(weights: Trained) -> int:
-    """Elements of all parameters, shared ones once."""
-    return sum(math.prod(shape) for shape in weights.shapes.values())

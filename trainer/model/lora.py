@@ -58,7 +58,7 @@ def is_adapter(name: str) -> bool:
     return name.endswith((A, B))
 
 
-class Source(Protocol):
+class Weights(Protocol):
     """Where weights are read from, slice by slice."""
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
@@ -90,8 +90,8 @@ class FreshAdapters:
 class WithAdapters:
     """Weights of a model from one source, of its adapters from another."""
 
-    base: Source
-    adapters: Source
+    base: Weights
+    adapters: Weights
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """Elements start..stop of the flattened parameter, fp32."""
@@ -113,7 +113,7 @@ class Merged:
     """A checkpoint of adapters, read as the full model that equals base and adapters together."""
 
     def __init__(
-        self, adapters: Trained, *, base: Source, shapes: dict[str, tuple[int, ...]], config: LoraConfig
+        self, adapters: Trained, *, base: Weights, shapes: dict[str, tuple[int, ...]], config: LoraConfig
     ):
         self.ranks = adapters.ranks
         self.shapes = shapes

@@ -50,10 +50,5 @@ class Objective:
 
 
 def make_objective(config: TrainConfig, *, data_dir: Path) -> Objective:
-    """The objective that `train.objective` names.
-
-    Args:
-        config: the `train` section.
-        data_dir: the finished data stage, whose ledger tells what rows belong together.
-    """
+    """The objective that `train.objective` names; the data stage's ledger tells what rows belong together."""
     return member(__name__, config.objective, "OBJECTIVE")(config, data_dir)

@@ -30,28 +30,21 @@ def _have_instructions(source: SourceConfig) -> bool:
 
 @dataclass(frozen=True)
 class SourceFormat:
-    """All that hunmin knows of a format.
+    """All that hunmin knows of a format."""
 
-    Attributes:
-        records: the records of a file in their order, each with its place in words. Raises InputError where
-            the whole file cannot be of this format.
-        parse: the rows or rejections of one record; may raise Reject.
-        settings: which optional settings of a source it reads; any other is refused.
-        check: raises ConfigError where settings contradict each other; gets their dotted path.
-        describe: how a file is written, declared or detected, in words: the same words for files alike.
-        needs_wordings: whether rows come without an instruction, and so draw a wording of their task.
-        sides: what makes up a unit: one file, or one of each side; as many folders when it is fetched.
-        from_hub: whether it can be a data set of the hub.
-    """
-
+    # The records of a file in their order, each with its place in words. Raises InputError where the whole
+    # file cannot be of this format.
     records: Callable[[Unit, SourceConfig], Iterator[Record]]
-    parse: Callable[[Any, SourceConfig], Outcomes]
-    settings: frozenset[str] = frozenset()
+    parse: Callable[[Any, SourceConfig], Outcomes]  # of one record; may raise Reject
+    settings: frozenset[str] = frozenset()  # optional settings of a source that it reads; others are refused
+    # Raises ConfigError where settings contradict each other; gets their dotted path.
     check: Callable[[SourceConfig, str], None] = _nothing_to_check
+    # How a file is written, declared or detected, in words: the same words for files alike.
     describe: Describe = describe_objects
+    # Whether rows come without an instruction, and so draw a wording of their task.
     needs_wordings: Callable[[SourceConfig], bool] = _have_instructions
-    sides: tuple[str, ...] = ("",)
-    from_hub: bool = True
+    sides: tuple[str, ...] = ("",)  # a unit is one file, or one of each side; so are the fetched folders
+    from_hub: bool = True  # whether it can be a data set of the hub
 
 
 def format_of(name: str) -> SourceFormat:

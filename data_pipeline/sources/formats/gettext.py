@@ -24,7 +24,6 @@ def catalogue_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
     Raises:
         InputError: the file is no catalogue; with the line.
-
     """
     path = unit.paths[0]
     with open_text(path, encoding=source.encoding) as handle:

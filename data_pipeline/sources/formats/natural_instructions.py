@@ -30,7 +30,6 @@ def instance_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
     Raises:
         InputError: the file is no task of Natural Instructions.
-
     """
     path = unit.paths[0]
     task = load_json(path, encoding=source.encoding)

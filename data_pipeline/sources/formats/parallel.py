@@ -15,7 +15,6 @@ def line_pairs(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
     Raises:
         InputError: the two files have different numbers of lines.
-
     """
     one, other = unit.paths
     counts = [sum(1 for _ in lines(path, encoding=source.encoding)) for path in unit.paths]

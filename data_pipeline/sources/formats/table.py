@@ -73,7 +73,6 @@ def table_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
     Raises:
         InputError: no header, a column that the header does not have, a quote that is never closed.
-
     """
     if is_objects(unit, source):
         yield from mapped_records(unit, source, source.columns)

@@ -46,11 +46,9 @@ def parse_conversation(value: Any, source: SourceConfig, *, keys: tuple[str, ...
 
 
 def parse_turns(turns: list[Any], family: str | None, *, beside: list[Message] | None = None) -> Draft:
-    """The draft of a list of turns as the file has them.
+    """The draft of a list of turns as the file has them: objects {from, value} or {role, content}.
 
-    Args:
-        turns: objects {from, value} or {role, content}.
-        beside: a system turn that stands elsewhere in the record, for conversations that begin without one.
+    `beside` is a system turn elsewhere in the record, for conversations that begin without one.
     """
     read = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
     if beside and read and read[0]["role"] != "system":

@@ -1,17 +1,16 @@
 """The page: golden, safe, whole; and what the stage refuses."""
 
 import base64
-import difflib
 import hashlib
 import html
 import json
-import os
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from golden_files import check_golden
 from report_run import HOSTILE, LONG_ANSWER, RunSpec, family, sample, small_run, write_run
 
 from eval.config import REPORT_STAGE_VERSION
@@ -23,7 +22,6 @@ from hunmin.errors import ArtifactError
 from hunmin.stage import Inputs
 
 GOLDEN = Path(__file__).parent / "golden" / "index.html"
-ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/eval/report"
 VOID = {"meta", "link", "br", "img", "input", "hr", "col"}
 
 Change = Callable[[RunSpec], None]
@@ -95,15 +93,7 @@ def build_page(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_page_equals_golden(build_page: Callable[..., str]) -> None:
-    page = build_page()
-    if os.environ.get("HUNMIN_ACCEPT") == "1":
-        GOLDEN.write_text(page)
-    golden = GOLDEN.read_text() if GOLDEN.exists() else ""
-    if page != golden:
-        lines = difflib.unified_diff(
-            golden.splitlines(), page.splitlines(), "golden/index.html", "built", lineterm="", n=1
-        )
-        pytest.fail("\n".join([*list(lines)[:80], "", "If this is meant, accept it with:", f"  {ACCEPT}"]))
+    check_golden(GOLDEN, build_page())
 
 
 def test_two_folders_give_equal_bytes(build_page: Callable[..., str]) -> None:

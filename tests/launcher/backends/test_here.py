@@ -2,23 +2,17 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 from cluster_runs import QUICK, SMALL
+from command_line import hunmin
 
 from launcher.backends import noted_job
 
 pytestmark = pytest.mark.slow
-
-
-def hunmin(*args: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 def wait_until(what: str, is_so) -> None:

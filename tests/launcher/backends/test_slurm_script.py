@@ -1,12 +1,13 @@
 """The job script and what is refused before SLURM is asked; no SLURM needed."""
 
-import difflib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import hunmin
+from golden_files import check_golden
 
 from hunmin.errors import GateError, InputError
 from launcher.cluster.slurm_script import Resources, render_script, resources_for
@@ -28,13 +29,7 @@ LEAST = Resources(1, 2, 0)
 )
 def test_the_job_script_is_the_golden_one(name: str, resources: Resources, run_dir: str) -> None:
     script = render_script(resources, name="demo", run_dir=Path(run_dir), python="/shared/venv/bin/python")
-    golden = GOLDEN / name
-    if os.environ.get("HUNMIN_ACCEPT"):
-        golden.write_text(script)
-    expected = golden.read_text()
-    changed = "\n".join(difflib.unified_diff(expected.splitlines(), script.splitlines(), "golden", "now"))
-    accept = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/launcher/backends/test_slurm_script.py"
-    assert script == expected, f"{changed}\nto accept: {accept}"
+    check_golden(GOLDEN / name, script)
     checked = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stderr
 
@@ -74,10 +69,7 @@ def test_the_snapshot_is_code_alone_and_runs(tmp_path: Path) -> None:
 
 
 def submit(*args: object, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", "submit", *map(str, args)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | env
-    )
+    return hunmin("submit", *args, env=env, timeout_s=120)
 
 
 def test_dry_run_prints_the_script_and_touches_nothing(tmp_path: Path) -> None:

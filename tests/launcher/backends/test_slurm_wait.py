@@ -3,10 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import hunmin
 
 from hunmin.errors import EnvironmentFailure, InputError
 from launcher.backends import slurm
@@ -91,11 +91,7 @@ def test_only_a_failed_job_without_a_log_blames_the_disk_and_waits_for_it_first(
 
 
 def submit(stand: Stand, run: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", "submit", QUICK, "--to", "slurm", "--run", run]
-    environment = os.environ | {"PATH": stand.path}
-    return subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, check=False, timeout=120, env=environment
-    )
+    return hunmin("submit", QUICK, "--to", "slurm", "--run", run, env={"PATH": stand.path}, timeout_s=120)
 
 
 def test_the_code_and_config_of_a_living_job_are_not_replaced(stand: Stand, tmp_path: Path) -> None:

@@ -46,6 +46,6 @@ def test_a_ray_that_does_not_come_up_is_tried_once_more(capsys: pytest.CaptureFi
     ray_cluster._in_two_tries(busy, num_cpus=2)
     assert tries == [2, 2]
     assert "timed out during startup.); trying once more" in capsys.readouterr().out
-    with pytest.raises(EnvironmentFailure, match="when it is less busy"), ray_cluster._start_failures():
+    with pytest.raises(EnvironmentFailure, match="when it is less busy"):
         ray_cluster._in_two_tries(busy, num_cpus=2)
     assert len(tries) == 4, "and then no more"

@@ -1,15 +1,13 @@
 """`hunmin fetch`: one folder with all that a config names, which needs neither its origin nor a network."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from command_line import hunmin
 from safetensors.numpy import save_file
 
 from data_pipeline.build.inputs import check_sources, inputs_sha256
@@ -243,15 +241,8 @@ def test_a_model_without_all_its_weights_is_refused_before_anything_is_copied(
     "env", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}]
 )
 def test_a_hub_that_cannot_be_reached_is_exit_4(origin: Path, tmp_path: Path, env: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "launcher", "fetch", str(origin / "small.yaml")]
-    done = subprocess.run(
-        [*command, "model.path=some-owner/some-model", "--to", str(tmp_path / "there")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=os.environ | {"HF_HOME": str(tmp_path / "hf")} | env,
-    )
+    command = ("fetch", origin / "small.yaml", "model.path=some-owner/some-model", "--to", tmp_path / "there")
+    done = hunmin(*command, env={"HF_HOME": str(tmp_path / "hf")} | env)
     assert done.returncode == 4, done.stderr
     assert "some-owner/some-model" in done.stderr
     assert "Traceback" not in done.stderr

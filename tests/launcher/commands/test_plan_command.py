@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import hunmin
 from tokenizers import Tokenizer, models
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
@@ -15,8 +15,7 @@ QUICKSTART = REPO / "configs/quickstart.yaml"
 
 
 def plan(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "launcher", "plan", str(QUICKSTART), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return hunmin("plan", QUICKSTART, *arguments, cwd=cwd, timeout_s=120)
 
 
 def numbers(*arguments: str, cwd: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The pages of `--help`, in both languages, as committed; every word of them has its Korean."""
 
-import difflib
 import os
 import subprocess
 import sys
@@ -11,13 +10,13 @@ from typing import Any
 
 import pytest
 import typer.main
+from golden_files import check_golden
 
 from launcher.cli import app
 from launcher.help.korean import GROUPS, KOREAN, is_korean
 from launcher.help.pages import WIDTH, command_page, main_page, split_help
 
 GOLDEN = Path(__file__).parent / "golden"
-ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/launcher/help/test_help.py"
 GROUP: Any = typer.main.get_command(app)
 
 
@@ -32,15 +31,8 @@ def pages(*, in_korean: bool) -> Iterator[str]:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_pages_are_as_committed(language: str) -> None:
-    golden = GOLDEN / f"help.{language}.txt"
     text = ("\n" + "-" * WIDTH + "\n").join(pages(in_korean=language == "ko"))
-    if os.environ.get("HUNMIN_ACCEPT"):
-        golden.parent.mkdir(exist_ok=True)
-        golden.write_text(text, encoding="utf-8")
-    before = golden.read_text(encoding="utf-8") if golden.exists() else ""
-    if text != before:
-        lines = difflib.unified_diff(before.splitlines(), text.splitlines(), golden.name, "now", lineterm="")
-        pytest.fail("\n".join([*lines, "", "If this is meant, accept it with:", f"  {ACCEPT}"]))
+    check_golden(GOLDEN / f"help.{language}.txt", text)
 
 
 def test_every_word_has_its_korean() -> None:

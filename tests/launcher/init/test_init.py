@@ -1,7 +1,6 @@
 """`hunmin init` on files as people have them: what is detected is what the data stage reads."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from command_line import hunmin
 
 from data_pipeline.build.inputs import check_sources
 from data_pipeline.sources import expand, read
@@ -476,13 +476,8 @@ def test_whatever_fails_nothing_stays(
 
 def test_a_place_that_takes_no_file_is_one_message(here: Path) -> None:
     file = written(here / "a.csv", pairs("기사", "분야", ("정치", "경제")))
-    done = subprocess.run(
-        [sys.executable, "-m", "launcher", "init", str(file), "--task", "topic", "--out", "/proc/x.yaml"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
+    command = ("init", file, "--task", "topic", "--out", "/proc/x.yaml")
+    done = hunmin(*command, env={"PYTHONPATH": str(ROOT)})
     assert done.returncode == 4, done.stderr
     assert re.fullmatch(r"hunmin: /proc/\S+: cannot be written \(.+\); name another .+\n", done.stderr)
     assert list(here.iterdir()) == [file]

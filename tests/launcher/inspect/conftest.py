@@ -1,13 +1,12 @@
 """A small finished data stage in which every part of a row occurs, built once by the command itself."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from command_line import hunmin
 
 ROOT = Path(__file__).resolve().parents[3]
 SEQ_LEN = 256
@@ -114,14 +113,7 @@ def write_corpus(folder: Path) -> Path:
 def inspected_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder; its sources lie beside it."""
     folder = tmp_path_factory.mktemp("inspected")
-    command = [sys.executable, "-m", "launcher", "data", write_corpus(folder), "--run", folder / "run"]
-    done = subprocess.run(
-        [*map(str, command), "cluster.num_cpus=2"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        cwd=ROOT,
-    )
+    corpus = write_corpus(folder)
+    done = hunmin("data", corpus, "--run", folder / "run", "cluster.num_cpus=2", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return folder / "run"

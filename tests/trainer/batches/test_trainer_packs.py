@@ -5,7 +5,7 @@ import pyarrow as pa
 from rank_helpers import make_packs, write_split
 
 from hunmin.schema import IGNORE_INDEX, PACKS
-from trainer.batches.packs import PackFolder, count_targets, join
+from trainer.batches.packs import PackFolder, join, targets_of_segments
 
 X = IGNORE_INDEX
 PACK = {
@@ -28,7 +28,7 @@ def test_join_lays_packs_end_to_end(tmp_path: Path) -> None:
     assert batch.cu_seqlens.tolist() == [0, 3, 5, 8, 10]
     # the shard's tasks are [translation, chat]; the folder's are sorted
     assert [folder.tasks[task] for task in batch.tasks] == ["chat", "translation"] * 2
-    assert count_targets(folder[0]) == 3
+    assert targets_of_segments(folder[0]).sum() == 3
 
 
 def test_nothing_is_the_zero_weight_pack() -> None:

@@ -1,20 +1,18 @@
 """The model card as a golden file, and the lineage that an export carries to the runs after it."""
 
-import difflib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from golden_files import check_golden
 
 from hunmin.errors import InputError
 from trainer.config import TrainConfig
 from trainer.export.card import CardFacts, model_card
 from trainer.export.lineage import FROM_SCRATCH, Ancestor, ancestors_of, base_name
 
-ACCEPT = "HUNMIN_ACCEPT=1 .venv/bin/python -m pytest tests/trainer/export/test_trainer_card.py"
 GOLDEN = Path(__file__).parent / "golden" / "model_card.md"
 STATS: Any = {
     "tokenizer": {"ko": {}, "en": {}, "other": {}},
@@ -67,14 +65,7 @@ def facts(**changes: Any) -> CardFacts:
 
 
 def test_golden() -> None:
-    text = model_card(facts())
-    if os.environ.get("HUNMIN_ACCEPT"):
-        GOLDEN.parent.mkdir(exist_ok=True)
-        GOLDEN.write_text(text, encoding="utf-8")
-    before = GOLDEN.read_text(encoding="utf-8") if GOLDEN.exists() else ""
-    if text != before:
-        lines = difflib.unified_diff(before.splitlines(), text.splitlines(), "golden", "now", lineterm="")
-        pytest.fail("\n".join([*lines, "", "If this is meant, accept it with:", f"  {ACCEPT}"]))
+    check_golden(GOLDEN, model_card(facts()))
 
 
 def test_the_front_matter_is_what_the_hub_reads() -> None:
