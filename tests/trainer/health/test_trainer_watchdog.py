@@ -51,7 +51,8 @@ def work(rank: int, folder: Path) -> None:
 
 
 def test_all_ranks_of_a_hang_leave_their_stacks_and_end(tmp_path: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = Path(__file__).parent
+    env = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}  # this module, and its helpers
     start = time.monotonic()
     ranks = [
         subprocess.Popen(
