@@ -121,11 +121,11 @@ def open_stage(folder: Path, inputs: Inputs, *, half: dict[str, Any] | None = No
             _put_aside(folder)
         elif half is not None:
             artifact.clear(folder)  # it was finished
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
     note = note_of(folder)
-    note.parent.mkdir(exist_ok=True)
-    artifact.write_json(note, wanted)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    artifact.write_json(note, wanted)  # before the folder: one without a note is nobody's, and is refused
+    folder.mkdir(exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
     return Stage(folder, inputs)
 
 

@@ -45,6 +45,18 @@ def test_half_a_stage_of_other_inputs_is_put_aside(
     assert "train: what was made from other inputs is kept in" in capsys.readouterr().out
 
 
+def test_a_start_that_is_killed_at_once_leaves_no_folder_without_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hunmin.artifact.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        open_stage(tmp_path / "train", INPUTS)
+    assert not (tmp_path / "train").exists()
+
+
 def test_what_nothing_is_known_of_is_never_mixed_in(tmp_path: Path) -> None:
     folder = tmp_path / "train"
     folder.mkdir()
