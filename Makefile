@@ -35,8 +35,9 @@ check: setup .venv/.demo-done
 	$(BIN)/pyright
 
 # Installs nothing with apt: what some tests drive (SLURM, Chromium, a Korean font) comes by `make system`.
+# Two processes share the tests, file by file (tests/conftest.py), so that one computes while the other waits.
 test: check
-	$(BIN)/python -m pytest --durations=20 --durations-min=1
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations=20 --durations-min=1
 
 quickstart: setup
 	$(BIN)/hunmin run configs/quickstart.yaml

@@ -1,6 +1,7 @@
 """Fixtures that several packages' tests share."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,19 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray reads this once, at import, and test modules import packages that import ray.
 os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """How `make test` shares the tests: a file stays together; SLURM, whose addresses are fixed, is one.
+
+    The files with the most slow tests come first, so that no process is left with one of them at the end.
+    """
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+    for item in items:
+        on_slurm = "slurm_cluster" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("slurm" if on_slurm else str(item.path)))
 
 
 @pytest.fixture(scope="session")

@@ -463,7 +463,7 @@ def test_whatever_fails_nothing_stays(
     def fail(*args: object, **kwargs: object) -> None:
         raise error
 
-    monkeypatch.setattr(write, "check", fail)
+    monkeypatch.setattr(write, "check_sources", fail)
     file = written(here / "a.csv", pairs("기사", "분야", ("정치", "경제")))
     with pytest.raises(type(error)):
         made([file], Hints(task="topic"))
