@@ -14,12 +14,30 @@ from typing import NotRequired, TypedDict, TypeVar, cast
 from hunmin.schema import Split
 
 
+class ToolCall(TypedDict):
+    """A call that an assistant makes. `arguments` is JSON text in the file's spelling."""
+
+    id: str | None
+    name: str
+    arguments: str
+
+
 class Message(TypedDict):
-    """A turn. `train`: the text of an assistant is a training target."""
+    """A turn of the system, the user, the assistant or a tool.
+
+    `train`: what an assistant says is a training target, with `weight` (absent: 1). `reasoning` is its thought
+    before the answer, `tool_calls` are its calls after it; a tool's turn answers the call `tool_call_id` of the
+    function `name`.
+    """
 
     role: str
     content: str
     train: NotRequired[bool]
+    reasoning: NotRequired[str | None]
+    tool_calls: NotRequired[list[ToolCall] | None]
+    tool_call_id: NotRequired[str | None]
+    name: NotRequired[str | None]
+    weight: NotRequired[float | None]
 
 
 class Fields(TypedDict):
@@ -53,6 +71,7 @@ class DraftRow(Origin):
     family_key: str | None
     fields: Fields
     messages: list[Message] | None
+    tools: NotRequired[str | None]  # JSON text: the list of function schemas that the row's tools have
     references: list[str]
 
 
@@ -84,6 +103,7 @@ class Row(Origin):
     flags: list[str]
     fields: Fields
     messages: list[Message] | None
+    tools: NotRequired[str | None]
     references: list[str]
     split: Split
     row_hash: int

@@ -14,7 +14,19 @@ IGNORE_INDEX = -100  # torch.nn.functional.cross_entropy's default ignore_index
 Split = Literal["train", "val", "heldout"]
 
 # A chat message. `train`: the assistant text (and its end-of-turn token) is a training target.
-MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("train", pa.bool_())])
+TOOL_CALL = pa.struct([(name, pa.string()) for name in ("id", "name", "arguments")])  # arguments: JSON text
+MESSAGE = pa.struct(
+    [
+        ("role", pa.string()),  # system, user, assistant, tool
+        ("content", pa.string()),
+        ("train", pa.bool_()),
+        ("reasoning", pa.string()),
+        ("tool_calls", pa.list_(TOOL_CALL)),
+        ("tool_call_id", pa.string()),
+        ("name", pa.string()),
+        ("weight", pa.float32()),  # null: 1
+    ]
+)
 
 # The parts a row was made of, before any wording, wrapper or template.
 # `value` is the raw label as the file spells it ("9"), which answer renderers read.
@@ -55,6 +67,7 @@ ROW = pa.schema(
         *_VARIANT,
         ("fields", FIELDS),
         ("messages", pa.list_(MESSAGE)),
+        ("tools", pa.string()),  # JSON text
         ("references", pa.list_(pa.string())),
     ]
 )
