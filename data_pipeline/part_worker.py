@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from data_pipeline import sources
 from data_pipeline.build.context import BuildContext
-from data_pipeline.build.prepared_rows import GROUP_ROWS, rows_of
+from data_pipeline.build.prepared_rows import GROUP_CHARS, GROUP_ROWS, rows_of, table_of
 from data_pipeline.build.schemas import ASKED, IDS, PREPARED, RENDERED
 from data_pipeline.build.work_folder import MAX_PART_ROWS, WorkFolder, first_ord, part_number
 from data_pipeline.packing.encode import encode, encode_unseen
@@ -71,9 +71,7 @@ def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Rea
     for draft in drafts:
         yield part, draft
         rows += 1
-        if "fields" in draft:
-            chars += sum(len(str(text)) for text in draft["fields"].values() if text)
-            chars += sum(len(turn["content"]) for turn in draft["messages"] or ())
+        chars += _num_chars(draft)
         if rows == min(part_rows, MAX_PART_ROWS) or chars >= PART_CHARS:
             part, rows, chars = part + 1, 0, 0
 
@@ -81,21 +79,32 @@ def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Rea
 def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
     with written_whole(path) as partial, pq.ParquetWriter(partial, PREPARED) as writer:
-        for group in _groups(rows):
-            writer.write_table(pa.Table.from_pylist(group, schema=PREPARED))
+        for group in _groups(rows, max_chars=GROUP_CHARS):
+            writer.write_table(table_of(group))
             count += len(group)
     return count
 
 
-def _groups(rows: Iterable[T], size: int = GROUP_ROWS) -> Iterator[list[T]]:
+def _groups(rows: Iterable[T], *, max_chars: int | None = None) -> Iterator[list[T]]:
+    """Rows in groups of GROUP_ROWS; with `max_chars` a group ends with the row that reaches it, too."""
     group: list[T] = []
+    chars = 0
     for row in rows:
         group.append(row)
-        if len(group) == size:
+        chars += 0 if max_chars is None else _num_chars(row)
+        if len(group) == GROUP_ROWS or (max_chars is not None and chars >= max_chars):
             yield group
-            group = []
+            group, chars = [], 0
     if group:
         yield group
+
+
+def _num_chars(row: Any) -> int:
+    """Characters of a draft or prepared row; 0 of one that was rejected."""
+    if "fields" not in row:
+        return 0
+    texts = sum(len(str(text)) for text in row["fields"].values() if text)
+    return texts + sum(len(turn["content"]) for turn in row["messages"] or ())
 
 
 def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:

@@ -25,9 +25,9 @@ class ToolCall(TypedDict):
 class Message(TypedDict):
     """A turn of the system, the user, the assistant or a tool.
 
-    `train`: what an assistant says is a training target, with `weight` (absent: 1). `reasoning` is its thought
-    before the answer, `tool_calls` are its calls after it; a tool's turn answers the call `tool_call_id` of the
-    function `name`.
+    `train`: what an assistant says is a training target, with `weight` (absent: 1). `reasoning` is its
+    thought before the answer, `tool_calls` are its calls after it; a tool's turn answers the call
+    `tool_call_id` of the function `name`.
     """
 
     role: str
@@ -112,16 +112,14 @@ class Row(Origin):
 
 
 class Kept(Row):
-    """A row that was kept, with what it is compared by."""
+    """A row that was kept, with what it is compared by; build/prepared_rows.py adds the rest."""
 
     text_key: str
     prompt_key: str
     answer_key: str
-    signature: list[int]
     num_variants: int
     num_answer_chars: int
     short_answer: str | None
-    # and the keys of the contamination gate (dedup/leak_keys.py)
 
 
 class Drawing(TypedDict):

@@ -1,15 +1,34 @@
-"""Rows as they were prepared, read back from the work in progress."""
+"""Rows as they were prepared: as a table of the work in progress, and read back from it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_pipeline.build.schemas import ASKED, PREPARED, RENDERED
+from data_pipeline.build.schemas import ASKED, COMPARED, PREPARED, RENDERED
 from data_pipeline.build.work_folder import WorkFolder, part_of
-from hunmin.rows import Row
+from data_pipeline.dedup.leak_keys import gate_columns
+from data_pipeline.dedup.signatures import near_columns
+from hunmin.rows import Kept, Rejected, Row
 
 GROUP_ROWS = 1024  # rows that a worker holds at a time
+GROUP_CHARS = 1 << 20  # after which it takes no more of them
+_TOLD = pa.schema([field for field in PREPARED if field.name not in COMPARED.names])
 _KEYS = [name for name in PREPARED.names if name in RENDERED.names or name in ASKED.names]
+
+
+def table_of(rows: Sequence[Kept | Rejected]) -> pa.Table:
+    """A table of PREPARED, with what kept rows are compared by."""
+    told = pa.Table.from_pylist(rows, schema=_TOLD)
+    kept = [row for row in rows if "reason" not in row]
+    numbers = iter(range(len(kept)))
+    places = pa.array([None if "reason" in row else next(numbers) for row in rows], pa.int64())
+    compared = near_columns(kept) | gate_columns(kept)
+    columns = {
+        name: told[name] if name in told.column_names else compared[name].take(places)
+        for name in PREPARED.names
+    }
+    return pa.table(columns, schema=PREPARED)
 
 
 def rows_at(work: WorkFolder, ords: Iterable[int]) -> Iterator[Row]:

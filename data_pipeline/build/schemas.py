@@ -9,6 +9,9 @@ from data_pipeline.dedup.leak_keys import GATE_COLUMNS
 from data_pipeline.dedup.signatures import NEAR_COLUMNS
 from hunmin.schema import HELDOUT, ROW
 
+# What is computed of many rows at once.
+COMPARED = pa.schema([*NEAR_COLUMNS, *GATE_COLUMNS])
+
 # A record after reading, kept or refused with a reason.
 PREPARED = pa.schema(
     [
@@ -18,8 +21,7 @@ PREPARED = pa.schema(
         ("text_key", pa.string()),
         ("prompt_key", pa.string()),
         ("answer_key", pa.string()),
-        *NEAR_COLUMNS,
-        *GATE_COLUMNS,
+        *COMPARED,
         ("row_hash", pa.uint64()),
         ("num_variants", pa.int32()),
         ("num_answer_chars", pa.int32()),

@@ -4,16 +4,19 @@ Compared is what a row's source wrote: what is asked and what is answered. Never
 bare labels: a row with a label is compared by what it asks alone, any other by both.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
 from data_pipeline.dedup.spellings import jamo, squeezed, without_particles, words_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import comparable
-from hunmin.rows import DraftRow
+from hunmin.rows import DraftRow, Row
 
 # Strongest first; a held-out row is reported under the first that holds.
 KINDS = ("exact", "normalized", "spacing", "particle", "swapped", "ngram")
@@ -25,6 +28,7 @@ MIN_ASKED_LETTERS = 32  # where the question alone decides
 FULL = 512  # a row of so many shingles keeps all; a longer one a half, a quarter ... of them
 STEP = 2
 LEVELS = 20  # 512 * 2 ** 20 letters
+_FULL_AT = FULL * STEP ** np.arange(LEVELS)  # at most so many shingles at each level
 
 GATE_COLUMNS = [
     ("gate_judged", pa.bool_()),  # says enough to be called a leak by equal keys
@@ -36,17 +40,6 @@ GATE_COLUMNS = [
 ]
 
 
-class GateKeys(NamedTuple):
-    """The values of GATE_COLUMNS for a row."""
-
-    gate_judged: bool
-    gate_kinds: list[int]
-    gate_hashes: list[int]
-    gate_shingles: list[int]
-    gate_asked: int
-    gate_level: int
-
-
 class _Text(NamedTuple):
     raw: str
     words: str
@@ -56,8 +49,8 @@ class _Text(NamedTuple):
         return squeezed(self.words)
 
 
-def gate_keys(draft: DraftRow) -> GateKeys:
-    """What of a normalized row is compared between train and held-out.
+def gate_columns(drafts: Sequence[DraftRow | Row]) -> dict[str, pa.Array]:
+    """GATE_COLUMNS of normalized rows: what of them is compared between train and held-out.
 
     Equal hashes of a kind are a leak of that kind:
         exact: to the character.
@@ -73,21 +66,38 @@ def gate_keys(draft: DraftRow) -> GateKeys:
     about as much in Korean as in English. A half shorter than an n-gram is one as a whole: it is found again
     only where it is equal.
     """
-    turns = [[_Text(text, words_of(text)) for text in texts] for texts in turns_of(draft)]
-    if not draft["messages"] and draft["fields"]["label"]:
-        turns = [texts[:1] for texts in turns]
-    whole = [text for texts in turns for text in texts]
-    letters = sum(len(jamo(text.tight)) for text in whole)
-    judged = letters >= (MIN_ASKED_LETTERS if len(whole) == 1 else MIN_PAIR_LETTERS)
-    keys = _equality_keys(whole)
-    if len(turns) > 1:
-        keys += [(kind + TURN, key) for texts in turns for kind, key in _equality_keys(texts)]
-    asked = _shingles([texts[0] for texts in turns])
-    said = np.setdiff1d(_shingles([text for texts in turns for text in texts[1:]]), asked)
-    level = _level(len(asked) + len(said))
-    kept_asked, kept_said = ([*_sample(half, level).tolist()] for half in (asked, said))
-    kinds, hashes = [kind for kind, _ in keys], [key for _, key in keys]
-    return GateKeys(judged, kinds, hashes, kept_asked + kept_said, len(kept_asked), level)
+    judged: list[bool] = []
+    keys: list[list[tuple[int, int]]] = []
+    spelled: list[tuple[int, int, str]] = []  # row, half, letters
+    for row, draft in enumerate(drafts):
+        turns = [[_Text(text, words_of(text)) for text in texts] for texts in turns_of(draft)]
+        if not draft["messages"] and draft["fields"]["label"]:
+            turns = [texts[:1] for texts in turns]
+        letters = [
+            (row, min(half, 1), jamo(text.tight)) for texts in turns for half, text in enumerate(texts)
+        ]
+        total = sum(len(text) for _, _, text in letters)
+        judged.append(total >= (MIN_ASKED_LETTERS if len(letters) == 1 else MIN_PAIR_LETTERS))
+        keys.append(_equality_keys([text for texts in turns for text in texts]))
+        if len(turns) > 1:
+            keys[-1] += [(kind + TURN, key) for texts in turns for kind, key in _equality_keys(texts)]
+        spelled += (one for one in letters if one[2])
+    shingles, counts, asked, levels = _sampled_shingles(spelled, num_rows=len(drafts))
+    num_keys = [len(of_row) for of_row in keys]
+    kinds = pa.array([kind for of_row in keys for kind, _ in of_row], pa.int8())
+    hashes = pa.array([key for of_row in keys for _, key in of_row], pa.uint64())
+    return {
+        "gate_judged": pa.array(judged, pa.bool_()),
+        "gate_kinds": _lists(kinds, num_keys),
+        "gate_hashes": _lists(hashes, num_keys),
+        "gate_shingles": _lists(pa.array(shingles), counts),
+        "gate_asked": pa.array(asked, pa.int32()),
+        "gate_level": pa.array(levels, pa.int8()),
+    }
+
+
+def _lists(values: pa.Array, counts: Sequence[int] | npt.NDArray[np.int64]) -> pa.ListArray:
+    return pa.ListArray.from_arrays(np.concatenate(([0], np.cumsum(counts))).astype(np.int32), values)
 
 
 def _equality_keys(texts: list[_Text]) -> list[tuple[int, int]]:
@@ -105,21 +115,36 @@ def _equality_keys(texts: list[_Text]) -> list[tuple[int, int]]:
     return [(KINDS.index(kind), stable_hash(kind, *form)) for kind, form in forms.items()]
 
 
-def _shingles(texts: list[_Text]) -> Hashes:
-    """Distinct n-grams of the texts, none across two of them."""
-    spelled = [jamo(text.tight) for text in texts]
-    hashes = [shingle_hashes(text, size=SHINGLE_LETTERS) for text in spelled if text]
-    return np.unique(np.concatenate(hashes)) if hashes else np.array([], dtype=np.uint64)
+def _sampled_shingles(
+    spelled: list[tuple[int, int, str]], *, num_rows: int
+) -> tuple[Hashes, npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Distinct n-grams of the rows' texts, none across two texts, each row's sampled by its level.
 
+    Those whose hash STEP ** level divides are kept: which, depends on the shingle alone. So of two rows of
+    different levels, both have kept all of theirs that the higher level keeps.
 
-def _level(count: int) -> int:
-    return next((level for level in range(LEVELS) if count <= FULL * STEP**level), LEVELS)
+    Args:
+        spelled: (row, 0 for what is asked or 1 for what is answered, text) in the order of rows; no text is
+            empty.
 
-
-def _sample(shingles: Hashes, level: int) -> Hashes:
-    """Those whose hash STEP ** level divides.
-
-    Which are kept depends on the shingle alone. So of two rows of different levels, both have kept all of
-    theirs that the higher level keeps.
+    Returns:
+        The hashes of all rows, of each row those of what is asked first; how many a row has; how many of
+        them are asked; the levels. An n-gram of both halves is one of what is asked.
     """
-    return shingles[shingles % np.uint64(STEP**level) == 0]
+    hashes, starts = shingle_hashes([text for _, _, text in spelled], size=SHINGLE_LETTERS)
+    windows = np.diff(starts)
+    rows = np.repeat(np.array([row for row, _, _ in spelled], dtype=np.int64), windows)
+    halves = np.repeat(np.array([half for _, half, _ in spelled], dtype=np.uint64), windows)
+    ends = np.searchsorted(rows, np.arange(num_rows + 1))  # where each row's begin
+    marked = hashes << np.uint64(1) | halves  # 63 bits say which n-gram, the last one whose
+    for start, end in pairwise(ends):
+        marked[start:end].sort()
+    shingles, halves = marked >> np.uint64(1), marked & np.uint64(1)
+    distinct = np.ones(len(shingles), dtype=bool)
+    distinct[1:] = (shingles[1:] != shingles[:-1]) | (rows[1:] != rows[:-1])
+    levels = np.searchsorted(_FULL_AT, np.bincount(rows[distinct], minlength=num_rows))
+    kept = distinct & (shingles % (np.uint64(STEP) ** levels.astype(np.uint64))[rows] == 0)
+    shingles, rows, halves = shingles[kept], rows[kept], halves[kept]
+    order = np.argsort(2 * rows + halves.astype(np.int64), kind="stable")
+    asked = np.bincount(rows[halves == 0], minlength=num_rows)
+    return shingles[order], np.bincount(rows, minlength=num_rows), asked, levels

@@ -6,6 +6,7 @@ called bad are all more than 90 % alike as whole texts, and none of them is a du
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from datasketch import MinHash
 from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
 from hunmin.hashing import MURMUR3_32, MURMUR3_64, mixed, stable_hash
 from hunmin.language.script import comparable
-from hunmin.rows import DraftRow
+from hunmin.rows import DraftRow, Row
 
 HALF_PERM = 64  # permutations a half; a similarity is known to +- 0.05 (one sigma, at 0.8)
 NUM_PERM = 2 * HALF_PERM
@@ -26,22 +27,42 @@ NEAR_COLUMNS = [("signature", pa.list_(pa.uint32()))]
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _OPERATOR = re.compile(r"[+*=<>%^×÷±≤≥≠]")
-_BLOCK = 4096  # shingles at a time: (64, 4096) of uint32 stay in the cache
+_HALVES = ("asked", "answered")
 
 
-def _halves(draft: DraftRow) -> list[str]:
+def _forms(draft: DraftRow | Row) -> list[str]:
     turns = turns_of(draft)
     return [comparable("\n".join(turn[half] for turn in turns)) for half in (0, 1)]
 
 
-def signature(draft: DraftRow) -> list[int]:
-    """MinHash values of a row: HALF_PERM of what is asked, then HALF_PERM of what is answered, each a uint32.
+def signatures(drafts: Sequence[DraftRow | Row]) -> npt.NDArray[np.uint32]:
+    """(rows, NUM_PERM) MinHash values: HALF_PERM of what is asked, then HALF_PERM of what is answered.
 
     The share of equal values in a half estimates the Jaccard similarity of the halves' shingles. It is 0 but
     for accidents where the guard differs (see `guard`), and 1 or 0 for texts below MIN_CHARS.
     """
-    asked, answered = _halves(draft)
-    return [*_minhash(asked, "asked").tolist(), *_minhash(answered, "answered").tolist()]
+    halves = [(half, form) for draft in drafts for half, form in zip(_HALVES, _forms(draft), strict=True)]
+    short = [len(form) < MIN_CHARS for _, form in halves]
+    hashes, starts = shingle_hashes(
+        ["" if is_short else form for (_, form), is_short in zip(halves, short, strict=True)],
+        size=SHINGLE_CHARS,
+        salts=[stable_hash(half, "guard", guard(form)) for half, form in halves],
+    )
+    for index in np.flatnonzero(short):  # such a text is one shingle, as a whole
+        half, form = halves[index]
+        hashes[starts[index]] = stable_hash(half, "short", form)
+    minima = permuted_minima((hashes >> np.uint64(32)).astype(np.uint32), starts)
+    return minima.reshape(len(drafts), NUM_PERM)
+
+
+def near_columns(drafts: Sequence[DraftRow | Row]) -> dict[str, pa.Array]:
+    """NEAR_COLUMNS of rows."""
+    values = pa.array(signatures(drafts).ravel())
+    return {
+        "signature": pa.ListArray.from_arrays(
+            pa.array(range(0, len(values) + 1, NUM_PERM), pa.int32()), values
+        )
+    }
 
 
 def guard(text: str) -> str:
@@ -52,33 +73,34 @@ def guard(text: str) -> str:
     return " ".join([*sorted(_NUMBER.findall(text)), *sorted(_OPERATOR.findall(text))])
 
 
-def _minhash(form: str, half: str) -> npt.NDArray[np.uint32]:
-    if len(form) < MIN_CHARS:
-        hashes: Hashes = np.array([stable_hash(half, "short", form)], dtype=np.uint64)
-    else:
-        hashes = shingle_hashes(form, size=SHINGLE_CHARS, salt=stable_hash(half, "guard", guard(form)))
-    return permuted_minima((hashes >> np.uint64(32)).astype(np.uint32))
-
-
-def permuted_minima(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def permuted_minima(values: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
     """Datasketch's "affine32" MinHash of values that are hashes already (a test holds that they are equal).
 
     Its own update takes a Python call a shingle and is many times slower; docs/deduplication.md has figures.
+
+    Args:
+        values: of all texts, one after another.
+        starts: (texts + 1,), where each text's values begin; none is without.
+
+    Returns:
+        (texts, HALF_PERM).
     """
-    multiplier, offset = _permutations()
-    lowest = np.full(HALF_PERM, 2**32 - 1, dtype=np.uint32)
+    lowest = np.empty((len(starts) - 1, HALF_PERM), dtype=np.uint32)
     values = mixed(values, MURMUR3_32)  # as datasketch does before it permutes
-    for start in range(0, len(values), _BLOCK):
-        block = multiplier * values[start : start + _BLOCK] + offset
-        np.minimum(lowest, block.min(axis=1), out=lowest)
+    permuted = np.empty_like(values)
+    for place, (multiplier, offset) in enumerate(zip(*_permutations(), strict=True)):
+        np.multiply(values, multiplier, out=permuted)
+        permuted += offset
+        if len(values):
+            lowest[:, place] = np.minimum.reduceat(permuted, starts[:-1])
     return lowest
 
 
 @cache
 def _permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """(HALF_PERM, 1) each, of datasketch's first seed."""
+    """(HALF_PERM,) each, of datasketch's first seed."""
     drawn = np.asarray(MinHash(num_perm=HALF_PERM, seed=1, scheme="affine32").permutations)
-    return drawn[0][:, None], drawn[1][:, None]  # type: ignore[call-overload, return-value]
+    return drawn[0], drawn[1]  # type: ignore[call-overload, return-value]
 
 
 def banding(threshold: float) -> tuple[int, int]:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
-from data_pipeline.dedup.leak_keys import gate_keys
-from data_pipeline.dedup.signatures import signature
 from data_pipeline.rows.identity import answer_key, family_id, prompt_key, split_of, text_key
 from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
@@ -35,7 +33,7 @@ def prepare(
     seed: int,
     base: Path | None = None,
 ) -> Kept | Rejected:
-    """A line of PREPARED but for `ord`.
+    """A line of PREPARED but for `ord`, and for what is computed of many rows at once (COMPARED).
 
     Args:
         draft: what `sources.read` gives.
@@ -102,7 +100,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
     """What a draft tells by itself; what is decided about it is filled in by `prepare`."""
     answer, row_id = answer_text(draft), row_id_of(draft)
     messages = [with_values(m, train=m["role"] == "assistant") for m in draft["messages"] or []]
-    told: Kept = {
+    return {
         **_origin(draft),
         "ord": 0,
         "row_id": row_id,
@@ -124,12 +122,10 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "text_key": text_key(draft),
         "prompt_key": prompt_key(draft),
         "answer_key": answer_key(draft),
-        "signature": signature(draft),
         "num_variants": 1,
         "num_answer_chars": len(answer),
         "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
     }
-    return with_values(told, **gate_keys(draft)._asdict())
 
 
 def _variants(row: Kept, config: DataConfig, tasks: dict[str, Task]) -> int:

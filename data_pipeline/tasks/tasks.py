@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -188,7 +189,12 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
 
 def task_of(tasks: dict[str, Task], name: str) -> Task:
     """The task of that name; one without a file has no bank and is scored by ROUGE-L and chrF."""
-    return tasks.get(name) or Task(name=name)
+    return tasks.get(name) or _without_file(name)
+
+
+@cache
+def _without_file(name: str) -> Task:
+    return Task(name=name)
 
 
 def check_task_names(config: DataConfig, tasks: dict[str, Task]) -> None:

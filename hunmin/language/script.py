@@ -2,12 +2,11 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 HANGUL = re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _LETTER = re.compile(r"[^\W\d_]")
-_SPACE = re.compile(r"\s+")
 
 
 def language_of(text: str) -> str:
@@ -16,6 +15,8 @@ def language_of(text: str) -> str:
     Korean writing holds many Latin words (names, terms, code), and a syllable weighs two or three Latin
     letters, so a quarter of Hangul makes it Korean.
     """
+    if text.isascii():  # nearly all that is not Korean, and counting takes long
+        return "en" if _LATIN.search(text) else "und"
     hangul = len(HANGUL.findall(text))
     latin = len(_LATIN.findall(text))
     letters = len(_LETTER.findall(text))
@@ -26,9 +27,10 @@ def language_of(text: str) -> str:
     return "en" if 2 * latin >= letters else "other"
 
 
+@lru_cache(maxsize=32)  # every key of a row asks for it
 def comparable(text: str) -> str:
     """NFKC, case folded, runs of white space as one space: equal for texts a reader calls the same."""
-    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 @cache

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from data_pipeline.database.leaks import MIN_SHINGLES, SHORT
 from data_pipeline.database.near_join import make_near_table
-from data_pipeline.dedup.leak_keys import GATE_COLUMNS, SHINGLE_LETTERS, gate_keys
-from data_pipeline.dedup.signatures import NEAR_COLUMNS, signature
+from data_pipeline.dedup.leak_keys import GATE_COLUMNS, SHINGLE_LETTERS, gate_columns
+from data_pipeline.dedup.signatures import NEAR_COLUMNS, near_columns
 from data_pipeline.dedup.spellings import jamo, squeezed, words_of
 
 Draft = Any
@@ -187,27 +187,35 @@ def _says_enough(draft: Draft, kind: str) -> bool:
     ):
         return False
     if kind in ("edited", "longer"):
-        enough = len(keys.gate_shingles) * 2**keys.gate_level >= (SHORT if kind == "edited" else MIN_SHINGLES)
+        enough = len(keys["gate_shingles"]) * 2 ** keys["gate_level"] >= (
+            SHORT if kind == "edited" else MIN_SHINGLES
+        )
         halves = min(len(jamo(squeezed(words_of(text)))) for text in texts) >= SHINGLE_LETTERS
         return enough and halves and (kind == "longer" or any(map(_is_long, texts)))
-    return keys.gate_judged
+    return keys["gate_judged"]
 
 
 GATE_SCHEMA = pa.schema([("ord", pa.int64()), *GATE_COLUMNS])
 NEAR_SCHEMA = pa.schema([("family_id", pa.string()), ("ord", pa.int64()), *NEAR_COLUMNS])
 
 
+def gate_keys(draft: Draft) -> dict[str, Any]:
+    """The gate's columns of one row."""
+    (keys,) = pa.table(gate_columns([draft])).to_pylist()
+    return keys
+
+
 def gate_table(drafts: Iterable[Draft], *, first: int = 0) -> pa.Table:
-    lines = [{"ord": first + i} | gate_keys(draft)._asdict() for i, draft in enumerate(drafts)]
-    return pa.Table.from_pylist(lines, schema=GATE_SCHEMA)
+    columns = gate_columns(list(drafts))
+    ords = pa.array(range(first, first + len(columns["gate_level"])), pa.int64())
+    return pa.table({"ord": ords, **columns}, schema=GATE_SCHEMA)
 
 
 def near_table(rows: Iterable[tuple[str, Draft]]) -> pa.Table:
-    lines = [
-        {"family_id": family, "ord": i, "signature": signature(draft)}
-        for i, (family, draft) in enumerate(rows)
-    ]
-    return pa.Table.from_pylist(lines, schema=NEAR_SCHEMA)
+    rows = list(rows)
+    families, drafts = [family for family, _ in rows], [draft for _, draft in rows]
+    columns = {"family_id": families, "ord": range(len(drafts)), **near_columns(drafts)}
+    return pa.table(columns, schema=NEAR_SCHEMA)
 
 
 def connect(**tables: pa.Table) -> duckdb.DuckDBPyConnection:

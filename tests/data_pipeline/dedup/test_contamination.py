@@ -10,9 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.database.leaks import SHOWN, Leak, LeakText, find_leaks, readable_leaks
-from data_pipeline.dedup.leak_keys import FULL, KINDS, gate_keys
-from data_pipeline.dedup.spellings import squeezed, without_particles, words_of
-from tests.data_pipeline.dedup.leak_seeds import MAKERS, Draft, connect, gate_table, row, seeds, talk
+from data_pipeline.dedup.leak_keys import FULL, KINDS, SHINGLE_LETTERS
+from data_pipeline.dedup.shingles import shingle_hashes
+from data_pipeline.dedup.spellings import jamo, squeezed, without_particles, words_of
+from tests.data_pipeline.dedup.leak_seeds import (
+    MAKERS,
+    Draft,
+    connect,
+    gate_keys,
+    gate_table,
+    row,
+    seeds,
+    talk,
+)
 
 QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart"
 ASKED = "민수는 토요일 오후에 도서관에서 여행책 두 권을 빌렸다. 집에 오는 길에는 빵집에 들렀다."
@@ -110,9 +120,9 @@ def test_what_everybody_says_finds_nobody() -> None:
 def test_a_row_keeps_a_bounded_number_of_shingles(length: int) -> None:
     chance = random.Random(0)
     keys = gate_keys(row("".join(chance.choice("abcdefghijklmnop") for _ in range(length)), SAID))
-    assert len(keys.gate_shingles) <= FULL * 1.2
-    assert length < FULL or len(keys.gate_shingles) > FULL * 0.3
-    assert 0 <= keys.gate_asked <= len(keys.gate_shingles) == len(set(keys.gate_shingles))
+    assert len(keys["gate_shingles"]) <= FULL * 1.2
+    assert length < FULL or len(keys["gate_shingles"]) > FULL * 0.3
+    assert 0 <= keys["gate_asked"] <= len(keys["gate_shingles"]) == len(set(keys["gate_shingles"]))
 
 
 def test_a_long_text_in_a_longer_one_is_found_by_the_sample() -> None:
@@ -129,11 +139,35 @@ def test_a_long_text_in_a_longer_one_is_found_by_the_sample() -> None:
     assert found[0].score > 0.95
 
 
-@given(st.text(max_size=50), st.text(max_size=50))
-def test_any_text_has_keys(asked: str, answer: str) -> None:
+TEXT = st.text(st.sampled_from("가나다각 .\na1bA"), max_size=40) | st.text(max_size=20)
+LONG = st.integers(0, 3000).map(lambda length: "".join(chr(0xAC00 + i * i % 997) for i in range(length)))
+
+
+@given(st.lists(st.lists(TEXT | LONG, min_size=2, max_size=6), max_size=4))
+def test_rows_together_have_the_keys_of_each_alone(conversations: list[list[str]]) -> None:
+    drafts = [
+        row(*texts) if len(texts) == 2 else talk(*texts[: len(texts) // 2 * 2]) for texts in conversations
+    ]
+    together = gate_table(drafts).drop_columns("ord").to_pylist()
+    assert together == [gate_keys(draft) for draft in drafts]
+
+
+@given(TEXT | LONG, TEXT | LONG)
+def test_shingles_are_the_distinct_ones_of_each_half(asked: str, answer: str) -> None:
     keys = gate_keys(row(asked, answer))
-    assert len(keys.gate_kinds) == len(keys.gate_hashes)
-    assert keys == gate_keys(row(asked, answer))
+
+    def distinct(text: str) -> set[int]:
+        letters = jamo(squeezed(words_of(text)))
+        hashes, _ = shingle_hashes([letters], size=SHINGLE_LETTERS)
+        return {value % 2**63 for value in hashes.tolist()} if letters else set()
+
+    first, second = distinct(asked), distinct(answer) - distinct(asked)
+    level = keys["gate_level"]
+    assert level == next(n for n in range(20) if len(first) + len(second) <= FULL * 2**n)
+    kept = [sorted(value for value in half if value % 2**level == 0) for half in (first, second)]
+    assert keys["gate_shingles"] == kept[0] + kept[1]
+    assert keys["gate_asked"] == len(kept[0])
+    assert len(keys["gate_kinds"]) == len(keys["gate_hashes"])
 
 
 @pytest.mark.parametrize(

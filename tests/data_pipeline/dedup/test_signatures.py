@@ -15,11 +15,11 @@ from data_pipeline.dedup.signatures import (
     HALF_PERM,
     MIN_CHARS,
     NUM_PERM,
-    _halves,
+    _forms,
     band_keys,
     banding,
     permuted_minima,
-    signature,
+    signatures,
     similarity,
 )
 from tests.data_pipeline.dedup.leak_seeds import row, talk
@@ -31,7 +31,7 @@ PASSAGE = (
 
 
 def alike(one: Any, other: Any) -> float:
-    pair = np.array([signature(one), signature(other)], dtype=np.uint32)
+    pair = signatures([one, other])
     return float(similarity(pair[:1], pair[1:])[0])
 
 
@@ -39,24 +39,24 @@ def test_values_are_those_of_datasketch() -> None:
     values = np.arange(0, 5_000_000, 977, dtype=np.uint32)
     theirs = MinHash(num_perm=HALF_PERM, seed=1, hashfunc=int)
     theirs.update_batch(values.tolist())
-    assert permuted_minima(values).tolist() == theirs.digest().tolist()
+    assert permuted_minima(values, np.array([0, len(values)]))[0].tolist() == theirs.digest().tolist()
 
 
 def test_values_are_equal_in_another_process() -> None:
     code = (
-        "from data_pipeline.dedup.signatures import signature\n"
+        "from data_pipeline.dedup.signatures import signatures\n"
         "from tests.data_pipeline.dedup.leak_seeds import row\n"
-        f"print(signature(row({REVIEW!r}, '긍정')))"
+        f"print(signatures([row({REVIEW!r}, '긍정')]).tolist())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77"}
     )
-    assert done.stdout.strip() == str(signature(row(REVIEW, "긍정")))
+    assert done.stdout.strip() == str(signatures([row(REVIEW, "긍정")]).tolist())
 
 
 def test_a_signature_never_changes() -> None:
     """Work on disk is read again by the next run: these numbers are a file format."""
-    assert signature(row(REVIEW, "긍정"))[:3] == [39433379, 79046371, 19919160]
+    assert signatures([row(REVIEW, "긍정")])[0, :3].tolist() == [39433379, 79046371, 19919160]
 
 
 @pytest.mark.parametrize(
@@ -102,16 +102,18 @@ def test_not_near(one: Any, other: Any) -> None:
 @given(st.text(max_size=MIN_CHARS - 1), st.text(max_size=MIN_CHARS - 1))
 def test_short_texts_are_near_only_where_they_are_equal(one: str, other: str) -> None:
     near = alike(row(one, "x"), row(other, "x")) == 1
-    equal = _halves(row(one, "x")) == _halves(row(other, "x"))
-    if len(_halves(row(one, ""))[0]) < MIN_CHARS > len(_halves(row(other, ""))[0]):
+    equal = _forms(row(one, "x")) == _forms(row(other, "x"))
+    if len(_forms(row(one, ""))[0]) < MIN_CHARS > len(_forms(row(other, ""))[0]):
         assert near == equal
 
 
-@given(st.text(max_size=200), st.text(max_size=200))
-def test_any_text_has_a_signature(asked: str, answer: str) -> None:
-    values = signature(row(asked, answer))
-    assert len(values) == NUM_PERM
-    assert all(0 <= value < 2**32 for value in values)
+@given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), max_size=5))
+def test_rows_together_have_the_signatures_of_each_alone(texts: list[tuple[str, str]]) -> None:
+    rows = [row(asked, answer) for asked, answer in texts]
+    together = signatures(rows)
+    assert together.shape == (len(rows), NUM_PERM)
+    for one, values in zip(rows, together, strict=True):
+        assert signatures([one])[0].tolist() == values.tolist()
 
 
 def test_similarity_is_an_estimate_of_jaccard() -> None:
@@ -119,7 +121,7 @@ def test_similarity_is_an_estimate_of_jaccard() -> None:
     one, other = " ".join(words[:360]), " ".join(words[40:])
 
     def shingles(text: str) -> set[int]:
-        return set(shingle_hashes(text, size=4).tolist())
+        return set(shingle_hashes([text], size=4)[0].tolist())
 
     exact = len(shingles(one) & shingles(other)) / len(shingles(one) | shingles(other))
     assert 0.7 < exact < 0.9
@@ -128,11 +130,11 @@ def test_similarity_is_an_estimate_of_jaccard() -> None:
 
 @given(st.text(min_size=1, max_size=60), st.integers(1, 12))
 def test_shingles_are_a_hash_per_window(text: str, size: int) -> None:
-    hashes = shingle_hashes(text, size=size)
+    hashes, _ = shingle_hashes([text], size=size)
     windows = [text[i : i + size] for i in range(max(1, len(text) - size + 1))]
     assert len(hashes) == len(windows)
     assert len(set(hashes.tolist())) == len(set(windows))
-    assert not set(hashes.tolist()) & set(shingle_hashes(text, size=size, salt=5).tolist())
+    assert not set(hashes.tolist()) & set(shingle_hashes([text], size=size, salts=[5])[0].tolist())
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.8, 0.9])
