@@ -355,6 +355,12 @@ class DataConfig(Section):
     memory_mb: int = execution(
         256, ge=192, description="MB of memory for joins over all rows; what needs more goes to the disk"
     )
+    ray_from_mb: float = execution(
+        1.0,
+        ge=0,
+        description="MB of source files from which Ray builds data/; less is built sooner by one process, as "
+        "Ray takes seconds to start. Packed files and Parquet count tenfold; data sets of the hub are large",
+    )
     part_rows: int = execution(
         20_000,
         ge=1,

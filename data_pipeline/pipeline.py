@@ -1,4 +1,4 @@
-"""The data stage: sources to packed Arrow. Read this first; it is the only file here that knows Ray.
+"""The data stage: sources to packed Arrow. Read this first.
 
     sources -> read, normalize, judge, split          Ray Data, parts of files
             -> drop duplicates, gate, mix             here, in DuckDB (database/), from ids and hashes
@@ -7,21 +7,17 @@
             -> plan packs                             here, from lengths alone
             -> write shards                           Ray Data, shard by shard
 
-What a worker does with a part stands in part_worker.py. Parts and shards are files that are whole or absent
-(build/work_folder.py): a task that is run again writes the same file, and a killed build goes on with what is
-missing. Every decision is a pure function of ids, texts and lengths in canonical order (source, file, record,
-sub-record), and so is every output, for any number of workers.
+What a worker does with a part stands in part_worker.py, and how parts come to workers in each_item.py. Parts
+and shards are files that are whole or absent (build/work_folder.py): a task that is run again writes the same
+file, and a killed build goes on with what is missing. Every decision is a pure function of ids, texts and
+lengths in canonical order (source, file, record, sub-record), and so is every output, for any worker count.
 """
 
-import json
-import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
-import ray
-import ray.data
 
 from data_pipeline import sources
 from data_pipeline.augment.draw import draw_variant
@@ -32,6 +28,7 @@ from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.database import decisions, tables
 from data_pipeline.database.places import place_rows
 from data_pipeline.database.row_database import RowDatabase
+from data_pipeline.each_item import do_each, num_cpus
 from data_pipeline.packing.gather import Shard, gather_packs
 from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
 from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
@@ -41,17 +38,15 @@ from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
 from hunmin import artifact, hashing
 from hunmin.artifact import written_whole
-from hunmin.errors import GateError, InputError, disk_failure
+from hunmin.errors import GateError, InputError
 from hunmin.models.config import ModelConfig
 from hunmin.models.renderer import Renderer, template_text
 from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
-from hunmin.progress import progress, say
+from hunmin.progress import say
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
 from hunmin.section import content_of, resolve_path
 from hunmin.shards import write_shard
 from hunmin.stage import Inputs, open_stage
-
-Item = TypeVar("Item")
 
 
 def run(
@@ -62,16 +57,19 @@ def run(
     base: Path,
     out_dir: Path,
     inputs: Inputs,
+    on_ray: bool,
 ) -> artifact.Manifest:
-    """Build `data/` in out_dir, or go on building it. Ray is already up.
+    """Build `data/` in out_dir, or go on building it.
+
+    Args:
+        on_ray: spread the work over Ray, which is up; otherwise it is done in this process.
 
     Raises:
         InputError: a source, template or tokenizer is not as the config says.
         GateError: nothing to train on, or held-out rows stand in the train split.
     """
-    _quiet_ray()
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
-    build = BuildContext(config, tasks, seed, base, out_dir)
+    build = BuildContext(config, tasks, seed, base, out_dir, on_ray)
     # Whether leaks may pass is asked when all is read, and changes no part: the answer goes on from there.
     of_parts = content_of(config.model_copy(update={"allow_contamination": None}))
     half = {
@@ -156,14 +154,19 @@ def _read_sources(build: BuildContext, work: WorkFolder) -> dict[str, list[str]]
         dialects[source.name] = sorted({word for words_of_file in words for word in words_of_file})
         how = "; ".join(dialects[source.name])
         say(f"data: source {source.name}: {len(own)} file(s), {source.format}, {how}")
-    num_cpus = int(ray.cluster_resources().get("CPU", 1))
+    cpus = num_cpus(on_ray=build.on_ray)
     strides = {
         work.path(f"strides-{step}", part_number(number, first), "json"): Stride(number, unit, first, step)
         for number, unit in enumerate(units)
-        for step in [num_strides(unit, num_cpus=num_cpus)]
+        for step in [num_strides(unit, num_cpus=cpus)]
         for first in range(step)
     }
-    _for_each("data: files read", strides, lambda stride: read_stride(stride, build=build, work=work))
+    do_each(
+        "data: files read",
+        strides,
+        lambda stride: read_stride(stride, build=build, work=work),
+        on_ray=build.on_ray,
+    )
     return dialects
 
 
@@ -242,7 +245,12 @@ def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -
 def _encode_rows(build: BuildContext, work: WorkFolder) -> None:
     """Every job of every part: ids in an Arrow file, the rest as lines of RENDERED, held-out rows apart."""
     parts = {work.path("encoded", part, "json"): part for part in work.parts("read")}
-    _for_each("data: parts tokenized", parts, lambda part: encode_part(part, build=build, work=work))
+    do_each(
+        "data: parts tokenized",
+        parts,
+        lambda part: encode_part(part, build=build, work=work),
+        on_ray=build.on_ray,
+    )
 
 
 def _require_trained(database: RowDatabase, relation: str, *, out_dir: Path) -> None:
@@ -303,42 +311,5 @@ def _write_shards(
         return {"path": shard.path, "sha256": hashing.table_sha256(table)}
 
     items = {work.path("shards", number, "json"): shard for number, shard in enumerate(shards)}
-    return {done["path"]: done["sha256"] for done in _for_each("data: shards written", items, write)}
-
-
-def _for_each(
-    label: str, items: Mapping[Path, Item], task: Callable[[Item], dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Do the task for every item by Ray Data, but for those whose file is there.
-
-    Items are by the JSON file that notes that one is done, and what the task said. A task must leave the
-    same behind however often it is started.
-    """
-    missing = [(path, item) for path, item in items.items() if not path.exists()]
-
-    def do(batch: pa.Table) -> pa.Table:
-        for number in batch.column("item").to_pylist():
-            path, item = missing[number]
-            try:
-                artifact.write_json(path, task(item))
-            except OSError as error:  # Ray would bring its text only
-                raise disk_failure(error) or error from error
-        return batch
-
-    if len(missing) < len(items):
-        say(f"{label}: {len(items) - len(missing)} of {len(items)} were done before and are kept")
-    if missing:
-        listed = ray.data.from_items(
-            [{"item": number} for number in range(len(missing))], override_num_blocks=len(missing)
-        )
-        done = listed.map_batches(do, batch_format="pyarrow", batch_size=1)
-        with progress(label, total=len(missing)) as ticker:
-            for bundle in done.iter_internal_ref_bundles():
-                ticker.advance(bundle.num_rows() or 0)
-    return [json.loads(path.read_text()) for path in items]
-
-
-def _quiet_ray() -> None:
-    """Our own progress instead of Ray Data's."""
-    ray.data.DataContext.get_current().print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # our own words, not its tracebacks
+    written = do_each("data: shards written", items, write, on_ray=build.on_ray)
+    return {done["path"]: done["sha256"] for done in written}

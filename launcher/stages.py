@@ -21,7 +21,7 @@ class StageSpec:
 
     inputs: Callable[[Run], Inputs]
     start: Callable[[Run, Inputs], Manifest]
-    needs_ray: bool
+    needs_ray: Callable[[Run], bool]
 
 
 def _content(run: Run, name: str) -> str:
@@ -46,7 +46,14 @@ def _data(run: Run, inputs: Inputs) -> Manifest:
         base=run.base,
         out_dir=run.dir / "data",
         inputs=inputs,
+        on_ray=_data_needs_ray(run),
     )
+
+
+def _data_needs_ray(run: Run) -> bool:
+    from data_pipeline.build.inputs import is_worth_ray
+
+    return is_worth_ray(run.config.data, base=run.base)
 
 
 def _train_inputs(run: Run) -> Inputs:
@@ -117,10 +124,10 @@ def _report(run: Run, inputs: Inputs) -> Manifest:
 
 
 STAGES = {
-    "data": StageSpec(_data_inputs, _data, needs_ray=True),
-    "train": StageSpec(_train_inputs, _train, needs_ray=True),
-    "eval": StageSpec(_eval_inputs, _eval, needs_ray=True),
-    "report": StageSpec(_report_inputs, _report, needs_ray=False),
+    "data": StageSpec(_data_inputs, _data, needs_ray=_data_needs_ray),
+    "train": StageSpec(_train_inputs, _train, needs_ray=lambda run: True),
+    "eval": StageSpec(_eval_inputs, _eval, needs_ray=lambda run: True),
+    "report": StageSpec(_report_inputs, _report, needs_ray=lambda run: False),
 }
 
 
@@ -150,7 +157,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                 )
             if name == "data":
                 check_inputs(run)  # before Ray takes its ten seconds
-            if stage.needs_ray and not ray_is_up:
+            if not ray_is_up and stage.needs_ray(run):
                 stack.enter_context(_ray(run))
                 ray_is_up = True
             start = time.monotonic()

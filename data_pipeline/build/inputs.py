@@ -6,7 +6,9 @@ from jinja2 import Environment, TemplateSyntaxError
 
 from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.sources import describe, expand, read
+from data_pipeline.sources.files.text_files import PACKED_SUFFIXES
 from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.settings import HUB, paths_of
 from data_pipeline.tasks.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
 from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
@@ -16,6 +18,8 @@ from hunmin.safety.judge import load_detector
 from hunmin.section import resolve_path
 from hunmin.stage import Inputs
 
+PACKED = (*PACKED_SUFFIXES, ".parquet")
+PACKED_FACTOR = 10  # of what such a file unpacks to
 PEEK_BYTES = 64 << 20  # larger files may take long: natural_instructions and gettext are read whole
 
 
@@ -78,6 +82,22 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
         paths.append(resolve_path(config.safety.classifier, base))
     models = [path for path in (model.path, model.tokenizer) if path is not None]
     return paths + [folder for path in models if (folder := local_model(path, base)) is not None]
+
+
+def is_worth_ray(config: DataConfig, *, base: Path) -> bool:
+    """Whether the sources are so large that they are built sooner by Ray than by this process alone.
+
+    Raises:
+        InputError: a source has no file.
+    """
+    size = 0.0
+    for index, source in enumerate(config.sources):
+        if any(path.startswith(HUB) for path in paths_of(source)):
+            return True
+        for unit in expand(source, index=index, base=base):
+            for path in map(Path, unit.paths):
+                size += path.stat().st_size * (PACKED_FACTOR if path.suffix in PACKED else 1)
+    return size >= config.ray_from_mb * 1e6
 
 
 def check_sources(config: DataConfig, *, base: Path) -> None:

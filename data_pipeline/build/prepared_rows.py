@@ -1,6 +1,7 @@
 """Rows as they were prepared: as a table of the work in progress, and read back from it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ from data_pipeline.build.schemas import ASKED, COMPARED, PREPARED, RENDERED
 from data_pipeline.build.work_folder import WorkFolder, part_of
 from data_pipeline.dedup.leak_keys import gate_columns
 from data_pipeline.dedup.signatures import near_columns
-from hunmin.rows import Kept, Rejected, Row
+from hunmin.rows import Row
 
 GROUP_ROWS = 1024  # rows that a worker holds at a time
 GROUP_CHARS = 1 << 20  # after which it takes no more of them
@@ -17,10 +18,10 @@ _TOLD = pa.schema([field for field in PREPARED if field.name not in COMPARED.nam
 _KEYS = [name for name in PREPARED.names if name in RENDERED.names or name in ASKED.names]
 
 
-def table_of(rows: Sequence[Kept | Rejected]) -> pa.Table:
-    """A table of PREPARED, with what kept rows are compared by."""
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """A table of PREPARED from `Kept` and `Rejected` rows, with what the kept are compared by."""
     told = pa.Table.from_pylist(rows, schema=_TOLD)
-    kept = [row for row in rows if "reason" not in row]
+    kept: list[Any] = [row for row in rows if "reason" not in row]
     numbers = iter(range(len(kept)))
     places = pa.array([None if "reason" in row else next(numbers) for row in rows], pa.int64())
     compared = near_columns(kept) | gate_columns(kept)
