@@ -12,7 +12,6 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from datasketch import MinHash
 
 from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
 from hunmin.hashing import MURMUR3_32, MURMUR3_64, mixed, stable_hash
@@ -98,9 +97,10 @@ def permuted_minima(values: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64
 
 @cache
 def _permutations() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    """(HALF_PERM,) each, of datasketch's first seed."""
-    drawn = np.asarray(MinHash(num_perm=HALF_PERM, seed=1, scheme="affine32").permutations)
-    return drawn[0], drawn[1]  # type: ignore[call-overload, return-value]
+    """(HALF_PERM,) each: an odd factor and an offset, as datasketch draws them for seed 1."""
+    draw = np.random.RandomState(1)
+    halved, offset = (draw.randint(0, high, HALF_PERM, dtype=np.uint32) for high in (2**31, 2**32))
+    return halved * np.uint32(2) + np.uint32(1), offset
 
 
 def banding(threshold: float) -> tuple[int, int]:

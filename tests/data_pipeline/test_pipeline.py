@@ -81,18 +81,24 @@ def write_corpus(folder: Path) -> Path:
     return path
 
 
+ON_RAY = "data.ray_from_mb=0"
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
-    done = hunmin("data", write_corpus(folder), "--run", folder / "run", "cluster.num_cpus=2")
+    done = hunmin("data", write_corpus(folder), "--run", folder / "run", ON_RAY, "cluster.num_cpus=2")
     assert done.returncode == 0, done.stderr
     return folder / "run" / "data"
 
 
-def test_one_cpu_in_another_folder_gives_the_same_content(built: Path, tmp_path: Path) -> None:
-    done = hunmin(
-        "data", write_corpus(tmp_path), "--run", tmp_path / "r", "cluster.num_cpus=1", "data.part_rows=7"
-    )
+@pytest.mark.parametrize(
+    "settings", [(ON_RAY, "cluster.num_cpus=1", "data.part_rows=7"), ("data.part_rows=11",), ()]
+)
+def test_one_cpu_or_no_ray_in_another_folder_gives_the_same_content(
+    built: Path, tmp_path: Path, settings: tuple[str, ...]
+) -> None:
+    done = hunmin("data", write_corpus(tmp_path), "--run", tmp_path / "r", *settings)
     assert done.returncode == 0, done.stderr
     one, two = (
         json.loads((folder / "manifest.json").read_text())["content_sha256"]

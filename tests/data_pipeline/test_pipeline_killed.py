@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from test_pipeline import hunmin, write_corpus
+from test_pipeline import ON_RAY, hunmin, write_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-PART = "data.part_rows=10"
+PARTS = (ON_RAY, "data.part_rows=10")
 
 
 def start(config: Path, run: Path) -> psutil.Popen:
-    command = [sys.executable, "-m", "launcher", "data", str(config), "--run", str(run), PART]
+    command = [sys.executable, "-m", "launcher", "data", str(config), "--run", str(run), *PARTS]
     out = (run.parent / "out.txt").open("a")
     return psutil.Popen(command, stdout=out, stderr=subprocess.STDOUT)
 
@@ -47,7 +47,7 @@ def content(run: Path) -> str:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    done = hunmin("data", write_corpus(folder), "--run", folder / "run", PART)
+    done = hunmin("data", write_corpus(folder), "--run", folder / "run", *PARTS)
     assert done.returncode == 0, done.stderr
     return folder / "run"
 
@@ -61,7 +61,7 @@ def test_killed_whenever_a_step_has_begun(whole: Path, tmp_path: Path) -> None:
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 0.3))
         kill_all(driver)
-    done = hunmin("data", config, "--run", run, PART)
+    done = hunmin("data", config, "--run", run, *PARTS)
     assert done.returncode == 0, done.stderr
     assert "were done before and are kept" in (tmp_path / "out.txt").read_text() + done.stdout
     assert content(run) == content(whole)
@@ -86,7 +86,13 @@ def test_a_worker_killed_midway_changes_nothing(whole: Path, tmp_path: Path) -> 
 
 def test_blocks_in_another_order_and_four_workers_give_the_same(whole: Path, tmp_path: Path) -> None:
     done = hunmin(
-        "data", write_corpus(tmp_path), "--run", tmp_path / "run", "cluster.num_cpus=4", "data.part_rows=7"
+        "data",
+        write_corpus(tmp_path),
+        "--run",
+        tmp_path / "run",
+        ON_RAY,
+        "cluster.num_cpus=4",
+        "data.part_rows=7",
     )
     assert done.returncode == 0, done.stderr
     assert content(tmp_path / "run") == content(whole)

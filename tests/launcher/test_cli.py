@@ -128,23 +128,23 @@ def test_another_config_is_refused_with_the_difference_and_force_keeps_the_old(c
 
 def test_two_processes_never_share_a_run_and_a_stopped_one_continues(config: Path) -> None:
     run = config.parent / "run"
-    owner = started("data", config, "--run", run)
+    owner = started("data", config, "--run", run, "data.ray_from_mb=0")
     await_lock(run, owner)
-    second = hunmin("data", config, "--run", run)
+    second = hunmin("data", config, "--run", run, "data.ray_from_mb=0")
     assert second.returncode == 2
     assert f"in use by process {owner.pid}" in second.stderr
     owner.send_signal(signal.SIGTERM)
     _, errors = owner.communicate(timeout=120)
     assert owner.returncode == 75, errors
     assert "the same command continues" in errors
-    again = hunmin("data", config, "--run", run)
+    again = hunmin("data", config, "--run", run, "data.ray_from_mb=0")
     assert again.returncode == 0, again.stderr
 
 
 @pytest.mark.parametrize("moment", ["while Ray starts", "while rows are read"])
 def test_a_signal_stops_in_order_though_ray_handles_it_too(config: Path, moment: str) -> None:
     run = config.parent / "run"
-    owner = started("data", config, "--run", run)
+    owner = started("data", config, "--run", run, "data.ray_from_mb=0")
     await_lock(run, owner)
     if moment == "while rows are read":
         assert owner.stdout is not None
