@@ -85,11 +85,11 @@ def gradients_by_accum(
     return found
 
 
-def engine_run(root: Path) -> list[float]:
+def engine_run(root: Path, settings: dict[str, Any] | None = None) -> list[float]:
     from trainer import loop
     from trainer.metrics import metrics_log
 
-    job = job_in(root, model=MODEL, **RUN)
+    job = job_in(root, model=MODEL, **(RUN | (settings or {})))
     loop.train(job)
     return [line["loss"] for line in metrics_log.read_lines(job.metrics_file)]
 
@@ -148,3 +148,16 @@ def test_twenty_steps_stay_with_plain_loop(root: Path) -> None:
     assert len(losses) == NUM_STEPS
     assert wanted[-1] < wanted[0] - 0.05, "the loop must learn, or equality says little"
     assert np.abs(np.array(losses) - np.array(wanted)).max() <= 1e-4
+
+
+@pytest.mark.parametrize("frozen", [False, True], ids=["full", "lora"])
+def test_a_copy_of_the_weights_a_node_changes_no_loss(root: Path, tmp_path: Path, frozen: bool) -> None:
+    """ZeRO++'s hpZ keeps a second copy of the weights on every node, here on every rank."""
+    losses = []
+    for size in (1, 2):
+        copied = write_root(tmp_path / str(size), MODEL)
+        settings = {"zero": {"hpz_partition_size": size}, "num_steps": 4}
+        if frozen:
+            settings["lora"] = {"rank": 4}
+        losses.append(run_ranks(engine_run, 2, copied, settings)[0])
+    assert losses[0] == losses[1]

@@ -217,6 +217,9 @@ class Zero3:
             parameter.ds_tensor.data.copy_(
                 _padded(weights.read(name, start, stop), parameter.ds_tensor.numel())
             )
+            # With hpZ the forward reads a node's own copy, made of values that nobody had set. Without one it
+            # gathers these slices and makes the copy anew.
+            parameter.ds_secondary_tensor = None
 
     def _inner_states(self) -> list[dict[str, Tensor]]:
         zero = self._engine.optimizer
