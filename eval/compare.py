@@ -9,7 +9,7 @@ from eval.samples.samples import read_heldout
 from eval.scores.intervals import Resamples, interval, paired_delta
 from eval.scores.metric import Reference
 from eval.scores.score_table import metrics_of
-from hunmin.schema import Interval
+from hunmin.schema import Interval, TaskInfo
 
 NUM_RESAMPLES = 1000
 Key = tuple[str, tuple[str, ...], str | None]
@@ -27,11 +27,12 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
         where no sample is shared.
     """
     answers = [_answers(run) for run in (first, second)]
-    infos = {
-        name: info
-        for run in (second, first)  # the first run's words where both know a task
-        for name, info in read_heldout(run / "data" / "heldout.parquet")[1].items()
-    }
+    families: dict[str, str] = {}  # by row
+    infos: dict[str, TaskInfo] = {}
+    for run in (second, first):  # the first run's words where both know a task
+        heldout, tasks = read_heldout(run / "data" / "heldout.parquet")
+        families |= {row["row_id"]: row["family_id"] for row in heldout}
+        infos |= tasks
     rows = []
     for task in sorted(answers[0].keys() | answers[1].keys()):
         ours, theirs = (side.get(task, {}) for side in answers)
@@ -45,7 +46,8 @@ def compare(first: Path, second: Path, *, seed: int = 0) -> list[dict[str, Any]]
         for metric in metrics_of(task, infos[task]):
             scores: dict[str, Interval | None] = {"first": None, "second": None, "delta": None}
             if shared:
-                draws = Resamples.of_task(task, len(shared), num_resamples=NUM_RESAMPLES, seed=seed)
+                drawn = [families[sample_id.rpartition("/")[0]] for sample_id, _, _ in shared]
+                draws = Resamples.of_task(task, drawn, num_resamples=NUM_RESAMPLES, seed=seed)
                 a, b = (
                     metric.statistics([side[key][0] for key in shared], references) for side in (ours, theirs)
                 )

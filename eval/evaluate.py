@@ -264,6 +264,7 @@ def _score(
             task,
             metrics=metrics[task],
             references=[samples[place].reference for place in members],
+            families=[samples[place].family_id for place in members],
             answers={system: [answers[system][place] for place in members] for system in SYSTEMS},
             num_resamples=num_resamples,
             seed=seed,

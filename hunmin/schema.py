@@ -380,7 +380,7 @@ class SampleMetrics(TypedDict):
 
 
 class Interval(TypedDict):
-    """A value with its bootstrap interval at 95 %; low and high are null below 2 samples."""
+    """A value with its bootstrap interval at 95 %; low and high are null below 2 families."""
 
     value: float
     low: float | None
@@ -422,6 +422,7 @@ class TaskScores(TypedDict):
     """One task's scores, in wordings that training draws from; `unseen_wordings` where some are held out."""
 
     n: int
+    families: NotRequired[int]  # of the n samples; intervals resample these
     languages: dict[str, int]
     metrics: dict[str, MetricScores]
     stop_rate: dict[str, float]  # by system, models only

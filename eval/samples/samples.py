@@ -26,6 +26,7 @@ class Sample:
 
     sample_id: str  # row_id/turn; in a held-out wording row_id/turn/wording_id
     row_id: str
+    family_id: str
     turn: int  # counted over the row's assistant messages
     task: str
     wording_id: str | None
@@ -57,6 +58,7 @@ def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Itera
         yield Sample(
             sample_id=f"{row['row_id']}/{turn}" + ("" if row["seen_wording"] else f"/{row['wording_id']}"),
             row_id=row["row_id"],
+            family_id=row["family_id"],
             turn=turn,
             task=row["task"],
             wording_id=row["wording_id"],

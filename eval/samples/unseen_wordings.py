@@ -42,7 +42,8 @@ def compare_wordings(
         pairs.setdefault(sample.task, []).append((first[sample.row_id, sample.turn], sample))
     found = Compared(per_sample={sample.sample_id: {} for sample in again})
     for task, twice in pairs.items():
-        draws = Resamples.of_task(task, len(twice), num_resamples=num_resamples, seed=seed)
+        families = [sample.family_id for sample, _ in twice]
+        draws = Resamples.of_task(task, families, num_resamples=num_resamples, seed=seed)
         scores: dict[str, WordingMetric] = {}
         for metric in metrics[task]:
             seen, unseen = (

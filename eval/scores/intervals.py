@@ -1,11 +1,11 @@
-"""Bootstrap intervals. Pure, seeded, vectorised: a resample is a row of weights over samples.
+"""Bootstrap intervals. Pure, seeded, vectorised: a resample is a row of weights over families of samples.
 
 A metric gives a row of sufficient statistics per sample and a function from their sums to the value; one
 matrix product then scores all resamples, for means and corpus metrics alike.
 """
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,39 +20,46 @@ CHUNK_CELLS = 4_000_000  # of a weight matrix held at once: 32 MB
 
 
 class Resamples:
-    """How often each of `num_samples` samples is drawn in each of `num_resamples` bootstrap resamples.
+    """How often each sample is drawn in each of `num_resamples` bootstrap resamples.
 
-    The same draws for every system and metric of a task, which is what makes a difference paired.
+    Drawn are families, each with all of its samples: rows of one family and turns of one conversation are
+    answered alike, and as independent samples they would make an interval too narrow (Efron and Tibshirani,
+    1993, section 8.6). The same draws serve every system and metric of a task, which is what makes a
+    difference paired.
     """
 
-    def __init__(self, *, num_samples: int, num_resamples: int, seed: int):
-        self._num_samples = num_samples
+    def __init__(self, families: Sequence[str], *, num_resamples: int, seed: int):
+        """`families`: of each sample."""
+        numbers = {family: number for number, family in enumerate(dict.fromkeys(families))}
+        self._families_N = np.array([numbers[family] for family in families], dtype=np.int64)
+        self._num_families = len(numbers)
         self._num_resamples = num_resamples
         self._seed = seed
 
     @classmethod
-    def of_task(cls, task: str, num_samples: int, *, num_resamples: int, seed: int) -> "Resamples":
+    def of_task(cls, task: str, families: Sequence[str], *, num_resamples: int, seed: int) -> "Resamples":
         """A task's own draws: they depend on its name and the seed only."""
-        own = seed + zlib.crc32(task.encode())
-        return cls(num_samples=num_samples, num_resamples=num_resamples, seed=own)
+        return cls(families, num_resamples=num_resamples, seed=seed + zlib.crc32(task.encode()))
 
     @property
     def can_spread(self) -> bool:
-        """Whether resamples can differ: a single sample is drawn the same way each time."""
-        return self._num_samples > 1
+        """Whether resamples can differ: a single family is drawn the same way each time."""
+        return self._num_families > 1
 
     def sums(self, statistics_NK: Array) -> Array:
         """Sums of the statistics over each resample, (num_resamples, K)."""
-        return np.concatenate([weights_BN @ statistics_NK for weights_BN in self._weights()])
+        statistics_FK = np.zeros((self._num_families, statistics_NK.shape[1]))
+        np.add.at(statistics_FK, self._families_N, statistics_NK)
+        return np.concatenate([weights_BF @ statistics_FK for weights_BF in self._weights()])
 
     def _weights(self) -> Iterator[Array]:
         rng = np.random.default_rng(self._seed)
-        num_samples, left = self._num_samples, self._num_resamples
-        chunk = max(1, CHUNK_CELLS // num_samples)
-        uniform = np.full(num_samples, 1 / num_samples)
+        left = self._num_resamples
+        chunk = max(1, CHUNK_CELLS // self._num_families)
+        uniform = np.full(self._num_families, 1 / self._num_families)
         while left > 0:
             size = min(chunk, left)
-            yield rng.multinomial(num_samples, uniform, size=size).astype(np.float64)
+            yield rng.multinomial(self._num_families, uniform, size=size).astype(np.float64)
             left -= size
 
 
@@ -62,7 +69,7 @@ def value_of(statistics_NK: Array, aggregate: Aggregate) -> float:
 
 
 def interval(statistics_NK: Array, aggregate: Aggregate, resamples: Resamples) -> Interval:
-    """The metric with its percentile interval; a single sample has none."""
+    """The metric with its percentile interval; a single family has none."""
     value = value_of(statistics_NK, aggregate)
     if not resamples.can_spread:
         return Interval(value=value, low=None, high=None)

@@ -53,12 +53,13 @@ def score_task(
     *,
     metrics: Sequence[Metric],
     references: Sequence[Reference],
+    families: Sequence[str],
     answers: Mapping[str, Sequence[Answer]],
     num_resamples: int,
     seed: int,
 ) -> Scored:
-    """Score every system on a task, with paired bootstrap intervals."""
-    draws = Resamples.of_task(task, len(references), num_resamples=num_resamples, seed=seed)
+    """Score every system on a task, with paired bootstrap intervals; `families` of the samples, in order."""
+    draws = Resamples.of_task(task, families, num_resamples=num_resamples, seed=seed)
     texts = {system: [answer.text for answer in members] for system, members in answers.items()}
     per_sample: dict[str, list[dict[str, float]]] = {system: [{} for _ in references] for system in texts}
     scores: dict[str, MetricScores] = {}
@@ -72,6 +73,7 @@ def score_task(
     return Scored(
         TaskScores(
             n=len(references),
+            families=len(set(families)),
             languages=dict(sorted(Counter(reference.language for reference in references).items())),
             metrics=scores,
             stop_rate={

@@ -37,6 +37,7 @@ def scores(*, num_right: int, num_base: int = 0, right: list[str] = RIGHT) -> Ta
         "sentiment",
         metrics=metrics_of("sentiment", INFO),
         references=[Reference([label], "ko", label) for label in right],
+        families=[f"f{number}" for number in range(len(right))],
         answers=answers,
         num_resamples=500,
         seed=0,
