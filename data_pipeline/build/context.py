@@ -29,7 +29,7 @@ class BuildContext:
     seed: int
     base: Path  # the config file's folder, which relative paths start from
     out_dir: Path
-    on_ray: bool  # Ray does the steps; otherwise this process does them
+    on_ray: bool = False  # Ray does the steps; otherwise this process does them
 
     @property
     def renderer(self) -> Renderer:
