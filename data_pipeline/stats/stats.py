@@ -111,7 +111,7 @@ def _task(database: RowDatabase, task: str) -> TaskStats:
         [task],
     )
     trained = _tokens(
-        database, "placed JOIN renders USING (ord, epoch, repeat)", "task = ? AND split = 'train'", [task]
+        database, "placed JOIN renders USING (ord, epoch, repeat, turn)", "task = ? AND split = 'train'", [task]
     )
     return TaskStats(
         rows=database.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
@@ -133,26 +133,32 @@ def _split(database: RowDatabase, split: str, seq_len: int) -> SplitStats:
     (members,) = database.rows(
         "SELECT count(*) AS rows, count(DISTINCT family_id) AS families FROM alive WHERE split = ?", [split]
     )
-    relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat)"
+    relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat, turn)"
     tokens = _tokens(database, relation, "split = ? AND reason IS NULL", [split])
     packs = database.number(
-        "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat) "
+        "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat, turn) "
         "WHERE split = ?",
         [split],
     )
-    return SplitStats(
+    found = SplitStats(
         **members,
         packs=packs,
         **tokens,
         fill=round(tokens["tokens"] / (packs * seq_len), 6) if packs else 0.0,
     )
+    (rendered,) = database.rows(
+        "SELECT count(*) AS n, coalesce(max(turn), 0) AS last FROM placed JOIN renders "
+        "USING (ord, epoch, repeat, turn) WHERE split = ?",
+        [split],
+    )
+    return {**found, "rendered_rows": rendered["n"]} if rendered["last"] else found
 
 
 def _histogram(database: RowDatabase, column: str) -> Histogram:
     """Of the placed rows; bins double from 16."""
     found = database.rows(
         f"SELECT CASE WHEN {column} < 16 THEN 0 ELSE floor(log2({column} / 16))::INTEGER + 1 END AS bin, "
-        "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+        "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat, turn) GROUP BY 1"
     )
     counts = {line["bin"]: line["n"] for line in found}
     last = max(counts, default=0)

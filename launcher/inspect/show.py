@@ -137,7 +137,8 @@ def _print_heldout(out: Console, line: dict[str, Any]) -> None:
 
 
 def _place(line: dict[str, Any]) -> str:
-    again = f" (repeat {line['repeat']})" if line.get("repeat") else ""
+    which = [f"{name} {line[name]}" for name in ("repeat", "turn") if line.get(name)]
+    again = f" ({', '.join(which)})" if which else ""
     return f"{line['split']}, epoch {line['epoch']}, pack {line['pack']}{again}"
 
 

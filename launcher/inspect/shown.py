@@ -112,6 +112,8 @@ def place_of(pack: Pack) -> dict[str, Any]:
 def drawn_facts(line: LedgerRow) -> list[str]:
     """What was drawn for a line of rows.parquet, and its tokens."""
     drawn = [f"{name.partition('_')[0]} {line[name]}" for name in ("wording_id", "wrapper") if line[name]]
+    drawn += [f"turn {line['turn']}"] if line.get("turn") else []
+    drawn += [f"weight {line['weight']:g}"] if line.get("weight", 1) != 1 else []
     return [*drawn, *line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]
 
 

@@ -97,12 +97,13 @@ def row_lines(traced: RowTrace) -> list[str]:
     """Where a row went, a place a line."""
     lines = []
     for line in traced.lines:
-        repeat = f", repeat {line['repeat']}" if line.get("repeat") else ""
+        which = "".join(f", {name} {line[name]}" for name in ("repeat", "turn") if line.get(name))
+        weight = f", weight {line['weight']:g}" if line.get("weight", 1) != 1 else ""
         wording = f", wording {line['wording_id']}" if line["wording_id"] else ""
         wrapper = f", wrapper {line['wrapper']}" if line["wrapper"] else ""
         lines.append(
-            f"{line['split']}, epoch {line['epoch']}{repeat}, pack {line['pack']} ({line['shard']}): "
-            f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained{wording}{wrapper}"
+            f"{line['split']}, epoch {line['epoch']}{which}, pack {line['pack']} ({line['shard']}): "
+            f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained{weight}{wording}{wrapper}"
         )
     lines += [f"held out: eval asks it, in the task {line['task']}" for line in traced.heldout]
     lines += [f"rejected: {line['reason']}: {line['detail']}" for line in traced.rejected]
@@ -122,4 +123,6 @@ def _ledger_facts(line: dict[str, Any]) -> list[tuple[str, str]]:
     names = ("task", "wording_id", "wrapper", "transforms", "constraints", "flags")
     shown = {"wording_id": "wording"}
     facts = [(shown.get(name, name), line[name]) for name in names if line.get(name)]
-    return [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in facts]
+    facts = [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in facts]
+    facts += [("turn", str(line["turn"]))] if line.get("turn") else []
+    return facts + ([("weight", f"{line['weight']:g}")] if line.get("weight", 1) != 1 else [])

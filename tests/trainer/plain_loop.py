@@ -146,7 +146,7 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
         work = work_of(job, me)
         assert len(work.micro_batches) == number_of_micro_batches
         loss = 0.0
-        for number, (batch, *of_tokens) in enumerate(work.micro_batches, start=1):
+        for number, (batch, *of_tokens, _) in enumerate(work.micro_batches, start=1):
             part = SFT.minimise(Scored(-engine.losses(batch), *of_tokens))
             engine.backward(part.loss)
             loss += part.value
