@@ -73,8 +73,8 @@ ROW = pa.schema(
 )
 
 # rows.parquet: the ledger, a line per rendered row of train and val. A row is rendered once in each (epoch,
-# repeat), or several times where one sequence cannot hold all its answers: `turn` numbers those. `weight` is of
-# the rendered row: the row's own times that of the answers it trains.
+# repeat), or several times where one sequence cannot train all its answers: `turn` numbers those. `weight` is
+# of the rendered row: the row's own times that of the answers it trains.
 LEDGER = pa.schema(
     [
         ("row", pa.int64()),  # the index that packs refer to
@@ -341,7 +341,9 @@ class TrainMetrics(TypedDict):
     step: int  # 1 after the first update
     loss: float  # as weighted by train.loss_weighting and the rows' weights
     num_valid_tokens: int
-    weighted_tokens: NotRequired[float]  # the same tokens by their rows' weights, where the corpus has weights
+    weighted_tokens: NotRequired[
+        float
+    ]  # the same tokens by their rows' weights, where the corpus has weights
     num_tokens: int
     learning_rate: float
     grad_norm: float

@@ -47,7 +47,8 @@ def write_ledger(database: RowDatabase, path: Path, *, work: WorkFolder) -> Writ
                list_concat(r.transforms, e.transforms) AS transforms,
                p.pack::BIGINT AS pack, p.slot AS slot
         FROM (SELECT * FROM placed WHERE epoch = ? AND {run}) p
-        JOIN (SELECT * FROM renders WHERE epoch = ? AND split = ? AND {run}) e USING (ord, epoch, repeat, turn)
+        JOIN (SELECT * FROM renders WHERE epoch = ? AND split = ? AND {run}) e
+            USING (ord, epoch, repeat, turn)
         JOIN (SELECT * FROM rows WHERE {run}) r USING (ord)
         ORDER BY ord, e.repeat, e.turn
     """
@@ -74,7 +75,8 @@ def _runs_of_epochs(database: RowDatabase) -> Iterator[tuple[str, int, str]]:
     """Split, epoch and a condition on `ord`, in the order of the ledger."""
     runs = database.ranges()
     for line in database.rows(
-        "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat, turn) ORDER BY ALL"
+        "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat, turn) "
+        "ORDER BY ALL"
     ):
         for run in runs:
             yield line["split"], line["epoch"], run

@@ -12,7 +12,7 @@ from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, wi
 
 @dataclass(frozen=True)
 class _Part:
-    """One rendered row: `drawn.messages` end with its last trained answer, `num_behind` come after that."""
+    """One rendered row. `drawn.messages` end with its last trained answer; `num_behind` come after that."""
 
     drawn: Drawn
     ids: RenderedIds

@@ -111,7 +111,10 @@ def _task(database: RowDatabase, task: str) -> TaskStats:
         [task],
     )
     trained = _tokens(
-        database, "placed JOIN renders USING (ord, epoch, repeat, turn)", "task = ? AND split = 'train'", [task]
+        database,
+        "placed JOIN renders USING (ord, epoch, repeat, turn)",
+        "task = ? AND split = 'train'",
+        [task],
     )
     return TaskStats(
         rows=database.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
