@@ -21,7 +21,7 @@ class _Part:
 
 
 def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> list[Rendered | Unrendered]:
-    """A row in one epoch, but for part and idx: what it is rendered as, `turn` by `turn`, and what is refused.
+    """A row in one epoch, but for part and idx: what it is rendered as, by `turn`, and what is refused of it.
 
     Most rows are rendered as one. A conversation gives several where its answers have several weights, or
     where its template writes a turn's history otherwise than the turns before it were asked; then each answer
@@ -178,7 +178,8 @@ def _parts(drawn: Drawn, row_weight: float, build: BuildContext) -> list[_Part |
                 refusals.append(refused)
     if not parts and not refusals:
         raise RowRefused("no_trained_tokens", "no answer of it is trained")
-    return [*sorted(parts, key=lambda part: -part.num_behind), *refusals]
+    parts.sort(key=lambda part: -part.num_behind)
+    return [*parts, *refusals]
 
 
 def _part(drawn: Drawn, ids: RenderedIds, weight: float, num_behind: int, build: BuildContext) -> _Part:

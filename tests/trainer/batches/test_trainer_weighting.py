@@ -109,7 +109,7 @@ def test_weights_by_hand() -> None:
     packs = [pack((5, 2, 0), (4, 1, 1), weights=[2, 0.5])]
     counts = count_step(packs, num_tasks=2)
     assert (counts.num_valid_tokens, counts.weighted_tokens, counts.weighted_samples) == (3, 4.5, 2.5)
-    wanted = {
+    wanted: dict[Weighting, list[float]] = {
         "token": [2 / 4.5, 2 / 4.5, 0.5 / 4.5],
         "sample": [2 / 5, 2 / 5, 0.5 / 2.5],
         "task": [1 / 4, 1 / 4, 1 / 2],
