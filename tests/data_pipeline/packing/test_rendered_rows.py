@@ -47,19 +47,19 @@ CONFIG = DataConfig.model_validate(
 
 
 def talk(number: int, *weights: float | None, split: str = "train", row_weight: float = 1.0) -> Kept:
-    """A conversation with an answer for each weight."""
+    """A conversation with an answer for each weight, of a record with a weight of its own."""
     pairs = [
         (("user", ASKED[turn].format(number)), ("assistant", ANSWERS[turn].format(number)))
         for turn in range(len(weights))
     ]
     one = draft(messages=[message for pair in pairs for message in pair], task="conversation")
     origin = {"source": "s", "file": "f", "record": number, "sub_record": 0}
-    about = {"domain": None, "licence": "unknown", "synthetic": False}
+    about = {"domain": None, "licence": "unknown", "synthetic": False, "weight": row_weight}
+    for message, weight in zip(one["messages"][1::2], weights, strict=True):
+        message["weight"] = weight
     row = prepare(one | origin | about, config=CONFIG, tasks={}, seed=0)
     assert "reason" not in row, row
-    for message, weight in zip(row["messages"][1::2], weights, strict=True):  # type: ignore[index]
-        message["weight"] = weight
-    row["split"], row["weight"], row["ord"] = split, row_weight, first_ord(0) + number  # type: ignore[assignment]
+    row["split"], row["ord"] = split, first_ord(0) + number  # type: ignore[assignment]
     return row
 
 
@@ -107,6 +107,13 @@ def test_each_weight_is_a_row_of_its_own(build: BuildContext) -> None:
         trained_text(build, second["input_ids"], second["labels"])
         == "시청으로 갑니다.<|im_end|>3천 원입니다.<|im_end|>"
     )
+
+
+def test_the_weight_of_a_record_counts_once(build: BuildContext) -> None:
+    (line,) = rendered(build, talk(3, None, 0.5, row_weight=2.0))[1:]
+    assert line["weight"] == 1.0
+    (line,) = rendered(build, talk(3, None, None, row_weight=0.25))
+    assert line["weight"] == 0.25
 
 
 def test_an_answer_of_weight_zero_is_context(build: BuildContext) -> None:
@@ -232,6 +239,14 @@ def segments(
             start += length
 
 
+def answers_of(row: Kept) -> Iterator[tuple[str, float]]:
+    """Each answer with its own weight."""
+    for message in row["messages"] or []:
+        if message["role"] == "assistant":
+            weight = message.get("weight")
+            yield message["content"], 1.0 if weight is None else weight
+
+
 def test_every_answer_is_trained_once_with_its_weight(
     build: BuildContext, tmp_path: Path, by_turn: None
 ) -> None:
@@ -260,14 +275,7 @@ def test_every_answer_is_trained_once_with_its_weight(
     for row in rows:
         if row["split"] == "heldout":
             continue
-        answers = [
-            (
-                message["content"],
-                row["weight"] * (1.0 if message.get("weight") is None else message["weight"]),
-            )  # type: ignore[operator]
-            for message in row["messages"] or []
-            if message["role"] == "assistant"
-        ]
+        answers = [(text, row["weight"] * weight) for text, weight in answers_of(row)]
         for epoch in range(2 if row["split"] == "train" else 1):
             kept = [answer for answer in answers if answer[1] > 0]
             if kept:

@@ -34,7 +34,7 @@ def test_every_trained_answer_stands_in_one_row_of_its_weight(
     assert sorted(text for messages in found.values() for text in trained(messages)) == sorted(wanted)
     for weight, messages in found.items():
         assert weight > 0
-        assert messages[-1]["train"], "nothing stands behind the last trained answer"
+        assert messages[-1].get("train"), "nothing stands behind the last trained answer"
         assert [message["content"] for message in messages] == [str(index) for index in range(len(messages))]
         own = [turns[int(text)][2] for text in trained(messages)]
         assert len({1.0 if one is None else one for one in own}) == 1
