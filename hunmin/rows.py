@@ -72,7 +72,6 @@ class DraftRow(Origin):
     fields: Fields
     messages: list[Message] | None
     tools: NotRequired[str | None]  # JSON text: the list of function schemas that the row's tools have
-    weight: NotRequired[float]  # of the record, on all its answers; absent: 1
     references: list[str]
 
 

@@ -7,17 +7,16 @@ import numpy as np
 from hunmin.rows import Message, with_values
 
 
-def by_weight(messages: Sequence[Message], *, row_weight: float = 1.0) -> dict[float, list[Message]]:
+def by_weight(messages: Sequence[Message]) -> dict[float, list[Message]]:
     """The conversation once for each weight of its trained answers, so that a rendered row has one weight.
 
     Each ends with the last answer of its weight and trains those. An answer of weight 0 is context in all of
     them; where nothing is trained there is none.
 
     Args:
-        messages: oldest first; `weight` absent is 1.
-        row_weight: a factor on all of them, finite, not negative.
+        messages: oldest first; `weight` absent is 1. What the row weighs is in them.
     """
-    weights = [_weight(message, row_weight) for message in messages]
+    weights = [_weight(message) for message in messages]
     return {
         weight: ending_with(messages, [index for index, own in enumerate(weights) if own == weight])
         for weight in dict.fromkeys(weights)
@@ -48,9 +47,9 @@ def last_question(messages: Sequence[Message]) -> int:
     return max(index for index, message in enumerate(messages) if message["role"] == "user")
 
 
-def _weight(message: Message, row_weight: float) -> float:
+def _weight(message: Message) -> float:
     """In fp32, as files hold it: a row that is read again has the weights that it had."""
     if message["role"] != "assistant" or not message.get("train"):
         return 0.0
     own = message.get("weight")
-    return float(np.float32(row_weight) * np.float32(1.0 if own is None else own))
+    return 1.0 if own is None else float(np.float32(own))

@@ -112,7 +112,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "language": draft["language"] or language_of(answer),
         "licence": draft["licence"],
         "synthetic": draft["synthetic"],
-        "weight": draft.get("weight", 1.0),  # what an answer weighs on its own stays with its message
+        "weight": 1.0,
         "constraints": [],
         "transforms": [],
         "flags": [],

@@ -17,8 +17,8 @@ from data_pipeline.config import DataConfig
 from data_pipeline.database import decisions, tables
 from data_pipeline.database.places import place_rows
 from data_pipeline.database.row_database import RowDatabase
-from data_pipeline.packing import encode as encoding
 from data_pipeline.packing.encode import encode
+from data_pipeline.packing.fit import Fitter
 from data_pipeline.packing.gather import gather_packs
 from data_pipeline.packing.tokenizer_training import train_tokenizer
 from data_pipeline.packing.trained_turns import ending_with
@@ -47,19 +47,20 @@ CONFIG = DataConfig.model_validate(
 
 
 def talk(number: int, *weights: float | None, split: str = "train", row_weight: float = 1.0) -> Kept:
-    """A conversation with an answer for each weight, of a record with a weight of its own."""
+    """A conversation with an answer for each weight, of a record whose weight is on all of them."""
     pairs = [
         (("user", ASKED[turn].format(number)), ("assistant", ANSWERS[turn].format(number)))
         for turn in range(len(weights))
     ]
     one = draft(messages=[message for pair in pairs for message in pair], task="conversation")
     origin = {"source": "s", "file": "f", "record": number, "sub_record": 0}
-    about = {"domain": None, "licence": "unknown", "synthetic": False, "weight": row_weight}
-    for message, weight in zip(one["messages"][1::2], weights, strict=True):
-        message["weight"] = weight
+    about = {"domain": None, "licence": "unknown", "synthetic": False}
     row = prepare(one | origin | about, config=CONFIG, tasks={}, seed=0)
     assert "reason" not in row, row
-    row["split"], row["ord"] = split, first_ord(0) + number  # type: ignore[assignment]
+    for message, weight in zip((row["messages"] or [])[1::2], weights, strict=True):
+        if weight is not None or row_weight != 1:
+            message["weight"] = row_weight * (1.0 if weight is None else weight)
+    row["split"], row["weight"], row["ord"] = split, row_weight, first_ord(0) + number  # type: ignore[assignment]
     return row
 
 
@@ -75,11 +76,11 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> BuildContext:
 def by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a template that rewrites history: every trained answer needs a rendered row of its own."""
 
-    def renderings(messages: list[Message], build: BuildContext) -> list[RenderedIds]:
+    def renderings(self: Fitter, messages: list[Message]) -> list[RenderedIds]:
         trained = [index for index, message in enumerate(messages) if message.get("train")]
-        return [build.renderer.row(ending_with(messages, (turn,))) for turn in trained]
+        return [self.renderer.row(ending_with(messages, (turn,))) for turn in trained]
 
-    monkeypatch.setattr(encoding, "_renderings", renderings)
+    monkeypatch.setattr(Fitter, "_renderings", renderings)
 
 
 def rendered(build: BuildContext, row: Kept) -> list[Any]:
@@ -151,12 +152,12 @@ def test_turns_that_fit_are_kept_where_others_do_not(build: BuildContext, by_tur
 def test_a_turn_that_the_template_refuses_comes_last(
     build: BuildContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def renderings(messages: list[Message], build: BuildContext) -> list[RenderedIds]:
+    def renderings(self: Fitter, messages: list[Message]) -> list[RenderedIds]:
         if len(messages) == 2:
             raise RowRefused("template_mismatch", "not the first")
-        return [build.renderer.row(messages)]
+        return [self.renderer.row(messages)]
 
-    monkeypatch.setattr(encoding, "_renderings", renderings)
+    monkeypatch.setattr(Fitter, "_renderings", renderings)
     kept, refused = rendered(build, talk(3, 1.0, 2.0))
     assert (kept["turn"], kept["weight"]) == (0, 2.0)
     assert (refused["turn"], refused["reason"]) == (1, "template_mismatch")
@@ -275,7 +276,7 @@ def test_every_answer_is_trained_once_with_its_weight(
     for row in rows:
         if row["split"] == "heldout":
             continue
-        answers = [(text, row["weight"] * weight) for text, weight in answers_of(row)]
+        answers = list(answers_of(row))
         for epoch in range(2 if row["split"] == "train" else 1):
             kept = [answer for answer in answers if answer[1] > 0]
             if kept:
@@ -290,7 +291,7 @@ def test_rows_are_counted_once_however_they_are_rendered(
 ) -> None:
     rows = [talk(number, *[None] * (1 + number % 3)) for number in range(30)]
     several = built(build, _made(tmp_path / "several"), rows)
-    monkeypatch.setattr(encoding, "_renderings", lambda messages, build: [build.renderer.row(messages)])
+    monkeypatch.undo()
     single = built(build, _made(tmp_path / "single"), rows)
     assert len(several.ledger) == 2 * sum(1 + number % 3 for number in range(30))
     assert len(single.ledger) == 2 * 30

@@ -21,11 +21,11 @@ def trained(messages: list[Message]) -> list[str]:
     return [message["content"] for message in messages if message.get("train")]
 
 
-@given(st.lists(turn, min_size=1, max_size=8), st.sampled_from([0.3, 1.0, 4.0]))
+@given(st.lists(turn, min_size=1, max_size=8))
 def test_every_trained_answer_stands_in_one_row_of_its_weight(
-    turns: list[tuple[str, bool, float | None]], row_weight: float
+    turns: list[tuple[str, bool, float | None]],
 ) -> None:
-    found = by_weight(conversation(turns), row_weight=row_weight)
+    found = by_weight(conversation(turns))
     wanted = [
         str(index)
         for index, (role, train, weight) in enumerate(turns)
@@ -44,7 +44,7 @@ def test_weights_are_those_that_a_file_holds() -> None:
     answer: Message = {"role": "assistant", "content": "네", "train": True, "weight": 0.1}
     read_again: Message = {**answer, "weight": 0.10000000149011612}  # 0.1 in fp32
     assert list(by_weight([answer, read_again])) == [0.10000000149011612]
-    assert list(by_weight([answer], row_weight=0.0)) == []
+    assert by_weight([{**answer, "weight": 0.0}]) == {}
 
 
 def test_only_the_turns_named_are_trained() -> None:
