@@ -172,6 +172,15 @@ class SplitStats(TypedDict):
     rendered_rows: NotRequired[int]  # over all epochs, where some row was rendered as several
 
 
+class WeightStats(TypedDict):
+    """Weights of the train split's rendered rows, over all epochs."""
+
+    rendered_rows: int  # that weigh other than 1
+    min: float
+    max: float
+    weighted_tokens: float  # trained tokens, each by its row's weight
+
+
 class SourceStats(TypedDict):
     """A source's accounts: records = kept + sum(rejected)."""
 
@@ -311,6 +320,7 @@ class Stats(TypedDict):
     unrendered: dict[str, int]  # renderings refused in some epoch of rows that were kept, by reason
     tasks: dict[str, TaskStats]
     splits: dict[str, SplitStats]
+    weights: NotRequired[WeightStats]  # where a rendered row of train weighs other than 1
     row_tokens: Histogram
     trained_tokens: Histogram
     wordings: WordingStats

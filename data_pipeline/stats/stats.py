@@ -7,7 +7,7 @@ from typing import Any
 from data_pipeline.augment.mix import SourcePlan
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.database.row_database import RowDatabase
-from data_pipeline.stats.mix_and_variants import epoch_tasks, mix_stats, variant_stats, wording_stats
+from data_pipeline.stats.mix_and_variants import TRAINED, epoch_tasks, mix_stats, variant_stats, wording_stats
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.tasks.tasks import Task
 from hunmin.safety import personal_data
@@ -21,6 +21,7 @@ from hunmin.schema import (
     SplitStats,
     Stats,
     TaskStats,
+    WeightStats,
 )
 
 EXAMPLES_PER_REASON = 3
@@ -48,7 +49,7 @@ def summarize(
 ) -> Stats:
     """Everything counted."""
     present = database.rows("SELECT DISTINCT task FROM alive ORDER BY task")
-    return Stats(
+    found = Stats(
         schema_version=SCHEMA_VERSION,
         sources={source.name: _source(database, source, dialects[source.name]) for source in config.sources},
         rejected=database.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
@@ -85,6 +86,8 @@ def summarize(
         seq_len=config.seq_len,
         epochs=config.epochs,
     )
+    weights = _weights(database)
+    return {**found, "weights": weights} if weights["rendered_rows"] else found
 
 
 def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> SourceStats:
@@ -155,6 +158,15 @@ def _split(database: RowDatabase, split: str, seq_len: int) -> SplitStats:
         [split],
     )
     return {**found, "rendered_rows": rendered["n"]} if rendered["last"] else found
+
+
+def _weights(database: RowDatabase) -> WeightStats:
+    (found,) = database.rows(
+        "SELECT count(*) FILTER (weight <> 1) AS rendered_rows, min(weight) AS min, max(weight) AS max, "
+        "fsum(weight::DOUBLE * num_trained_tokens) AS weighted_tokens "
+        f"FROM renders WHERE {TRAINED}"
+    )
+    return WeightStats(**found)
 
 
 def _histogram(database: RowDatabase, column: str) -> Histogram:

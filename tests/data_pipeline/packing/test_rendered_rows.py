@@ -283,6 +283,15 @@ def test_every_answer_is_trained_once_with_its_weight(
                 wanted[row["record"], epoch] = sorted(kept)
     assert {key: sorted(answers) for key, answers in seen.items()} == wanted
     assert found.schemas == {WEIGHTED_PACKS} or found.schemas == {WEIGHTED_PACKS, PACKS}
+    trained = [one for one in segments(found.packs) if one[0]["split"] == "train"]
+    tokens = [sum(label != IGNORE_INDEX for label in labels) for *_, labels in trained]
+    weights = [weight for _, _, weight, *_ in trained]
+    assert found.stats["weights"] == {
+        "rendered_rows": sum(weight != 1 for weight in weights),
+        "min": min(weights),
+        "max": max(weights),
+        "weighted_tokens": sum(a * b for a, b in zip(weights, tokens, strict=True)),
+    }
     assert len(found.heldout) == sum(row["split"] == "heldout" for row in rows)
 
 
@@ -300,6 +309,7 @@ def test_rows_are_counted_once_however_they_are_rendered(
     assert several.stats["splits"]["train"]["rows"] == 30
     for name in ("variants", "epoch_tasks", "mix", "diversity", "wordings"):
         assert several.stats[name] == single.stats[name], name
+    assert "weights" not in several.stats
     assert several.schemas == single.schemas == {PACKS}, "no weight, no column"
 
 
