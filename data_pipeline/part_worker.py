@@ -110,7 +110,7 @@ def _num_chars(row: Any) -> int:
 def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
     """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside."""
     jobs = _jobs(work, part)
-    rendered = (
+    encoded = (
         encode(row, build=build, epoch=epoch, repeat=repeat)
         for row in rows_of(work, part)
         for epoch, repeat in jobs.get(row["ord"], ())
@@ -129,7 +129,7 @@ def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str
         pq.ParquetWriter(light_path, RENDERED) as light,
     ):
         pending: list[Rendered] = []
-        for group in _groups(rendered):
+        for group in _groups(line for lines in encoded for line in lines):
             done = [line for line in group if "input_ids" in line]
             for line in done:
                 if line["split"] != "heldout":

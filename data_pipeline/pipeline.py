@@ -280,7 +280,7 @@ def _metadata(
     """By shard's path: what stands in its schema. All shards share one list of tasks."""
     tasks = sorted(
         database.counts(
-            "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+            "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat, turn) GROUP BY 1"
         )
     )
     return {

@@ -135,7 +135,9 @@ class Drawing(TypedDict):
 
 
 class InEpoch(TypedDict):
-    """Which row of which epoch."""
+    """Which row of which epoch. `turn` numbers what it was rendered as: refused renderings come last, so the
+    one of turn 0 tells whether the row is trained at all.
+    """
 
     ord: int
     split: Split
@@ -145,11 +147,18 @@ class InEpoch(TypedDict):
     row_hash: int
     epoch: int
     repeat: int
+    turn: int
 
 
 class Rendered(InEpoch, Drawing):
-    """A row in one epoch as ids; `part` and `idx` say where they lie, once they do."""
+    """A row in one epoch as ids; `part` and `idx` say where they lie, once they do.
 
+    `messages` end with the last answer that is trained, and `train` is true of those that are; `num_behind`
+    messages of the conversation come after them. `weight` is of every trained token.
+    """
+
+    weight: float
+    num_behind: int
     num_tokens: int
     num_trained_tokens: int
     num_chars: int

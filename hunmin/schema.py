@@ -72,7 +72,9 @@ ROW = pa.schema(
     ]
 )
 
-# rows.parquet: the ledger, a line per rendered row of train and val.
+# rows.parquet: the ledger, a line per rendered row of train and val. A row is rendered once in each (epoch,
+# repeat), or several times where one sequence cannot train all its answers: `turn` numbers those. `weight` is
+# of the rendered row: the row's own times that of the answers it trains.
 LEDGER = pa.schema(
     [
         ("row", pa.int64()),  # the index that packs refer to
@@ -82,6 +84,7 @@ LEDGER = pa.schema(
         ("split", pa.string()),
         ("epoch", pa.int32()),
         ("repeat", pa.int32()),  # which copy of the row in its epoch, 0-based (mix, materialize: all)
+        ("turn", pa.int32()),  # which rendered row of that copy, 0-based, by the last answer that it trains
         ("pack", pa.int64()),  # counted over (split, epoch)
         ("num_tokens", pa.int32()),
         ("num_trained_tokens", pa.int32()),
@@ -109,6 +112,8 @@ PACKS = pa.schema(
         ("tasks", pa.list_(pa.int32())),  # per segment: index into the metadata's tasks
     ]
 )
+# A shard in which a segment weighs other than 1 has one column more.
+WEIGHTED_PACKS = PACKS.append(pa.field("weights", pa.list_(pa.float32())))  # per segment: positive, finite
 
 # samples.parquet: one line per (system, sample). Systems: base, tuned, and the trivial baselines.
 # reworded.parquet, of the same columns: the tuned model's answers to rows that were asked again in a held-out
@@ -164,6 +169,16 @@ class SplitStats(TypedDict):
     tokens: int
     trained_tokens: int
     fill: float
+    rendered_rows: NotRequired[int]  # over all epochs, where some row was rendered as several
+
+
+class WeightStats(TypedDict):
+    """Weights of the train split's rendered rows, over all epochs."""
+
+    rendered_rows: int  # that weigh other than 1
+    min: float
+    max: float
+    weighted_tokens: float  # trained tokens, each by its row's weight
 
 
 class SourceStats(TypedDict):
@@ -305,6 +320,7 @@ class Stats(TypedDict):
     unrendered: dict[str, int]  # renderings refused in some epoch of rows that were kept, by reason
     tasks: dict[str, TaskStats]
     splits: dict[str, SplitStats]
+    weights: NotRequired[WeightStats]  # where a rendered row of train weighs other than 1
     row_tokens: Histogram
     trained_tokens: Histogram
     wordings: WordingStats
@@ -323,7 +339,7 @@ class TaskShare(TypedDict):
     loss's gradient at the last hidden state; null where there was no gradient.
     """
 
-    loss: float
+    loss: float  # mean over the task's trained tokens, by their rows' weights
     num_valid_tokens: int
     gradient_share: float | None
 
@@ -333,8 +349,11 @@ class TrainMetrics(TypedDict):
 
     kind: Literal["train"]
     step: int  # 1 after the first update
-    loss: float  # as weighted by train.loss_weighting
+    loss: float  # as weighted by train.loss_weighting and the rows' weights
     num_valid_tokens: int
+    weighted_tokens: NotRequired[
+        float
+    ]  # the same tokens by their rows' weights, where the corpus has weights
     num_tokens: int
     learning_rate: float
     grad_norm: float
@@ -357,9 +376,9 @@ class ValMetrics(TypedDict):
 
     kind: Literal["val"]
     step: int
-    loss: float
+    loss: float  # mean over the trained tokens, by their rows' weights
     num_valid_tokens: int
-    tasks: dict[str, float]  # loss per task
+    tasks: dict[str, float]  # loss per task, likewise
 
 
 class SampleAnswer(TypedDict):

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from hunmin.artifact import written_whole
 from hunmin.errors import ArtifactError
-from hunmin.schema import IGNORE_INDEX, PACKS, PackMetadata
+from hunmin.schema import IGNORE_INDEX, PACKS, WEIGHTED_PACKS, PackMetadata
 
 METADATA_KEY = b"hunmin"
 SHARD_TOKENS = 1 << 22  # tokens a shard has room for: ids and labels of four bytes each make 32 MiB
@@ -31,7 +31,8 @@ def write_shard(path: Path, table: pa.Table, metadata: PackMetadata) -> None:
         ArtifactError: an invariant does not hold.
     """
     check_invariants(table, metadata, where=str(path))
-    schema = PACKS.with_metadata({METADATA_KEY: json.dumps(metadata, ensure_ascii=False).encode()})
+    schema = WEIGHTED_PACKS if "weights" in table.column_names else PACKS
+    schema = schema.with_metadata({METADATA_KEY: json.dumps(metadata, ensure_ascii=False).encode()})
     with (
         written_whole(path) as partial,
         pa.OSFile(str(partial), "wb") as sink,
@@ -59,7 +60,8 @@ def read_shard(path: Path) -> pa.Table:
         table = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise ArtifactError(f"{path}: not an Arrow stream ({error}); rebuild with: hunmin data") from error
-    if table.schema.remove_metadata() != PACKS or METADATA_KEY not in (table.schema.metadata or {}):
+    known = table.schema.remove_metadata() in (PACKS, WEIGHTED_PACKS)
+    if not known or METADATA_KEY not in (table.schema.metadata or {}):
         raise ArtifactError(f"{path}: not a packed shard of this hunmin; rebuild with: hunmin data")
     return table
 
@@ -74,7 +76,8 @@ def check_invariants(table: pa.Table, metadata: PackMetadata, *, where: str) -> 
 
     - labels are as long as input_ids and equal them wherever they are trained;
     - a pack holds 1 to seq_len tokens, and its segments' lengths are positive and sum to it;
-    - rows and tasks have one entry a segment; tasks are known;
+    - rows and tasks have one entry a segment, and so have weights where there are some; tasks are known,
+      weights are positive and finite;
     - the first token of a segment is never a target (nothing stands before it).
 
     Raises:
@@ -95,6 +98,8 @@ def check_invariants(table: pa.Table, metadata: PackMetadata, *, where: str) -> 
     fail("rows or tasks do not match the segments", (lengths_of("rows") != segments))
     fail("rows or tasks do not match the segments", (lengths_of("tasks") != segments))
     fail("no segment", segments < 1)
+    if "weights" in table.column_names:
+        fail("weights do not match the segments", lengths_of("weights") != segments)
     seq_lengths = _values(table, "seq_lengths")
     seg_starts = _offsets(table, "seq_lengths")
     fail("segment lengths do not sum to the pack", np.add.reduceat(seq_lengths, seg_starts[:-1]) != tokens)
@@ -102,6 +107,10 @@ def check_invariants(table: pa.Table, metadata: PackMetadata, *, where: str) -> 
     tasks = _values(table, "tasks")
     unknown = (tasks < 0) | (tasks >= len(metadata["tasks"]))
     fail("an unknown task", np.maximum.reduceat(unknown, seg_starts[:-1]))
+    if "weights" in table.column_names:
+        weights = _values(table, "weights")
+        odd = ~(np.isfinite(weights) & (weights > 0))
+        fail("a weight that is not positive and finite", np.maximum.reduceat(odd, seg_starts[:-1]))
     ids, labels = _values(table, "input_ids"), _values(table, "labels")
     wrong = (labels != IGNORE_INDEX) & (labels != ids)
     fail("a label differs from its token", np.maximum.reduceat(wrong, _offsets(table, "input_ids")[:-1]))

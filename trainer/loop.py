@@ -118,6 +118,8 @@ def train(job: Job) -> None:
                     max_skipped=config.max_skipped_steps,
                 )
                 line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
+                if packs.is_weighted:
+                    line["weighted_tokens"] = work.counts.weighted_tokens
                 if objective.logs:
                     sums = totals[:, -len(objective.logs) :].sum(0)
                     line["objective"] = dict(zip(objective.logs, map(float, sums), strict=True))
@@ -238,7 +240,7 @@ def update_weights(
     loss, is_spiking, grad_norm, applied = 0.0, False, math.nan, False
     by_task = np.zeros((3, len(work.counts.tokens_of_task)))
     logged = np.zeros(len(objective.logs))
-    for number, (batch, weights_N, tasks_N, rows_N) in enumerate(work.micro_batches, start=1):
+    for number, (batch, weights_N, tasks_N, rows_N, row_weights_N) in enumerate(work.micro_batches, start=1):
         losses_N = engine.losses(batch)
         part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
         loss += part.value
@@ -247,7 +249,8 @@ def update_weights(
             loss = float(me.gather([loss]).sum())  # from here on of the whole step
             is_spiking = is_spike(loss, state.recent_losses, max_rise=max_loss_rise)
         norms_N = engine.backward(part.loss * math.nan if is_spiking else part.loss)
-        by_task += sums_by_task([losses_N, None, norms_N], tasks_N, num_tasks=by_task.shape[1])
+        nats_N = losses_N.detach().double().cpu() * row_weights_N
+        by_task += sums_by_task([nats_N, row_weights_N, norms_N], tasks_N, num_tasks=by_task.shape[1])
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
         alive()
     return StepResult(loss, by_task, grad_norm, applied, is_spiking, tuple(logged))
@@ -267,21 +270,22 @@ def validate(
     costs = [dealing.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
     mine = dealing.deal(costs, world_size=me.num_groups)[me.group_index]
     count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.micro_batch_size)
-    sums = np.zeros((2, len(packs.tasks)))  # nats, tokens
+    sums = np.zeros((3, len(packs.tasks)))  # nats and tokens, by the rows' weights; tokens
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
     for group in dealing.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
-        batch, _, tasks_N, _ = micro_batch([packs[index] for index in group], none, "token", me)
-        sums += sums_by_task([engine.losses(batch), None], tasks_N, num_tasks=len(packs.tasks))
+        batch, _, tasks_N, _, weights_N = micro_batch([packs[index] for index in group], none, "token", me)
+        values = [engine.losses(batch).double().cpu() * weights_N, weights_N, torch.ones_like(weights_N)]
+        sums += sums_by_task(values, tasks_N, num_tasks=len(packs.tasks))
         alive()
     engine.train()
-    nats, tokens = me.gather(list(sums.ravel())).sum(0).reshape(sums.shape)
+    nats, weights, tokens = me.gather(list(sums.ravel())).sum(0).reshape(sums.shape)
     return {
         "kind": "val",
         "step": step,
-        "loss": float(nats.sum() / max(1, tokens.sum())),
+        "loss": float(nats.sum() / (weights.sum() or 1)),
         "num_valid_tokens": int(tokens.sum()),
-        "tasks": {task: float(n / t) for task, n, t in zip(packs.tasks, nats, tokens, strict=True) if t},
+        "tasks": {task: float(n / w) for task, n, w in zip(packs.tasks, nats, weights, strict=True) if w},
     }
 
 
@@ -319,7 +323,7 @@ def train_line(
     """A line of metrics.jsonl. `totals` (ranks, 4 + 3 tasks + logs): stop flag, peak memory, busy_s,
     saver, by_task, what the objective logs.
     """
-    nats, tokens, norms = totals[:, 4 : 4 + 3 * len(tasks)].sum(0).reshape(3, len(tasks))
+    nats, weights, norms = totals[:, 4 : 4 + 3 * len(tasks)].sum(0).reshape(3, len(tasks))
     gradient_shares = shares(norms)
     seconds = pace.end(state.step)
     flops = pace.flops.of(
@@ -347,13 +351,13 @@ def train_line(
         "time_left_s": round(pace.time_left_s(state.step), 1),
         "tasks": {
             task: {
-                "loss": float(nats[index] / tokens[index]),
-                "num_valid_tokens": int(tokens[index]),
+                "loss": float(nats[index] / weights[index]),
+                "num_valid_tokens": int(work.counts.tokens_of_task[index]),
                 "gradient_share": None
                 if math.isnan(gradient_shares[index])
                 else round(float(gradient_shares[index]), 6),
             }
             for index, task in enumerate(tasks)
-            if tokens[index]
+            if weights[index]
         },
     }

@@ -137,7 +137,7 @@ def refuse_unrendered(database: RowDatabase) -> int:
     """Every row that could not be rendered in any epoch, with the first refusal."""
     return database.refuse(
         """
-        SELECT ord, arg_min(reason, (epoch, repeat)), arg_min(detail, (epoch, repeat))
+        SELECT ord, arg_min(reason, (epoch, repeat, turn)), arg_min(detail, (epoch, repeat, turn))
         FROM renders GROUP BY ord HAVING count(*) FILTER (reason IS NULL) = 0
         """
     )

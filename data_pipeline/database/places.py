@@ -9,13 +9,14 @@ from hunmin.shards import shard_name, shard_packs
 
 
 def place_rows(database: RowDatabase, *, seq_len: int, partition_rows: int = PARTITION_ROWS) -> list[Shard]:
-    """Fill the table `placed` (ord, epoch, repeat, pack, slot); the shards in order.
+    """Fill the table `placed` (ord, epoch, repeat, turn, pack, slot); the shards in order.
 
     Packs are planned apart for each split and epoch, within hash partitions of the rows: memory is that of
     one partition, and the packs depend on the rows alone.
     """
     database.con.execute(
-        "CREATE TABLE placed (ord BIGINT, epoch INTEGER, repeat INTEGER, pack INTEGER, slot INTEGER)"
+        "CREATE TABLE placed "
+        "(ord BIGINT, epoch INTEGER, repeat INTEGER, turn INTEGER, pack INTEGER, slot INTEGER)"
     )
     shards: list[Shard] = []
     groups = database.rows(
@@ -27,8 +28,8 @@ def place_rows(database: RowDatabase, *, seq_len: int, partition_rows: int = PAR
         num_packs = 0
         for partition in range(count):
             members = database.arrays(
-                "SELECT ord, repeat, num_tokens FROM renders WHERE reason IS NULL AND split = ? "
-                "AND epoch = ? AND row_hash % ? = ? ORDER BY ord, repeat",
+                "SELECT ord, repeat, turn, num_tokens FROM renders WHERE reason IS NULL AND split = ? "
+                "AND epoch = ? AND row_hash % ? = ? ORDER BY ord, repeat, turn",
                 [group["split"], group["epoch"], count, partition],
             )
             packing = assign_packs(members["num_tokens"], seq_len=seq_len)
@@ -36,6 +37,7 @@ def place_rows(database: RowDatabase, *, seq_len: int, partition_rows: int = PAR
                 "ord": members["ord"],
                 "epoch": pa.array([group["epoch"]] * len(members["ord"]), pa.int32()),
                 "repeat": members["repeat"],
+                "turn": members["turn"],
                 "pack": packing.pack + num_packs,
                 "slot": packing.slot,
             }

@@ -5,6 +5,7 @@ answer whatever the order in which parts came: rows are ordered by `ord`, ties n
 
 Tables: `rows` (a line a record, no texts), `refused` (ord, reason, detail; once per ord), view `alive` (the
 rest), `jobs` (ord, epoch, repeat: what is to be rendered), `renders` (what came of it), `placed` (its pack).
+`turn = 0` picks one line of each (ord, epoch, repeat) of `renders`: a rendered one where there is any.
 """
 
 from collections.abc import Iterator, Sequence

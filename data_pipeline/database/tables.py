@@ -26,6 +26,7 @@ PLACES = pa.schema(
         ("part", pa.int64()),
         ("idx", pa.int64()),
         ("task", pa.string()),
+        ("weight", pa.float32()),
     ]
 )
 
@@ -41,14 +42,15 @@ class Written:
 def write_ledger(database: RowDatabase, path: Path, *, work: WorkFolder) -> Written:
     """rows.parquet, a line per rendered row of train and val; and where each of them lies."""
     query = """
-        SELECT r.* EXCLUDE (transforms, split, task, language),
+        SELECT r.* EXCLUDE (transforms, split, task, language, weight),
                e.* EXCLUDE (ord, transforms, source, row_hash),
                list_concat(r.transforms, e.transforms) AS transforms,
                p.pack::BIGINT AS pack, p.slot AS slot
         FROM (SELECT * FROM placed WHERE epoch = ? AND {run}) p
-        JOIN (SELECT * FROM renders WHERE epoch = ? AND split = ? AND {run}) e USING (ord, epoch, repeat)
+        JOIN (SELECT * FROM renders WHERE epoch = ? AND split = ? AND {run}) e
+            USING (ord, epoch, repeat, turn)
         JOIN (SELECT * FROM rows WHERE {run}) r USING (ord)
-        ORDER BY ord, e.repeat
+        ORDER BY ord, e.repeat, e.turn
     """
     unsorted = work.folder / "unsorted.parquet"
     done = 0
@@ -73,7 +75,8 @@ def _runs_of_epochs(database: RowDatabase) -> Iterator[tuple[str, int, str]]:
     """Split, epoch and a condition on `ord`, in the order of the ledger."""
     runs = database.ranges()
     for line in database.rows(
-        "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat) ORDER BY ALL"
+        "SELECT DISTINCT split, epoch FROM renders SEMI JOIN placed USING (ord, epoch, repeat, turn) "
+        "ORDER BY ALL"
     ):
         for run in runs:
             yield line["split"], line["epoch"], run
@@ -100,7 +103,7 @@ def write_heldout(
         "SELECT task, count(*) FROM renders WHERE split = 'heldout' AND reason IS NULL GROUP BY 1"
     )
     trained = database.counts(
-        "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+        "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat, turn) GROUP BY 1"
     )
     metadata = json.dumps({"tasks": {name: tasks[name] for name in sorted(asked)}}, ensure_ascii=False)
     schema = HELDOUT.with_metadata({METADATA_KEY: metadata.encode()})

@@ -1,22 +1,49 @@
 """A row in one epoch: variant drawn, template applied, tokenized and masked; or a reason why not."""
 
-from dataclasses import replace
-
 from data_pipeline.augment.draw import Drawn, draw_variant
 from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.context import BuildContext
+from data_pipeline.packing.fit import Fitter, Part
 from hunmin.models.renderer import RenderedIds, RowRefused
-from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, with_values
+from hunmin.rows import Drawing, InEpoch, Rendered, Row, Unrendered, with_values
 
 
-def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> Rendered | Unrendered:
-    """A row in one epoch, but for its part and idx.
+def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> list[Rendered | Unrendered]:
+    """A row in one epoch, but for part and idx: what it is rendered as, by `turn`, and what is refused of it.
+
+    Most rows are rendered as one. A conversation gives several where its answers have several weights, or
+    where its template writes a turn's history otherwise than the turns before it were asked; then each answer
+    is trained in one of them. A held-out row is one, whose answers are all asked.
 
     Args:
         epoch, repeat: choose the variant. Validation and held-out rows are rendered plainly, once.
     """
+    fitter = _fitter(build)
     drawn = _draw(row, build, epoch, repeat, examples=build.examples if row["split"] == "train" else None)
-    in_epoch: InEpoch = {
+    try:
+        if drawn.wrapper and not fitter.fits(drawn.messages):  # rather bare than not at all
+            drawn = _draw(row, build, epoch, repeat, examples=None)
+            if not fitter.fits(drawn.messages):
+                drawn = _draw(row, build, epoch, repeat, examples=None, plain=True)
+        found = [fitter.whole(drawn)] if row["split"] == "heldout" else fitter.parts(drawn)
+    except RowRefused as refused:
+        found = [refused]
+    return [
+        _unrendered(_in_epoch(row, epoch, repeat, turn), row, drawn, part)
+        if isinstance(part, RowRefused)
+        else _rendered(_in_epoch(row, epoch, repeat, turn), row, part)
+        for turn, part in enumerate(found)
+    ]
+
+
+def _fitter(build: BuildContext) -> Fitter:
+    return Fitter(
+        build.renderer, seq_len=build.config.seq_len, shorten=build.config.too_long == "shorten_input"
+    )
+
+
+def _in_epoch(row: Row, epoch: int, repeat: int, turn: int) -> InEpoch:
+    return {
         "ord": row["ord"],
         "split": row["split"],
         "task": row["task"],
@@ -25,34 +52,36 @@ def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> Rendere
         "row_hash": row["row_hash"],
         "epoch": epoch,
         "repeat": repeat,
+        "turn": turn,
     }
-    try:
-        if drawn.wrapper and not _fits(drawn.messages, build):  # rather bare than not at all
-            drawn = _draw(row, build, epoch, repeat, examples=None)
-            if not _fits(drawn.messages, build):
-                drawn = _draw(row, build, epoch, repeat, examples=None, plain=True)
-        drawn, ids = _fitted(drawn, build)
-    except RowRefused as refused:
-        return Unrendered(
-            **in_epoch,
-            row=row,
-            wording_id=drawn.wording_id,
-            wrapper=drawn.wrapper,
-            constraints=[],
-            transforms=[],
-            reason=refused.reason,
-            detail=refused.detail,
-        )
+
+
+def _rendered(where: InEpoch, row: Row, part: Part) -> Rendered:
     return Rendered(
-        **in_epoch,
-        **_as_drawn(row, drawn, ids),
-        num_tokens=len(ids.input_ids),
-        num_trained_tokens=ids.num_trained_tokens,
-        num_chars=sum(len(m["content"]) for m in drawn.messages),
-        instruction=drawn.instruction,
-        examples=drawn.examples,
-        input_ids=ids.input_ids,
-        labels=ids.labels,
+        **where,
+        **_as_drawn(row, part.drawn, part.ids),
+        weight=part.weight,
+        num_behind=part.num_behind,
+        num_tokens=len(part.ids.input_ids),
+        num_trained_tokens=part.ids.num_trained_tokens,
+        num_chars=sum(len(m["content"]) for m in part.drawn.messages),
+        instruction=part.drawn.instruction,
+        examples=part.drawn.examples,
+        input_ids=part.ids.input_ids,
+        labels=part.ids.labels,
+    )
+
+
+def _unrendered(where: InEpoch, row: Row, drawn: Drawn, refused: RowRefused) -> Unrendered:
+    return Unrendered(
+        **where,
+        row=row,
+        wording_id=drawn.wording_id,
+        wrapper=drawn.wrapper,
+        constraints=[],
+        transforms=[],
+        reason=refused.reason,
+        detail=refused.detail,
     )
 
 
@@ -65,10 +94,10 @@ def encode_unseen(row: Row, *, build: BuildContext) -> Drawing | None:
     if drawn.wording_id is None:
         return None
     try:
-        drawn, rendered = _fitted(drawn, build)
+        whole = _fitter(build).whole(drawn)
     except RowRefused:  # the row itself is asked in another wording, or counted as refused
         return None
-    return _as_drawn(row, drawn, rendered)
+    return _as_drawn(row, whole.drawn, whole.ids)
 
 
 def _as_drawn(row: Row, drawn: Drawn, rendered: RenderedIds) -> Drawing:
@@ -105,52 +134,3 @@ def _draw(
         plain=plain or row["split"] != "train",
         heldout=heldout,
     )
-
-
-def _fitted(drawn: Drawn, build: BuildContext) -> tuple[Drawn, RenderedIds]:
-    """The rendering, of a shortened context where the config says so; answers are never cut.
-
-    Raises:
-        RowRefused: it does not fit, or nothing of it can be trained.
-    """
-    rendered = build.renderer.row(drawn.messages)
-    seq_len = build.config.seq_len
-    if len(rendered.input_ids) > seq_len and build.config.too_long == "shorten_input":
-        drawn, rendered = _shortened(drawn, build)
-    if len(rendered.input_ids) > seq_len:
-        raise RowRefused("too_long", f"{len(rendered.input_ids)} tokens, seq_len is {seq_len}")
-    if not rendered.num_trained_tokens:
-        raise RowRefused("no_trained_tokens", "every answer was left out by the template")
-    return drawn, rendered
-
-
-def _shortened(drawn: Drawn, build: BuildContext) -> tuple[Drawn, RenderedIds]:
-    """Without as many of the oldest exchanges as it takes, then without the end of the last question."""
-    messages, transforms = drawn.messages, list(drawn.transforms)
-    start = 1 if messages[0]["role"] == "system" else 0
-    dropped = 0
-    while not _fits(messages, build) and len(messages) - start > 2:
-        messages = [*messages[:start], *messages[start + 2 :]]
-        dropped += 1
-    if dropped:
-        transforms.append(f"exchanges_dropped:{dropped}")
-    asked = messages[-2]["content"]
-    low = asked.find("\n\n") + 2 if "\n\n" in asked else len(asked)  # the instruction stays whole
-    high = len(asked)
-    if not _fits(messages, build) and low < high and _fits(_cut(messages, low), build):
-        while high - low > 1:  # the beginning of `low` characters fits, that of `high` does not
-            middle = (low + high) // 2
-            low, high = (middle, high) if _fits(_cut(messages, middle), build) else (low, middle)
-        messages = _cut(messages, low)
-        transforms.append(f"input_cut:{len(asked) - low}")
-    return replace(drawn, messages=messages, transforms=transforms), build.renderer.row(messages)
-
-
-def _fits(messages: list[Message], build: BuildContext) -> bool:
-    return len(build.renderer.row(messages).input_ids) <= build.config.seq_len
-
-
-def _cut(messages: list[Message], size: int) -> list[Message]:
-    """With the first `size` characters of the last question."""
-    asked = messages[-2]
-    return [*messages[:-2], with_values(asked, content=asked["content"][:size]), messages[-1]]

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from data_pipeline.build.schemas import IDS
 from data_pipeline.build.work_folder import WorkFolder
-from hunmin.schema import PACKS
+from hunmin.schema import PACKS, WEIGHTED_PACKS
 
 BATCH_ROWS = 1024  # of an encoded part: row i lies in batch i // BATCH_ROWS
 
@@ -37,6 +37,7 @@ def gather_packs(work: WorkFolder, shard: Shard, *, tasks: list[str]) -> pa.Tabl
         pack=found["pack"].to_numpy(),
         rows=found["row"].to_numpy(),
         tasks=np.array([index[name] for name in found["task"].to_pylist()], np.int32),
+        weights=found["weight"].to_numpy(),
     )
 
 
@@ -57,14 +58,17 @@ def _take(work: WorkFolder, part: np.ndarray, idx: np.ndarray) -> pa.Table:
     return sorted_rows.take(pa.array(back))
 
 
-def pack_table(ids: pa.Table, *, pack: np.ndarray, rows: np.ndarray, tasks: np.ndarray) -> pa.Table:
-    """Lay rows end to end into their packs.
+def pack_table(
+    ids: pa.Table, *, pack: np.ndarray, rows: np.ndarray, tasks: np.ndarray, weights: np.ndarray
+) -> pa.Table:
+    """Lay rows end to end into their packs; without a weight other than 1 there is no column of weights.
 
     Args:
         ids: columns of IDS, a line a row, in the order of packs and of segments inside them.
         pack: per row, not descending.
         rows: per row: its index in rows.parquet.
         tasks: per row: the index of its task's name.
+        weights: per row, float32: of its trained tokens.
     """
     lengths = np.diff(_one_chunk(ids, "input_ids").offsets.to_numpy())
     firsts = np.concatenate([[0], np.flatnonzero(np.diff(pack)) + 1, [len(pack)]])
@@ -73,16 +77,17 @@ def pack_table(ids: pa.Table, *, pack: np.ndarray, rows: np.ndarray, tasks: np.n
     def nested(offsets: np.ndarray, values: pa.Array) -> pa.Array:
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values)
 
-    return pa.table(
-        {
-            "input_ids": nested(token_offsets, _one_chunk(ids, "input_ids").flatten()),
-            "labels": nested(token_offsets, _one_chunk(ids, "labels").flatten()),
-            "seq_lengths": nested(firsts, pa.array(lengths, pa.int32())),
-            "rows": nested(firsts, pa.array(rows, pa.int64())),
-            "tasks": nested(firsts, pa.array(tasks, pa.int32())),
-        },
-        schema=PACKS,
-    )
+    columns = {
+        "input_ids": nested(token_offsets, _one_chunk(ids, "input_ids").flatten()),
+        "labels": nested(token_offsets, _one_chunk(ids, "labels").flatten()),
+        "seq_lengths": nested(firsts, pa.array(lengths, pa.int32())),
+        "rows": nested(firsts, pa.array(rows, pa.int64())),
+        "tasks": nested(firsts, pa.array(tasks, pa.int32())),
+    }
+    if np.all(weights == 1):
+        return pa.table(columns, schema=PACKS)
+    columns["weights"] = nested(firsts, pa.array(weights, pa.float32()))
+    return pa.table(columns, schema=WEIGHTED_PACKS)
 
 
 def _one_chunk(table: pa.Table, name: str) -> pa.ListArray:

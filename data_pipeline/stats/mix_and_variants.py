@@ -10,15 +10,16 @@ from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.tasks.tasks import Task
 from hunmin.schema import EpochTask, SourceShares, VariantStats, WordingStats
 
-# Rows of `renders` that stand in the train split's packs.
+# Lines of `renders` that stand in the train split's packs; and of them one a row, epoch and repeat.
 TRAINED = "split = 'train' AND reason IS NULL"
+TRAINED_ROWS = f"{TRAINED} AND turn = 0"
 SHARE_DIGITS = 6
 
 
 def wording_stats(database: RowDatabase, tasks: Mapping[str, Task]) -> WordingStats:
     """Pairs per wording and per axis, and the wordings of the corpus' tasks that paired with nothing."""
     pairs = database.counts(
-        f"SELECT wording_id, count(*) FROM renders WHERE {TRAINED} AND wording_id IS NOT NULL GROUP BY 1"
+        f"SELECT wording_id, count(*) FROM renders WHERE {TRAINED_ROWS} AND wording_id IS NOT NULL GROUP BY 1"
     )
     present = database.rows("SELECT DISTINCT task FROM alive ORDER BY task")
     axis_of = {
@@ -49,13 +50,13 @@ def variant_stats(database: RowDatabase, sources: Sequence[str]) -> dict[str, Va
     }
     counted = ", ".join(f"count(*) FILTER ({inside}) AS {kind}" for kind, inside in kinds.items())
     lines = database.rows(
-        f"SELECT source, count(*) AS rows, {counted} FROM renders WHERE {TRAINED} GROUP BY 1"
+        f"SELECT source, count(*) AS rows, {counted} FROM renders WHERE {TRAINED_ROWS} GROUP BY 1"
     )
     out: dict[str, VariantStats] = {}
     for line in sorted(lines, key=lambda line: sources.index(line["source"])):
         wrappers = database.counts(
-            f"SELECT wrapper, count(*) FROM renders WHERE {TRAINED} AND source = ? AND wrapper IS NOT NULL "
-            "GROUP BY 1",
+            f"SELECT wrapper, count(*) FROM renders WHERE {TRAINED_ROWS} AND source = ? "
+            "AND wrapper IS NOT NULL GROUP BY 1",
             [line["source"]],
         )
         shares = {kind: round(line[kind] / line["rows"], SHARE_DIGITS) for kind in kinds}
@@ -84,9 +85,10 @@ def mix_stats(database: RowDatabase, plan: Mapping[str, SourcePlan]) -> dict[str
         f"""
         WITH averages AS (
             SELECT ord, source, any_value(num_variants) AS variants, any_value(num_answer_chars) AS chars,
-                   count(*) AS renders, sum(num_trained_tokens) AS tokens,
-                   sum(num_trained_tokens) * any_value(num_variants) / count(*) AS mean_tokens
-            FROM (SELECT ord, split, reason, num_trained_tokens FROM renders) JOIN (
+                   count(*) FILTER (turn = 0) AS renders, sum(num_trained_tokens) AS tokens,
+                   sum(num_trained_tokens) * any_value(num_variants) / count(*) FILTER (turn = 0)
+                       AS mean_tokens
+            FROM (SELECT ord, turn, split, reason, num_trained_tokens FROM renders) JOIN (
                 SELECT ord, source, num_variants, num_answer_chars FROM alive
             ) USING (ord)
             WHERE {TRAINED} GROUP BY ord, source
@@ -122,9 +124,10 @@ def epoch_tasks(database: RowDatabase, num_epochs: int) -> list[dict[str, EpochT
     """Each epoch's rows and trained tokens by task; a row of several variants counts for each."""
     lines = database.rows(
         f"""
-        SELECT epoch, task, count(*) AS planned, count(*) FILTER ({TRAINED}) AS realised,
+        SELECT epoch, task, count(*) FILTER (turn = 0) AS planned,
+               count(*) FILTER ({TRAINED_ROWS}) AS realised,
                coalesce(sum(num_trained_tokens) FILTER ({TRAINED}), 0)::BIGINT AS tokens
-        FROM (SELECT ord, epoch, split, reason, num_trained_tokens FROM renders WHERE split = 'train')
+        FROM (SELECT ord, epoch, turn, split, reason, num_trained_tokens FROM renders WHERE split = 'train')
         JOIN (SELECT ord, task FROM rows) USING (ord) GROUP BY 1, 2 ORDER BY 1, 2
         """
     )

@@ -32,7 +32,7 @@ class PartCounts:
             if line.get("reason") is None:
                 count = self.tokens.setdefault(line["language"], TokenCount())
                 count.add(line["input_ids"], chars=line["num_chars"], is_byte=is_byte)
-                if (line["split"], line["epoch"], line["repeat"]) == ("train", 0, 0):
+                if (line["split"], line["epoch"], line["repeat"], line["turn"]) == ("train", 0, 0, 0):
                     texts.setdefault(line["task"], []).append(_texts(line))
         for task, members in texts.items():
             self.texts.setdefault(task, TaskTexts()).add(members)
@@ -72,5 +72,6 @@ class PartCounts:
 
 def _texts(line: Mapping[str, Any]) -> tuple[str, str, str]:
     """Instruction, input and trained answer of a row as it was rendered; a conversation's last ones."""
-    fields = line["row"]["fields"] or {}
-    return line["instruction"] or "", fields.get("input") or "", line["messages"][-1]["content"]
+    row = line["row"]
+    fields, messages = row["fields"] or {}, row["messages"] or line["messages"]
+    return line["instruction"] or "", fields.get("input") or "", messages[-1]["content"]

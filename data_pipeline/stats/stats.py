@@ -7,7 +7,7 @@ from typing import Any
 from data_pipeline.augment.mix import SourcePlan
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.database.row_database import RowDatabase
-from data_pipeline.stats.mix_and_variants import epoch_tasks, mix_stats, variant_stats, wording_stats
+from data_pipeline.stats.mix_and_variants import TRAINED, epoch_tasks, mix_stats, variant_stats, wording_stats
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.tasks.tasks import Task
 from hunmin.safety import personal_data
@@ -21,6 +21,7 @@ from hunmin.schema import (
     SplitStats,
     Stats,
     TaskStats,
+    WeightStats,
 )
 
 EXAMPLES_PER_REASON = 3
@@ -48,7 +49,7 @@ def summarize(
 ) -> Stats:
     """Everything counted."""
     present = database.rows("SELECT DISTINCT task FROM alive ORDER BY task")
-    return Stats(
+    found = Stats(
         schema_version=SCHEMA_VERSION,
         sources={source.name: _source(database, source, dialects[source.name]) for source in config.sources},
         rejected=database.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
@@ -85,6 +86,8 @@ def summarize(
         seq_len=config.seq_len,
         epochs=config.epochs,
     )
+    weights = _weights(database)
+    return {**found, "weights": weights} if weights["rendered_rows"] else found
 
 
 def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> SourceStats:
@@ -111,7 +114,10 @@ def _task(database: RowDatabase, task: str) -> TaskStats:
         [task],
     )
     trained = _tokens(
-        database, "placed JOIN renders USING (ord, epoch, repeat)", "task = ? AND split = 'train'", [task]
+        database,
+        "placed JOIN renders USING (ord, epoch, repeat, turn)",
+        "task = ? AND split = 'train'",
+        [task],
     )
     return TaskStats(
         rows=database.counts("SELECT split, count(*) FROM alive WHERE task = ? GROUP BY 1", [task]),
@@ -133,26 +139,41 @@ def _split(database: RowDatabase, split: str, seq_len: int) -> SplitStats:
     (members,) = database.rows(
         "SELECT count(*) AS rows, count(DISTINCT family_id) AS families FROM alive WHERE split = ?", [split]
     )
-    relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat)"
+    relation = "renders" if split == "heldout" else "placed JOIN renders USING (ord, epoch, repeat, turn)"
     tokens = _tokens(database, relation, "split = ? AND reason IS NULL", [split])
     packs = database.number(
-        "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat) "
+        "SELECT count(DISTINCT (epoch, pack)) FROM placed JOIN renders USING (ord, epoch, repeat, turn) "
         "WHERE split = ?",
         [split],
     )
-    return SplitStats(
+    found = SplitStats(
         **members,
         packs=packs,
         **tokens,
         fill=round(tokens["tokens"] / (packs * seq_len), 6) if packs else 0.0,
     )
+    (rendered,) = database.rows(
+        "SELECT count(*) AS n, coalesce(max(turn), 0) AS last FROM placed JOIN renders "
+        "USING (ord, epoch, repeat, turn) WHERE split = ?",
+        [split],
+    )
+    return {**found, "rendered_rows": rendered["n"]} if rendered["last"] else found
+
+
+def _weights(database: RowDatabase) -> WeightStats:
+    (found,) = database.rows(
+        "SELECT count(*) FILTER (weight <> 1) AS rendered_rows, min(weight) AS min, max(weight) AS max, "
+        "fsum(weight::DOUBLE * num_trained_tokens) AS weighted_tokens "
+        f"FROM renders WHERE {TRAINED}"
+    )
+    return WeightStats(**found)
 
 
 def _histogram(database: RowDatabase, column: str) -> Histogram:
     """Of the placed rows; bins double from 16."""
     found = database.rows(
         f"SELECT CASE WHEN {column} < 16 THEN 0 ELSE floor(log2({column} / 16))::INTEGER + 1 END AS bin, "
-        "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat) GROUP BY 1"
+        "count(*) AS n FROM placed JOIN renders USING (ord, epoch, repeat, turn) GROUP BY 1"
     )
     counts = {line["bin"]: line["n"] for line in found}
     last = max(counts, default=0)

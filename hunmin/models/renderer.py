@@ -35,6 +35,7 @@ class RenderedIds:
     input_ids: list[int]
     labels: list[int]
     untrained_turns: tuple[int, ...]  # answers that the template writes otherwise at generation
+    turns: tuple[int, ...]  # answers that are targets: indices of the messages
 
     @property
     def num_trained_tokens(self) -> int:
@@ -129,6 +130,7 @@ class Renderer:
         input_ids: list[int] = []
         labels: list[int] = []
         untrained: list[int] = []
+        turns: list[int] = []
         trained_before = False  # the last content was a target: its end-of-turn token is one too
         for index, (scaffold, content) in enumerate(pieces):
             ids = self._encode_scaffold(scaffold)
@@ -151,9 +153,10 @@ class Renderer:
                 untrained.append(index)
             if trained_before:
                 self._check_decodes(ids, content)
+                turns.append(index)
             labels += ids if trained_before else [IGNORE_INDEX] * len(ids)
             input_ids += ids
-        return RenderedIds(input_ids, labels, tuple(untrained))
+        return RenderedIds(input_ids, labels, tuple(untrained), tuple(turns))
 
     def pieces_with_offsets(self, messages: list[Message]) -> list[Piece]:
         """A conversation in its pieces: their ids, joined, are those of `row`.

@@ -96,13 +96,13 @@ def _parts(build: BuildContext, rebuilt: Rebuilt, index: int) -> list[_Part]:
 
 
 def _message_parts(rebuilt: Rebuilt, index: int, prefix: str | None) -> list[_Part]:
-    """A turn of a conversation. Oldest exchanges may be left out, so turns count from the end."""
+    """A turn of a conversation. Oldest exchanges may be left out, so turns count from its end."""
     message, own = rebuilt.messages[index], rebuilt.row["messages"] or []
     content = message["content"]
     whole = _Part("message", 0, len(content), content)
     if message["role"] == "system":
         return [whole if own[0]["role"] == "system" else replace(whole, name="role")]
-    text = own[index - len(rebuilt.messages)]["content"]
+    text = own[index - len(rebuilt.messages) - rebuilt.num_behind]["content"]
     if content == text or text.startswith(content):  # whole, or cut at its end
         return [replace(whole, text=text)]
     if prefix and content == f"{prefix} {text}":

@@ -13,7 +13,7 @@ from data_pipeline.sources import expand, read
 from data_pipeline.sources.find import Unit
 from hunmin.errors import InputError
 from hunmin.models.renderer import Piece
-from hunmin.rows import DraftRow, Kept, Message, Rejected
+from hunmin.rows import DraftRow, Kept, Message, Rejected, Rendered, Unrendered
 from launcher.inspect.packed_data import LedgerRow
 from launcher.inspect.tokens import TokenTexts
 
@@ -36,6 +36,7 @@ class Rebuilt:
     input_ids: list[int]
     labels: list[int]
     pieces: list[Piece]  # their ids, joined, are input_ids
+    num_behind: int = 0  # messages of the conversation behind `messages`
 
 
 def rebuild_segment(build: BuildContext, line: LedgerRow) -> Rebuilt:
@@ -96,7 +97,9 @@ def _rebuilt(build: BuildContext, line: LedgerRow, draft: Read | None, unit: Uni
         raise SourceChanged(f"{place} is refused now: {row['reason']}: {row['detail']}")
     # The place among all records, `ord`, orders the data stage's work and says nothing about the row itself.
     row["split"] = line["split"]
-    encoded = encode(row, build=build, epoch=line["epoch"], repeat=line["repeat"])
+    encoded = _turn(encode(row, build=build, epoch=line["epoch"], repeat=line["repeat"]), line)
+    if encoded is None:
+        raise SourceChanged(f"{place} gives fewer rendered rows now")
     if "reason" in encoded:
         raise SourceChanged(f"{place} cannot be rendered now: {encoded['reason']}: {encoded['detail']}")
     return Rebuilt(
@@ -108,7 +111,13 @@ def _rebuilt(build: BuildContext, line: LedgerRow, draft: Read | None, unit: Uni
         input_ids=encoded["input_ids"],
         labels=encoded["labels"],
         pieces=_pieces(build, encoded["messages"]),
+        num_behind=encoded["num_behind"],
     )
+
+
+def _turn(encoded: list[Rendered | Unrendered], line: LedgerRow) -> Rendered | Unrendered | None:
+    """The rendered row of the line's turn; of a run that was made before there were several, the only one."""
+    return next((one for one in encoded if one["turn"] == line.get("turn", 0)), None)
 
 
 def _pieces(build: BuildContext, messages: list[Message]) -> list[Piece]:

@@ -17,6 +17,7 @@ from launcher.inspect.shown import (
     ShownSegment,
     drawn_facts,
     num_trained,
+    rendered_facts,
     show_pack,
     show_row,
 )
@@ -137,7 +138,8 @@ def _print_heldout(out: Console, line: dict[str, Any]) -> None:
 
 
 def _place(line: dict[str, Any]) -> str:
-    again = f" (repeat {line['repeat']})" if line.get("repeat") else ""
+    facts = rendered_facts(line)
+    again = f" ({', '.join(facts)})" if facts else ""
     return f"{line['split']}, epoch {line['epoch']}, pack {line['pack']}{again}"
 
 

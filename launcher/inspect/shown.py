@@ -112,7 +112,15 @@ def place_of(pack: Pack) -> dict[str, Any]:
 def drawn_facts(line: LedgerRow) -> list[str]:
     """What was drawn for a line of rows.parquet, and its tokens."""
     drawn = [f"{name.partition('_')[0]} {line[name]}" for name in ("wording_id", "wrapper") if line[name]]
-    return [*drawn, *line["transforms"], f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"]
+    tokens = f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained"
+    return [*drawn, *line["transforms"], *rendered_facts(line), tokens]
+
+
+def rendered_facts(line: LedgerRow) -> list[str]:
+    """Which of a row's renderings in its epoch a line is, but for the first; its weight, but for 1."""
+    which = [f"{name} {line[name]}" for name in ("repeat", "turn") if line.get(name)]
+    weight = line.get("weight") or 1
+    return [*which, f"weight {weight:g}"] if weight != 1 else which
 
 
 def num_trained(pack: Pack) -> int:

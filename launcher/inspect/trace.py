@@ -8,6 +8,7 @@ from hunmin.errors import InputError
 from launcher.commands.run_folder import find_run
 from launcher.config import load
 from launcher.inspect.show import open_corpus
+from launcher.inspect.shown import rendered_facts
 from launcher.inspect.token_marks import console, visible
 from launcher.inspect.trace_row import RowTrace, trace_row
 
@@ -97,11 +98,11 @@ def row_lines(traced: RowTrace) -> list[str]:
     """Where a row went, a place a line."""
     lines = []
     for line in traced.lines:
-        repeat = f", repeat {line['repeat']}" if line.get("repeat") else ""
+        which = "".join(f", {fact}" for fact in rendered_facts(line))
         wording = f", wording {line['wording_id']}" if line["wording_id"] else ""
         wrapper = f", wrapper {line['wrapper']}" if line["wrapper"] else ""
         lines.append(
-            f"{line['split']}, epoch {line['epoch']}{repeat}, pack {line['pack']} ({line['shard']}): "
+            f"{line['split']}, epoch {line['epoch']}{which}, pack {line['pack']} ({line['shard']}): "
             f"{line['num_tokens']} tokens, {line['num_trained_tokens']} trained{wording}{wrapper}"
         )
     lines += [f"held out: eval asks it, in the task {line['task']}" for line in traced.heldout]
@@ -122,4 +123,6 @@ def _ledger_facts(line: dict[str, Any]) -> list[tuple[str, str]]:
     names = ("task", "wording_id", "wrapper", "transforms", "constraints", "flags")
     shown = {"wording_id": "wording"}
     facts = [(shown.get(name, name), line[name]) for name in names if line.get(name)]
-    return [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in facts]
+    facts = [(name, ", ".join(value) if isinstance(value, list) else value) for name, value in facts]
+    which = rendered_facts(line)
+    return [*facts, ("rendered", ", ".join(which))] if which else facts

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from hunmin.errors import ArtifactError
-from hunmin.schema import IGNORE_INDEX, PACKS, PackMetadata
+from hunmin.schema import IGNORE_INDEX, PACKS, WEIGHTED_PACKS, PackMetadata
 from hunmin.shards import read_shard, read_shards, shard_metadata, write_shard
 
 METADATA = PackMetadata(
@@ -26,7 +26,7 @@ GOOD = {
 
 
 def table(**changes: list) -> pa.Table:
-    return pa.Table.from_pydict(GOOD | changes, schema=PACKS)
+    return pa.Table.from_pydict(GOOD | changes, schema=WEIGHTED_PACKS if "weights" in changes else PACKS)
 
 
 def test_what_is_written_is_read_and_opens_in_datasets(tmp_path) -> None:
@@ -39,9 +39,20 @@ def test_what_is_written_is_read_and_opens_in_datasets(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["shard-00000.arrow"]
 
 
+def test_weights_are_a_column_where_there_are_some(tmp_path) -> None:
+    path = tmp_path / "shard-00000.arrow"
+    write_shard(path, table(weights=[[0.5, 2.0], [1.0]]), METADATA)
+    assert read_shard(path).to_pydict() == GOOD | {"weights": [[0.5, 2.0], [1.0]]}
+    assert datasets.Dataset.from_file(str(path))[0]["weights"] == [0.5, 2.0]
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
+        ({"weights": [[1.0], [1.0]]}, "pack 0: weights do not match"),
+        ({"weights": [[1.0, 2.0], [0.0]]}, "pack 1: a weight that is not positive"),
+        ({"weights": [[1.0, float("nan")], [1.0]]}, "pack 0: a weight that is not positive and finite"),
+        ({"weights": [[1.0, 2.0], [float("inf")]]}, "pack 1: a weight that is not positive and finite"),
         ({"labels": [[X, 2, X, X], [X, X, 8]]}, "differ in length"),
         ({"seq_lengths": [[2, 2], [3]]}, "do not sum"),
         ({"seq_lengths": [[5, 0], [3]]}, "an empty segment"),

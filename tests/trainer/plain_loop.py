@@ -30,6 +30,7 @@ class Row(NamedTuple):
     ids: np.ndarray
     labels: np.ndarray
     task: int
+    weight: float = 1.0
 
     @property
     def num_targets(self) -> int:
@@ -47,15 +48,14 @@ def job_in(root: Path, *, model: ModelConfig, **settings: Any) -> Job:
     )
 
 
-def write_data(root: Path, *, num_packs: int = 10, seq_len: int = 96) -> None:
-    write_split(
-        root / "data/train", [make_packs(num_packs, seq_len=seq_len, seed=3)], split="train", seq_len=seq_len
-    )
+def write_data(root: Path, *, num_packs: int = 10, seq_len: int = 96, **packs: Any) -> None:
+    table = make_packs(num_packs, seq_len=seq_len, seed=3, **packs)
+    write_split(root / "data/train", [table], split="train", seq_len=seq_len)
     make_tokenizer(root / "data/tokenizer")
     (root / "train").mkdir()
 
 
-def write_root(root: Path, model: ModelConfig, **sizes: int) -> Path:
+def write_root(root: Path, model: ModelConfig, **sizes: Any) -> Path:
     """Data, and a base from scratch."""
     write_data(root, **sizes)
     assert model.from_scratch is not None
@@ -70,7 +70,11 @@ def rows_of(packs: Sequence[Pack]) -> list[Row]:
         rows += [
             Row(*parts)
             for parts in zip(
-                np.split(pack.input_ids, cuts), np.split(pack.labels, cuts), pack.tasks, strict=True
+                np.split(pack.input_ids, cuts),
+                np.split(pack.labels, cuts),
+                pack.tasks,
+                map(float, pack.weights),
+                strict=True,
             )
         ]
     return rows
@@ -87,12 +91,12 @@ def packs_of(root: Path, step: int, *, global_batch_size: int) -> list[Pack]:
 def row_weight(row: Row, rows: Sequence[Row], weighting: str) -> float:
     """What each trained token of the row weighs, from the definition in words."""
     if weighting == "token":
-        return 1 / sum(other.num_targets for other in rows)
-    if weighting == "sample":
-        return 1 / (sum(other.num_targets > 0 for other in rows) * row.num_targets)
+        return row.weight / sum(other.weight * other.num_targets for other in rows)
     trained = [other for other in rows if other.num_targets]
-    same = sum(other.num_targets for other in trained if other.task == row.task)
-    return 1 / (len({other.task for other in trained}) * same)
+    if weighting == "sample":
+        return row.weight / (sum(other.weight for other in trained) * row.num_targets)
+    same = sum(other.weight * other.num_targets for other in trained if other.task == row.task)
+    return row.weight / (len({other.task for other in trained}) * same)
 
 
 def plain_loss(model: torch.nn.Module, rows: Sequence[Row], weighting: str = "token") -> float:
@@ -146,7 +150,7 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
         work = work_of(job, me)
         assert len(work.micro_batches) == number_of_micro_batches
         loss = 0.0
-        for number, (batch, *of_tokens) in enumerate(work.micro_batches, start=1):
+        for number, (batch, *of_tokens, _) in enumerate(work.micro_batches, start=1):
             part = SFT.minimise(Scored(-engine.losses(batch), *of_tokens))
             engine.backward(part.loss)
             loss += part.value

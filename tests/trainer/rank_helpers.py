@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from hunmin.artifact import commit, files_below
-from hunmin.schema import IGNORE_INDEX, PACKS
+from hunmin.schema import IGNORE_INDEX, PACKS, WEIGHTED_PACKS
 from hunmin.shards import shard_name, write_shard
 
 CHAT_TEMPLATE = (
@@ -98,9 +98,17 @@ def make_tokenizer(folder: Path, *, vocab_size: int = VOCAB_SIZE) -> PreTrainedT
 
 
 def make_packs(
-    num_packs: int, *, seq_len: int, seed: int, num_tasks: int = 2, num_ids: int = VOCAB_SIZE
+    num_packs: int,
+    *,
+    seq_len: int,
+    seed: int,
+    num_tasks: int = 2,
+    num_ids: int = VOCAB_SIZE,
+    weights: Sequence[float] = (),
 ) -> pa.Table:
-    """Packs of random ids with very uneven masks: some segments all answer, some almost none."""
+    """Packs of random ids with very uneven masks: some segments all answer, some almost none. Where there
+    are weights, each segment has one of them.
+    """
     rng = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
     for _ in range(num_packs):
@@ -123,7 +131,10 @@ def make_packs(
                 "tasks": rng.integers(0, num_tasks, segments).tolist(),
             }
         )
-    return pa.Table.from_pylist(rows, schema=PACKS)
+    if weights:
+        for row in rows:
+            row["weights"] = rng.choice(weights, len(row["rows"])).tolist()
+    return pa.Table.from_pylist(rows, schema=WEIGHTED_PACKS if weights else PACKS)
 
 
 def write_split(folder: Path, epochs: Sequence[pa.Table], *, split: str, seq_len: int) -> None:

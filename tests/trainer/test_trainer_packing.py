@@ -59,7 +59,7 @@ def models(request: pytest.FixtureRequest) -> tuple[PackedCausalLM, PreTrainedMo
 
 def a_pack() -> Pack:
     table = make_packs(1, seq_len=64, seed=5)
-    row = table.to_pylist()[0]
+    row = table.to_pylist()[0] | {"weights": [1] * len(table["rows"][0])}
     return Pack(*(np.array(row[name], np.int32) for name in Pack._fields))
 
 

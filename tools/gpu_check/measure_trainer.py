@@ -130,7 +130,7 @@ def peak_and_estimate(me: Rank, job: Job, *, seq_len: int) -> dict[str, Any]:
 def _part(batch: Batch, start: int, stop: int) -> Batch:
     bounds = torch.tensor([0, stop - start], dtype=torch.int32, device=batch.input_ids.device)
     ids, positions, labels = (tensor[start:stop] for tensor in batch[:3])
-    return Batch(ids, positions, labels, bounds, batch.tasks[:1], batch.rows[:1])
+    return Batch(ids, positions, labels, bounds, batch.tasks[:1], batch.rows[:1], batch.weights[:1])
 
 
 def _logits(model: PackedCausalLM, batch: Batch) -> torch.Tensor:

@@ -13,13 +13,16 @@ from hunmin.shards import read_shards, shard_metadata
 
 
 class Pack(NamedTuple):
-    """One pack. Per segment: `tasks`, index into PackFolder.tasks, and `rows`, line of rows.parquet."""
+    """One pack. Per segment: `tasks`, index into PackFolder.tasks; `rows`, line of rows.parquet; `weights` of
+    its trained tokens, 1 where the shard has none.
+    """
 
     input_ids: np.ndarray
     labels: np.ndarray
     seq_lengths: np.ndarray
     tasks: np.ndarray
     rows: np.ndarray
+    weights: np.ndarray
 
 
 NO_ROW = -1  # of a segment that is no row
@@ -30,17 +33,19 @@ ZERO_WEIGHT_PACK = Pack(
     seq_lengths=np.array([2], np.int32),
     tasks=np.zeros(1, np.int32),
     rows=np.full(1, NO_ROW),
+    weights=np.ones(1, np.float32),
 )
 
 
 class PackFolder:
     """The packs of a split, numbered through its shards in canonical order. Memory-mapped: opening costs
-    the number of shards.
+    the number of shards. `is_weighted`: some row has a weight other than 1.
     """
 
     def __init__(self, folder: Path):
         self._tables = read_shards(folder)
         self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
+        self.is_weighted = any("weights" in table.column_names for table in self._tables)
         metadata = [shard_metadata(table) for table in self._tables]
         self.tasks = sorted({task for entry in metadata for task in entry["tasks"]})  # of any shard
         self._task_ids = [
@@ -57,15 +62,20 @@ class PackFolder:
     def __getitem__(self, index: int) -> Pack:
         shard = int(np.searchsorted(self._starts, index, side="right")) - 1
         table, row = self._tables[shard], index - int(self._starts[shard])
-        pack = Pack(*(table.column(name)[row].values.to_numpy() for name in Pack._fields))
-        return pack._replace(tasks=self._task_ids[shard][pack.tasks])
+        found = {
+            name: table.column(name)[row].values.to_numpy()
+            for name in Pack._fields
+            if name in table.column_names
+        }
+        found.setdefault("weights", np.ones(len(found["rows"]), np.float32))
+        return Pack(**found | {"tasks": self._task_ids[shard][found["tasks"]]})
 
 
 class Batch(NamedTuple):
     """A micro-batch as one sequence of T tokens in S segments; no padding.
 
     input_ids, position_ids (restarting in each segment), labels: int64 (T,); cu_seqlens: int32 (S + 1,);
-    tasks, rows: int64 (S,).
+    tasks, rows: int64 (S,); weights: float64 (S,).
     """
 
     input_ids: Tensor
@@ -74,6 +84,7 @@ class Batch(NamedTuple):
     cu_seqlens: Tensor
     tasks: Tensor
     rows: Tensor
+    weights: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device, all of it."""
@@ -87,8 +98,8 @@ def join(packs: Sequence[Pack]) -> Batch:
     ends = np.cumsum(lengths)
     positions = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
 
-    def joined(name: str) -> Tensor:
-        return torch.from_numpy(np.concatenate([getattr(pack, name) for pack in packs]).astype(np.int64))
+    def joined(name: str, dtype: type = np.int64) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(pack, name) for pack in packs]).astype(dtype))
 
     return Batch(
         input_ids=joined("input_ids"),
@@ -97,6 +108,7 @@ def join(packs: Sequence[Pack]) -> Batch:
         cu_seqlens=torch.from_numpy(np.append(0, ends).astype(np.int32)),
         tasks=joined("tasks"),
         rows=joined("rows"),
+        weights=joined("weights", np.float64),
     )
 
 

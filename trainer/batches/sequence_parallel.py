@@ -41,6 +41,7 @@ def padded(batch: Batch, size: int) -> Batch:
         cu_seqlens=torch.cat([batch.cu_seqlens, end.to(batch.cu_seqlens.dtype)]),
         tasks=torch.cat([batch.tasks, batch.tasks.new_zeros(1)]),
         rows=torch.cat([batch.rows, batch.rows.new_full((1,), NO_ROW)]),
+        weights=torch.cat([batch.weights, batch.weights.new_ones(1)]),
     )
 
 

@@ -18,12 +18,15 @@ from trainer.engine.ranks import Rank
 
 
 class MicroBatch(NamedTuple):
-    """A batch, and of its N trained tokens the weight in the step's loss (float64), task and row (int64)."""
+    """A batch, and of its N trained tokens the weight in the step's loss (float64), task and row (int64), and
+    the row's own weight (float64).
+    """
 
     batch: Batch
     weights: Tensor
     tasks: Tensor
     rows: Tensor
+    row_weights: Tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class StepPacks:
 class StepResult:
     """One rank's part of a step.
 
-    by_task (3, tasks): nats, trained tokens, summed norms of the gradient at their last hidden states.
+    by_task (3, tasks): nats and trained tokens, each by its row's weight, and summed norms of the gradient at
+    their last hidden states.
     """
 
     loss: float
@@ -90,24 +94,27 @@ def micro_batch(packs: Sequence[Pack], counts: StepCounts, weighting: Weighting,
     batch = join(packs)
     positions_N, _ = next_token_targets(batch.labels, batch.cu_seqlens)
     segments_N = segments_of(positions_N, batch)
-    tasks_N, rows_N = batch.tasks[segments_N], batch.rows[segments_N]
-    weights_N = token_weights(tasks_N, segments_N, counts, weighting)
+    tasks_N, row_weights_N = batch.tasks[segments_N], batch.weights[segments_N]
+    of_tokens = (
+        token_weights(row_weights_N, tasks_N, segments_N, counts, weighting),
+        tasks_N,
+        batch.rows[segments_N],
+        row_weights_N,
+    )
     if me.sequence_parallel_size == 1:
-        return MicroBatch(batch, weights_N, tasks_N, rows_N)
+        return MicroBatch(batch, *of_tokens)
     of_rank = {"index": me.shard_index, "size": me.sequence_parallel_size}
     sharded = shard(batch, **of_rank)
     places_N, _, _ = own_targets(sharded.labels, sharded.cu_seqlens, **of_rank)
-    return MicroBatch(sharded, weights_N[places_N], tasks_N[places_N], rows_N[places_N])
+    return MicroBatch(sharded, *(values_N[places_N] for values_N in of_tokens))
 
 
-def sums_by_task(values: Sequence[Tensor | None], tasks_N: Tensor, *, num_tasks: int) -> np.ndarray:
-    """Each tensor of N values summed by task (len(values), tasks); None counts the tokens."""
+def sums_by_task(values: Sequence[Tensor], tasks_N: Tensor, *, num_tasks: int) -> np.ndarray:
+    """Each tensor of N values summed by task, in float64 (len(values), tasks)."""
     tasks = tasks_N.numpy()
-    rows = [
-        np.bincount(tasks, None if value is None else value.detach().double().cpu().numpy(), num_tasks)
-        for value in values
-    ]
-    return np.array(rows, np.float64)
+    return np.array(
+        [np.bincount(tasks, value.detach().double().cpu().numpy(), num_tasks) for value in values], np.float64
+    )
 
 
 def shares(values: np.ndarray) -> np.ndarray:

@@ -119,7 +119,7 @@ def _training(facts: CardFacts) -> str:
         ("learning rate", f"{config.learning_rate:g}, {config.schedule}"),
         ("warm-up", _warmup(config)),
         ("weight decay", f"{config.weight_decay:g}"),
-        ("loss weighting", f"each {config.loss_weighting} the same"),
+        ("loss weighting", _loss_weighting(facts)),
         (
             "adapters",
             "none" if config.lora is None else f"rank {config.lora.rank}, alpha {config.lora.alpha:g}",
@@ -127,6 +127,16 @@ def _training(facts: CardFacts) -> str:
         ("seed", facts.seed),
     ]
     return _table(("setting", "value"), settings)
+
+
+def _loss_weighting(facts: CardFacts) -> str:
+    weights = facts.stats.get("weights") if facts.stats else None
+    if weights is None:
+        return f"each {facts.config.loss_weighting} the same"
+    return (
+        f"each {facts.config.loss_weighting} by its row's weight: {weights['rendered_rows']:,} rendered rows "
+        f"weigh other than 1, the weights go from {weights['min']:g} to {weights['max']:g}"
+    )
 
 
 def _losses(facts: CardFacts) -> str:

@@ -20,8 +20,9 @@ from trainer.config import TrainConfig
 class Scored(NamedTuple):
     """The N trained tokens of a micro-batch, of a pack that ranks share those of this rank.
 
-    log_probs: fp32 nats (N,), with a graph; weights: float64 (N,), as train.loss_weighting has them, of sum
-    one over the step; tasks: int64 (N,), index into PackFolder.tasks; rows: int64 (N,), line of rows.parquet.
+    log_probs: fp32 nats (N,), with a graph; weights: float64 (N,), as train.loss_weighting and the rows' own
+    weights have them, of sum one over the step; tasks: int64 (N,), index into PackFolder.tasks; rows: int64
+    (N,), line of rows.parquet.
     """
 
     log_probs: Tensor

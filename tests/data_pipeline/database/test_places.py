@@ -79,10 +79,24 @@ def test_segments_come_back_from_their_parts(tmp_path: Path) -> None:
     assert seen == 2 * per_part
 
 
+def test_weights_stand_beside_the_rows_they_are_of() -> None:
+    lists = [[1, 2], [3, 4, 5], [6, 7, 8]]
+    ids = pa.table({"input_ids": lists, "labels": lists}, schema=IDS)
+    weights = np.array([1, 0.5, 2], np.float32)
+    found = pack_table(ids, pack=np.array([0, 0, 1]), rows=np.arange(3), tasks=np.zeros(3), weights=weights)
+    assert found.column("weights").to_pylist() == [[1, 0.5], [2]]
+
+
 def test_rows_laid_into_packs_by_hand() -> None:
     lists = [[1, 2], [3, 4, 5], [6, 7, 8]]
     ids = pa.table({"input_ids": lists, "labels": lists}, schema=IDS)
-    found = pack_table(ids, pack=np.array([0, 0, 1]), rows=np.array([10, 11, 12]), tasks=np.array([0, 1, 1]))
+    found = pack_table(
+        ids,
+        pack=np.array([0, 0, 1]),
+        rows=np.array([10, 11, 12]),
+        tasks=np.array([0, 1, 1]),
+        weights=np.ones(3),
+    )
     assert found.to_pydict() == {
         "input_ids": [[1, 2, 3, 4, 5], [6, 7, 8]],
         "labels": [[1, 2, 3, 4, 5], [6, 7, 8]],

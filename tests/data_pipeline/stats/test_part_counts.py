@@ -20,13 +20,14 @@ def line(ids: list[int], **changes: object) -> dict:
         "split": "train",
         "epoch": 0,
         "repeat": 0,
+        "turn": 0,
         "task": "t",
         "language": "ko",
         "reason": None,
         "input_ids": ids,
         "num_chars": 6,
         "instruction": "번역하라.",
-        "row": {"fields": {"input": "비"}},
+        "row": {"fields": {"input": "비"}, "messages": None},
         "messages": [{"content": "번역하라.\n\n비"}, {"content": "rain"}],
     }
     return plain | changes
@@ -51,10 +52,10 @@ def test_tokens_of_a_language_by_hand() -> None:
 
 def test_texts_are_those_of_train_rows_once() -> None:
     refused = {"language": "ko", "task": "t", "reason": "too_long"}
-    chat = line([1], row={"fields": None}, instruction="설명해 줘")
-    tally = tally_of(
-        line([1]), line([1], epoch=1), line([1], repeat=1), line([1], split="val"), refused, chat
-    )
+    turns = [{"content": text} for text in ("설명해 줘", "비가 온다", "또?", "눈")]
+    chat = line([1], row={"fields": None, "messages": turns}, instruction="설명해 줘", messages=turns[:2])
+    again = [line([1], epoch=1), line([1], repeat=1), line([1], turn=1), line([1], split="val")]
+    tally = tally_of(line([1]), *again, refused, chat)
     found = tally.texts["t"].summary()
     assert found["rows"] == 2
     assert found["verbs"] == {"번역하다": 1, "설명하다": 1}

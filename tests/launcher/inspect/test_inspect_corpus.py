@@ -11,6 +11,7 @@ from hunmin.errors import ArtifactError, InputError
 from hunmin.schema import HELDOUT, LEDGER, PACKS, REJECTED, PackMetadata
 from hunmin.shards import write_shard
 from launcher.inspect.packed_data import Corpus
+from launcher.inspect.shown import rendered_facts
 from launcher.inspect.trace_row import trace_row
 
 CURE = "hunmin data c.yaml"
@@ -189,3 +190,13 @@ def test_an_unfinished_stage_is_refused(folder: Path) -> None:
     (folder / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"the data stage is not finished; run: hunmin data c\.yaml"):
         Corpus(folder, cure=CURE)
+
+
+def test_what_is_rendered_several_times_is_told_apart() -> None:
+    plain = line(0, 0, "train", 0, 0)
+    assert rendered_facts(plain) == rendered_facts(plain | {"turn": None, "weight": None}) == []
+    assert rendered_facts(plain | {"repeat": 1, "turn": 2, "weight": 0.5}) == [
+        "repeat 1",
+        "turn 2",
+        "weight 0.5",
+    ]

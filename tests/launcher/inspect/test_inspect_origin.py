@@ -33,11 +33,11 @@ def renderer(scratch_tokenizer: PreTrainedTokenizerFast) -> Renderer:
 
 
 def origins(
-    renderer: Renderer, row: Any, messages: list[Any], examples: tuple[str, ...] = ()
+    renderer: Renderer, row: Any, messages: list[Any], examples: tuple[str, ...] = (), num_behind: int = 0
 ) -> list[Origin]:
     pieces = renderer.pieces_with_offsets(messages)
     ids = [token for piece in pieces for token in piece.input_ids]
-    rebuilt = Rebuilt({}, (), row, messages, list(examples), ids, ids, pieces)
+    rebuilt = Rebuilt({}, (), row, messages, list(examples), ids, ids, pieces, num_behind)
     return [origin_of(BUILD, rebuilt, token) for token in range(len(ids))]
 
 
@@ -132,6 +132,12 @@ def test_a_conversation_whose_oldest_turns_are_left_out(renderer: Renderer) -> N
         ("message", "넷."),
     ]
     assert parts(origins(renderer, row, turns("하나?", "둘.", "세 번째는요?", "넷.")))[2][0] == "rewording"
+
+
+def test_a_conversation_that_ends_before_its_last_turns(renderer: Renderer) -> None:
+    row = {"task": "qa", "messages": turns("하나?", "둘.", "셋?", "넷.", "다섯?", "여섯."), "fields": {}}
+    found = origins(renderer, row, turns("[질의응답] 셋?", "넷."), num_behind=2)
+    assert parts(found) == [("prefix", "[질의응답]"), ("joint", " "), ("message", "셋?"), ("message", "넷.")]
 
 
 def test_the_template_names_the_message_that_it_stands_before(renderer: Renderer) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from rank_helpers import make_packs, write_split
 
-from hunmin.schema import IGNORE_INDEX, PACKS
+from hunmin.schema import IGNORE_INDEX, PACKS, WEIGHTED_PACKS
 from trainer.batches.packs import PackFolder, join, targets_of_segments
 
 X = IGNORE_INDEX
@@ -29,6 +29,17 @@ def test_join_lays_packs_end_to_end(tmp_path: Path) -> None:
     # the shard's tasks are [translation, chat]; the folder's are sorted
     assert [folder.tasks[task] for task in batch.tasks] == ["chat", "translation"] * 2
     assert targets_of_segments(folder[0]).sum() == 3
+
+
+def test_weights_are_one_where_a_shard_has_none(tmp_path: Path) -> None:
+    plain = pa.Table.from_pylist([PACK], schema=PACKS)
+    weighted = pa.Table.from_pylist([PACK | {"weights": [0.5, 3]}], schema=WEIGHTED_PACKS)
+    write_split(tmp_path / "train", [plain, weighted], split="train", seq_len=8)
+    folder = PackFolder(tmp_path / "train")
+    assert folder.is_weighted
+    assert join([folder[0], folder[1]]).weights.tolist() == [1, 1, 0.5, 3]
+    write_split(tmp_path / "val", [plain], split="val", seq_len=8)
+    assert not PackFolder(tmp_path / "val").is_weighted
 
 
 def test_nothing_is_the_zero_weight_pack() -> None:

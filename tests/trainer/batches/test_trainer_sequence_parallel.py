@@ -113,8 +113,9 @@ def test_slices_hold_every_target_once(lengths: list[tuple[int, int]], size: int
     ).astype(np.int32)
     count = np.array([n for n, _ in lengths], np.int32)
     ids, tasks = np.arange(len(labels), dtype=np.int32), np.zeros(len(count), np.int32)
-    batch = join([Pack(ids, labels, count, tasks, np.arange(len(count)))])
+    batch = join([Pack(ids, labels, count, tasks, np.arange(len(count)), np.ones(len(count)))])
     whole = padded(batch, size)
+    assert len(whole.weights) == len(whole.tasks)
     positions, targets = next_token_targets(batch.labels, batch.cu_seqlens)
     assert len(whole.input_ids) % size == 0
     parts = [shard(batch, index=index, size=size) for index in range(size)]

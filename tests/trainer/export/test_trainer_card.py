@@ -68,6 +68,13 @@ def test_golden() -> None:
     check_golden(GOLDEN, model_card(facts()))
 
 
+def test_weights_of_rows_are_told() -> None:
+    weights = {"rendered_rows": 1234, "min": 0.5, "max": 2.0, "weighted_tokens": 9000.0}
+    card = model_card(facts(stats=STATS | {"weights": weights}))
+    assert "each token by its row's weight: 1,234 rendered rows weigh other than 1" in card
+    assert "from 0.5 to 2 |" in card
+
+
 def test_the_front_matter_is_what_the_hub_reads() -> None:
     front = yaml.safe_load(model_card(facts()).split("---")[1])
     assert front["base_model"] == "org/model"

@@ -98,7 +98,7 @@ def step_and_gradients(root: Path) -> Any:
     with join_ranks(timeout_s=60) as me:
         engine, _ = loop.set_up(job, me)
         work = work_of(job, me)
-        for number, (batch, weights_N, _, _) in enumerate(work.micro_batches, start=1):
+        for number, (batch, weights_N, *_) in enumerate(work.micro_batches, start=1):
             engine.backward((engine.losses(batch) * weights_N.float()).sum())
             if number < len(work.micro_batches):
                 engine.step(0.0)

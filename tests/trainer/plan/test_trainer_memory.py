@@ -71,7 +71,7 @@ def a_batch(num_tokens: int) -> Batch:
     ids = np.arange(num_tokens) % 600
     labels = np.where(np.arange(num_tokens) < num_tokens // 2, -100, ids)
     lengths = np.full(4, num_tokens // 4)
-    return join([Pack(ids, labels, lengths, np.zeros(4, np.int32), np.arange(4))])
+    return join([Pack(ids, labels, lengths, np.zeros(4, np.int32), np.arange(4), np.ones(4))])
 
 
 def saved_bytes(model: PackedCausalLM, batch: Batch) -> int:
