@@ -169,14 +169,15 @@ def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRo
         return draft, [], None
     texts = [*(str(text) for text in draft["fields"].values() if text), *draft["references"]]
     texts += [message["content"] for message in draft["messages"] or ()]
-    if not any(personal_data.find(text, kinds=config.kinds) for text in texts):
+    looked_for = {"kinds": config.kinds, "allow": config.allow, "code": config.code}
+    if not any(personal_data.find(text, **looked_for) for text in texts):
         return draft, [], None
     language = language_of(" ".join(texts))
     counts: Counter[PersonalKind] = Counter()
     first_field: dict[PersonalKind, str] = {}
 
     def masked(name: str, text: str, _: bool) -> str:
-        text, found = personal_data.mask(text, kinds=config.kinds, language=language)
+        text, found = personal_data.mask(text, **looked_for, language=language)
         for kind in found:
             first_field.setdefault(kind, name)
         counts.update(found)
