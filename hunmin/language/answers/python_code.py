@@ -55,6 +55,27 @@ def parse(answer: str) -> ast.Module | None:
     return tree if surely or not undefined_names(tree) else None
 
 
+@lru_cache(maxsize=256)
+def parse_body(answer: str) -> ast.FunctionDef | None:
+    """A function whose body the answer is, without the line that begins it; None for anything else.
+
+    The body is indented, and has a statement that can be no word of prose.
+    """
+    code = code_of(answer)
+    if not code[:1].isspace():
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse("def body():\n" + code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    function = tree.body[0]
+    if len(tree.body) > 1 or not isinstance(function, ast.FunctionDef):
+        return None
+    return None if all(isinstance(node, ast.Expr) for node in function.body) else function
+
+
 def undefined_names(tree: ast.Module) -> set[str]:
     """Names that are read and that neither the code nor Python itself sets; none after a star import."""
     used: set[str] = set()
