@@ -118,6 +118,7 @@ class Kept(Row):
     prompt_key: str
     answer_key: str
     signature: list[int]
+    near_words: int | None
     num_variants: int
     num_answer_chars: int
     short_answer: str | None

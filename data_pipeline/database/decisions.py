@@ -44,7 +44,7 @@ def refuse_duplicates(database: RowDatabase) -> int:
 
 def refuse_near_duplicates(database: RowDatabase, *, parts: list[Path], threshold: float) -> int:
     """Every row that is near to a kept row of an earlier family; see near_join.py."""
-    database.view_of_parts("near_input", "ord, family_id, signature", parts)
+    database.view_of_parts("near_input", "ord, family_id, signature, near_words, split", parts)
     make_near_table(database.con, "near_input", threshold=threshold)
     return database.refuse(
         """

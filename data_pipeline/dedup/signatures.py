@@ -14,6 +14,7 @@ import pyarrow as pa
 from datasketch import MinHash
 
 from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
+from data_pipeline.dedup.spellings import without_particles, words_of
 from hunmin.hashing import MURMUR3_32, MURMUR3_64, mixed, stable_hash
 from hunmin.language.script import comparable
 from hunmin.rows import DraftRow
@@ -22,7 +23,10 @@ HALF_PERM = 64  # permutations a half; a similarity is known to +- 0.05 (one sig
 NUM_PERM = 2 * HALF_PERM
 SHINGLE_CHARS = 4
 MIN_CHARS = 20  # shorter texts are near only where they are equal: one letter may turn the meaning
-NEAR_COLUMNS = [("signature", pa.list_(pa.uint32()))]
+NEAR_COLUMNS = [
+    ("signature", pa.list_(pa.uint32())),
+    ("near_words", pa.uint64()),  # `content_words`
+]
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _OPERATOR = re.compile(r"[+*=<>%^×÷±≤≥≠]")
@@ -42,6 +46,18 @@ def signature(draft: DraftRow) -> list[int]:
     """
     asked, answered = _halves(draft)
     return [*_minhash(asked, "asked").tolist(), *_minhash(answered, "answered").tolist()]
+
+
+def content_words(draft: DraftRow) -> int | None:
+    """A hash of the words that are asked about, without particles, where the answer is no more than a label.
+
+    Answers of a label task are all equal, so that one word of what is asked decides: 찬물을 틀었다 and 더운물을
+    틀었다. None where the answer (MIN_CHARS or more) says itself what the row is about.
+    """
+    asked, answered = _halves(draft)
+    if len(answered) >= MIN_CHARS:
+        return None
+    return stable_hash("words", without_particles(words_of(asked)))
 
 
 def guard(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.dedup.leak_keys import gate_keys
-from data_pipeline.dedup.signatures import signature
+from data_pipeline.dedup.signatures import content_words, signature
 from data_pipeline.rows.identity import answer_key, family_id, prompt_key, split_of, text_key
 from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
@@ -125,6 +125,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "prompt_key": prompt_key(draft),
         "answer_key": answer_key(draft),
         "signature": signature(draft),
+        "near_words": content_words(draft),
         "num_variants": 1,
         "num_answer_chars": len(answer),
         "short_answer": answer if len(answer) <= SHORT_ANSWER else None,

@@ -3,7 +3,7 @@
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import duckdb
@@ -12,7 +12,7 @@ import pyarrow as pa
 from data_pipeline.database.leaks import MIN_SHINGLES, SHORT
 from data_pipeline.database.near_join import make_near_table
 from data_pipeline.dedup.leak_keys import GATE_COLUMNS, SHINGLE_LETTERS, gate_keys
-from data_pipeline.dedup.signatures import NEAR_COLUMNS, signature
+from data_pipeline.dedup.signatures import NEAR_COLUMNS, content_words, signature
 from data_pipeline.dedup.spellings import jamo, squeezed, words_of
 
 Draft = Any
@@ -194,7 +194,9 @@ def _says_enough(draft: Draft, kind: str) -> bool:
 
 
 GATE_SCHEMA = pa.schema([("ord", pa.int64()), *GATE_COLUMNS])
-NEAR_SCHEMA = pa.schema([("family_id", pa.string()), ("ord", pa.int64()), *NEAR_COLUMNS])
+NEAR_SCHEMA = pa.schema(
+    [("family_id", pa.string()), ("split", pa.string()), ("ord", pa.int64()), *NEAR_COLUMNS]
+)
 
 
 def gate_table(drafts: Iterable[Draft], *, first: int = 0) -> pa.Table:
@@ -202,9 +204,16 @@ def gate_table(drafts: Iterable[Draft], *, first: int = 0) -> pa.Table:
     return pa.Table.from_pylist(lines, schema=GATE_SCHEMA)
 
 
-def near_table(rows: Iterable[tuple[str, Draft]]) -> pa.Table:
+def near_table(rows: Iterable[tuple[str, Draft]], *, heldout: Collection[str] = ()) -> pa.Table:
+    """Rows with their families, all of the train split but for the held-out families."""
     lines = [
-        {"family_id": family, "ord": i, "signature": signature(draft)}
+        {
+            "family_id": family,
+            "split": "heldout" if family in heldout else "train",
+            "ord": i,
+            "signature": signature(draft),
+            "near_words": content_words(draft),
+        }
         for i, (family, draft) in enumerate(rows)
     ]
     return pa.Table.from_pylist(lines, schema=NEAR_SCHEMA)

@@ -24,7 +24,10 @@ def fields(row: Any) -> tuple[dict[str, str | None], list[str]]:
         ("&#44419;&#xAC00;", "궃가"),
         ("Tom &amp; Jerry&nbsp;&mdash; it&#39;s", "Tom & Jerry — it's"),
         ("두 번 &amp;quot;감싼&amp;quot; 글", '두 번 "감싼" 글'),
-        ("a?x=1&copy=2&reg=3 AT&T &unknownword; &notified; R&D;", "a?x=1&copy=2&reg=3 AT&T &unknownword; &notified; R&D;"),
+        (
+            "a?x=1&copy=2&reg=3 AT&T &unknownword; &notified; R&D;",
+            "a?x=1&copy=2&reg=3 AT&T &unknownword; &notified; R&D;",
+        ),
     ],
 )
 def test_references_become_their_signs_in_prose(escaped: str, text: str) -> None:
