@@ -4,8 +4,8 @@ The rule. Rows with the same signature are one text; it belongs to the family of
 taken in canonical order (`ord`); one is dropped if it is near to an earlier kept text of another family, and
 the earliest such text wins. So every loser's winner is kept, and variants inside a family are never compared.
 
-Texts that are answered by no more than a label are near only where their content words are equal: one word makes
-them another question. Between held-out and other rows that does not hold: there, nearly the same is a leak.
+Texts answered by no more than a label are near only where their content words are equal: one word makes
+them another question. Not so between held-out and other rows: there, nearly the same is a leak.
 
 A bucket of boilerplate must not be compared all against all. Texts of a bucket are compared with its first
 one, whatever is near goes, then with the first 4 of those that are left, then 16, then 64: work grows with

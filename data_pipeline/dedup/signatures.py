@@ -51,8 +51,8 @@ def signature(draft: DraftRow) -> list[int]:
 def content_words(draft: DraftRow) -> int | None:
     """A hash of the words that are asked about, without particles, where the answer is no more than a label.
 
-    Answers of a label task are all equal, so that one word of what is asked decides: 찬물을 틀었다 and 더운물을
-    틀었다. None where the answer (MIN_CHARS or more) says itself what the row is about.
+    Answers of a label task are all equal, so that one word of what is asked decides: 찬물 or 더운물.
+    None where the answer (MIN_CHARS or more) says itself what the row is about.
     """
     asked, answered = _halves(draft)
     if len(answered) >= MIN_CHARS:
