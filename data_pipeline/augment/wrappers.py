@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from data_pipeline.augment.chance import Chance
-from data_pipeline.augment.personas import fits, phrasings
+from data_pipeline.augment.personas import fits, is_derived, phrasings
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
 from hunmin.language.script import language_of
@@ -98,11 +98,13 @@ def draw_role(row: Row, task: Task, *, augment: AugmentConfig, language: str, ch
     if has_system or not chance.happens("role", augment.role):
         return None
     chat = bool(row["messages"]) or row["task"] == DEFAULT_CHAT_TASK
-    labelled = bool(task.labels or (row["fields"] or {}).get("label"))
+    fields = row["fields"] or {}
+    labelled = bool(task.labels or fields.get("label"))
+    derived = is_derived(task.name, fields.get("instruction"))
     roles = [
         (role if role in ROLE_NAMES else f"own_{place}", role)
         for place, role in enumerate(augment.roles, start=1)
-        if fits(role, labelled=labelled, chat=chat)
+        if fits(role, labelled=labelled, chat=chat, derived=derived)
     ]
     if not roles:
         return None

@@ -242,13 +242,20 @@ def _take(database: RowDatabase, source: str, rows_per_epoch: int, *, epochs: in
 
 
 def example_places(database: RowDatabase) -> list[int]:
-    """Where the rows lie that few-shot prompts may show: of each task some with short answers, by hash."""
+    """Where the rows lie that few-shot prompts may show: of each task some with short answers, by hash.
+
+    Of equal answers (labels) the first, then of each the second ...: a rare label is shown too.
+    """
     return [
         line["ord"]
         for line in database.rows(
             """
-            SELECT ord FROM alive WHERE split = 'train' AND num_answer_chars <= ?
-            QUALIFY row_number() OVER (PARTITION BY task ORDER BY row_hash, ord) <= ? ORDER BY ord
+            SELECT ord FROM (
+                SELECT ord, task, row_hash,
+                       row_number() OVER (PARTITION BY task, answer_key ORDER BY row_hash, ord) AS nth
+                FROM alive WHERE split = 'train' AND num_answer_chars <= ?
+            )
+            QUALIFY row_number() OVER (PARTITION BY task ORDER BY nth, row_hash, ord) <= ? ORDER BY ord
             """,
             [MAX_EXAMPLE_CHARS, MAX_EXAMPLES],
         )
