@@ -90,8 +90,8 @@ def is_derived(task: str, instruction: str | None) -> bool:
 def fits(role: str, *, labelled: bool, chat: bool, derived: bool = False) -> bool:
     """Whether a role is true of a row.
 
-    Nobody invents a label, or a translation (`is_derived`). In a chat the speaker may have said already who they are, so only the assistant
-    stands above one. A text of the user's own is the user's word.
+    Nobody invents a label, or a translation (`is_derived`). In a chat the speaker may have said already who
+    they are, so only the assistant stands above one. A text of the user's own is the user's word.
     """
     if role not in ROLE_NAMES:
         return True
