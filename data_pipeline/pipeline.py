@@ -187,7 +187,7 @@ def _decide(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Dec
     if config.dedup.near:
         decisions.refuse_near_duplicates(database, parts=parts, threshold=config.dedup.threshold)
     decisions.refuse_heldout_families(database, config)
-    leaks = decisions.gate_contamination(database, config, parts=parts, work=work)
+    leaks = decisions.gate_contamination(database, config, parts=parts, work=work, out_dir=build.out_dir)
     mix = decisions.plan_jobs(database, config, seed=build.seed)
     if config.augment.few_shot:
         pool = list(rows_at(work, decisions.example_places(database)))

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hunmin.hashing import GOLDEN, MURMUR3_64, mixed
-from hunmin.rows import DraftRow
+from hunmin.rows import DraftRow, Row
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -33,7 +33,7 @@ def shingle_hashes(text: str, *, size: int, salt: int = 0) -> Hashes:
     return mixed(sums + np.uint64(salt), MURMUR3_64)
 
 
-def turns_of(draft: DraftRow) -> list[tuple[str, str]]:
+def turns_of(draft: DraftRow | Row) -> list[tuple[str, str]]:
     """What was asked and what was answered, in order: one pair for a row, one a turn for a conversation.
 
     What a row asks is its input; the instruction counts only where there is no input, because wordings and

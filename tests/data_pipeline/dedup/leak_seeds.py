@@ -193,14 +193,17 @@ def _says_enough(draft: Draft, kind: str) -> bool:
     return keys.gate_judged
 
 
-GATE_SCHEMA = pa.schema([("ord", pa.int64()), *GATE_COLUMNS])
+GATE_SCHEMA = pa.schema([("ord", pa.int64()), ("task", pa.string()), *GATE_COLUMNS])
 NEAR_SCHEMA = pa.schema(
     [("family_id", pa.string()), ("split", pa.string()), ("ord", pa.int64()), *NEAR_COLUMNS]
 )
 
 
 def gate_table(drafts: Iterable[Draft], *, first: int = 0) -> pa.Table:
-    lines = [{"ord": first + i} | gate_keys(draft)._asdict() for i, draft in enumerate(drafts)]
+    lines = [
+        {"ord": first + i, "task": draft["task"]} | gate_keys(draft)._asdict()
+        for i, draft in enumerate(drafts)
+    ]
     return pa.Table.from_pylist(lines, schema=GATE_SCHEMA)
 
 
