@@ -4,8 +4,6 @@ A role must be true beside any answer that it may stand above: it names a person
 length, tone, form or content. Where a role speaks of what the answer is, `fits` keeps it from other rows.
 """
 
-import re
-
 from data_pipeline.config import ROLE_NAMES
 
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -74,24 +72,11 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-# Requests whose answer comes out of a text, or is right or wrong: by the task's name or the instruction.
-_DERIVED = re.compile(
-    r"translat|summar|extract|classif|categor|transcri|convert|correct|proofread|tagg|entail|question.?answer|\bqa\b"
-    r"|\bmrc\b|\bcode|calculat|comput|solve|번역|통역|옮기|옮겨|요약|간추|추출|찾|뽑|분류|교정|고쳐|변환|바꾸|바꿔|계산|푸세요|풀어",
-    re.IGNORECASE,
-)
-
-
-def is_derived(task: str, instruction: str | None) -> bool:
-    """Whether the answer is found, not made up: a translation, an extraction, a sum."""
-    return _DERIVED.search(f"{task.replace('_', ' ')}\n{instruction or ''}") is not None
-
-
 def fits(role: str, *, labelled: bool, chat: bool, derived: bool = False) -> bool:
     """Whether a role is true of a row.
 
-    Nobody invents a label, or a translation (`is_derived`). In a chat the speaker may have said already who
-    they are, so only the assistant stands above one. A text of the user's own is the user's word.
+    Nobody invents a label, or a translation (tasks/derived.py). In a chat the speaker may have said already
+    who they are, so only the assistant stands above one. A text of the user's own is the user's word.
     """
     if role not in ROLE_NAMES:
         return True

@@ -10,8 +10,9 @@ import re
 from typing import NamedTuple
 
 from data_pipeline.augment.chance import Chance
-from data_pipeline.augment.personas import fits, is_derived, phrasings
+from data_pipeline.augment.personas import fits, phrasings
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
+from data_pipeline.tasks.derived import is_derived
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
 from hunmin.language.script import language_of
 from hunmin.rows import Message, Row

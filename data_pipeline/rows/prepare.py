@@ -7,10 +7,20 @@ from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.dedup.leak_keys import gate_keys
 from data_pipeline.dedup.signatures import content_words, signature
-from data_pipeline.rows.identity import answer_key, family_id, prompt_key, split_of, text_key
+from data_pipeline.rows.checks.exchange import is_code
+from data_pipeline.rows.identity import (
+    answer_key,
+    asked_key,
+    family_id,
+    prompt_key,
+    prompt_text,
+    split_of,
+    text_key,
+)
 from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
 from data_pipeline.rows.written_roles import take_roles_apart
+from data_pipeline.tasks.derived import works_on_text
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import language_of
@@ -61,6 +71,7 @@ def prepare(
         config.safety,
         source_of(config, draft["source"]).safety,
         detector=_detector(config.safety.classifier, config.safety.threshold, base or Path()),
+        works_on_text=works_on_text(task.name, cleaned["fields"]["instruction"]),
     )
     if judged.refusal:
         return _rejected(draft, judged.refusal)
@@ -101,6 +112,7 @@ def _clean(draft: DraftRow) -> tuple[DraftRow, list[str]]:
 def _kept(draft: DraftRow, task: Task) -> Kept:
     """What a draft tells by itself; what is decided about it is filled in by `prepare`."""
     answer, row_id = answer_text(draft), row_id_of(draft)
+    asked_in, said_in = _languages(draft, answer)
     messages = [with_values(m, train=m["role"] == "assistant") for m in draft["messages"] or []]
     told: Kept = {
         **_origin(draft),
@@ -129,8 +141,20 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "num_variants": 1,
         "num_answer_chars": len(answer),
         "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
+        "asked_key": asked_key(draft),
+        "asked_language": asked_in,
+        "said_language": said_in,
     }
     return with_values(told, **gate_keys(draft)._asdict())
+
+
+def _languages(draft: DraftRow, answer: str) -> tuple[str, str]:
+    """What language is asked in, and what is answered in; of two that differ, the answer may be code."""
+    asked = language_of(prompt_text(draft))
+    said = draft["language"] or language_of(answer)
+    if said != asked and is_code(answer):
+        said = "code"
+    return asked, said
 
 
 def _variants(row: Kept, config: DataConfig, tasks: dict[str, Task]) -> int:
