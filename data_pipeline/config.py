@@ -164,8 +164,7 @@ class AugmentConfig(Section):
     )
     cross_language: bool = later_content(
         True,
-        description="draw wordings in neither the input's nor the answer's language too, such as English "
-        "requests for Korean labels; false: only where the task has no others",
+        description="also draw wordings that are in neither the input's nor the answer's language",
     )
     rewordings: float = Field(
         0.5,
