@@ -22,24 +22,23 @@ def normalize_draft(draft: DraftRow) -> tuple[DraftRow, list[str]]:
     HTML's references become their signs (`html_entities`) but in code and in rows about markup; an input that
     says that there is none becomes none (`no_input`); the blanks before an answer go where it is prose.
     """
-    asked = _asked(draft)
     seen: dict[str, None] = {}
 
     def clean(_: str, text: str, answer: bool) -> str:
-        if ENTITY.search(text) and not _ABOUT_MARKUP.search(asked) and not _MARKUP.search(text):
+        if ENTITY.search(text) and not _MARKUP.search(text) and not _ABOUT_MARKUP.search(_asked(draft)):
             unescaped = unescape_entities(text, spared=code_spans(text))
             seen.update({} if unescaped == text else {"html_entities": None})
             text = unescaped
-        text, changed = normalize_text(text, answer=answer and _keeps_indentation(text, asked))
+        text, changed = normalize_text(text, answer=answer and _keeps_indentation(text, draft))
         seen.update(dict.fromkeys(changed))
         return text
 
-    draft = map_texts(draft, clean)
-    fields = draft["fields"]
+    cleaned = map_texts(draft, clean)
+    fields = cleaned["fields"]
     if fields["instruction"] and fields["input"] and says_no_input(fields["input"]):
-        draft = with_values(draft, fields=fields | {"input": None})
+        cleaned = with_values(cleaned, fields=fields | {"input": None})
         seen["no_input"] = None
-    return draft, list(seen)
+    return cleaned, list(seen)
 
 
 def _asked(draft: DraftRow) -> str:
@@ -49,7 +48,7 @@ def _asked(draft: DraftRow) -> str:
     return "\n".join(str(text) for text in texts if text)
 
 
-def _keeps_indentation(text: str, asked: str) -> bool:
+def _keeps_indentation(text: str, draft: DraftRow) -> bool:
     """Whether the blanks before the first line mean something: code, a body of code, lines set alike."""
     if not text[:1].isspace():
         return False
@@ -57,4 +56,4 @@ def _keeps_indentation(text: str, asked: str) -> bool:
     if not lines or not lines[0][0].isspace():
         return False
     aligned = any(line[0].isspace() for line in lines[1:])
-    return aligned or is_code(text) or is_code(asked) or python_code.parse_body(text) is not None
+    return aligned or is_code(text) or is_code(_asked(draft)) or python_code.parse_body(text) is not None

@@ -14,7 +14,8 @@ _SERVICE = re.compile(
     r"|\+800\d{8}|\+[2-9]\d{0,2}0?(?:80[08]\d{4,7}|116\d{3})"
 )
 _RESERVED = re.compile(
-    r"@(?:.+\.)?(?:example(?:\.[a-z]{2,3}){1,2}|test|example|invalid|localhost|(?:your|my)?domain\.com)\Z",
+    r"@(?:.+\.)?(?:example\d*(?:\.[a-z]{2,3}){1,2}|test|example|invalid|localhost|(?:your|my)?domain\.com)\Z"
+    r"|\A(?:example|username|your[._-]?(?:name|id|e-?mail|address))@",
     re.IGNORECASE,
 )
 
@@ -25,7 +26,7 @@ def is_service_number(number: str) -> bool:
 
 
 def is_reserved_address(address: str) -> bool:
-    """Whether an e-mail address is of a domain that is kept for examples."""
+    """Whether an e-mail address is an example's: its domain is kept for them, or its name says so."""
     return _RESERVED.search(address) is not None
 
 

@@ -8,7 +8,7 @@ from data_pipeline.rows.checks.exchange import Exchange
 
 _LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _OPERATOR = re.compile(r"[!<>=+]?[<>=+$]")
-_EMOTICON = re.compile(r"[:;=]['^-]?[()\[\]/\\|*]+|[\^>][_-]?[\^<][;~]*|-_-;*|<3")
+_EMOTICON = re.compile(r"[:;=]['^-]?[()\[\]/\\|*]+|[\^>][_-]?[\^<*][;~]*|-_-;*|<3")
 _RULES = range(0x2500, 0x25A0)  # lines and blocks to draw with
 # Where a sign is what was asked for.
 _ABOUT_SIGNS = re.compile(

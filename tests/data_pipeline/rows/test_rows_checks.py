@@ -388,7 +388,7 @@ def test_an_answer_of_signs_that_say_nothing_is_refused(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["네", "7", "👍", "✓", "∞", "×", "<=", "=", "+", ":)", "^^", "<3", "☎", "₩", "ㅠ", "π"]
+    "answer", ["네", "7", "👍", "✓", "∞", "×", "<=", "=", "+", ":)", "^^", "^_*", "<3", "☎", "₩", "ㅠ", "π"]
 )
 def test_an_answer_that_says_something_is_kept(answer: str) -> None:
     assert meaningless_answer(exchange("무엇인가요?", answer)) is None

@@ -61,6 +61,7 @@ def test_each_form_is_found_whole(text: str, kind: str, found: str) -> None:
         "0x7fffffff 192.168.0.1:8080",
         "user@example.com git@github.com:a/b.git @app.route a@b",
         "user@example.co.kr a@mail.example.org b@db.test c@your.localhost user@domain.com user@example",
+        "jane@example2.com example@email.com your.name@naver.com your-email@gmail.com username@corp.kr",
         "상담은 112, 119, 109, 1393, 1388, 1577-0199, 02-1366으로",
         "무료 전화 080-123-4567, +82-80-123-4567, 은행 고객 센터 080-123-4567",
         "Call 1-800-273-8255, (888) 373-7888, +1 800 662 4357 or 988.",
