@@ -112,7 +112,8 @@ def _clean(draft: DraftRow) -> tuple[DraftRow, list[str]]:
 def _kept(draft: DraftRow, task: Task) -> Kept:
     """What a draft tells by itself; what is decided about it is filled in by `prepare`."""
     answer, row_id = answer_text(draft), row_id_of(draft)
-    asked_in, said_in = _languages(draft, answer)
+    language = draft["language"] or language_of(answer)
+    asked_language = language_of(prompt_text(draft))
     messages = [with_values(m, train=m["role"] == "assistant") for m in draft["messages"] or []]
     told: Kept = {
         **_origin(draft),
@@ -121,7 +122,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "family_id": family_id(draft),
         "task": task.name,
         "domain": draft["domain"] or task.domain,
-        "language": draft["language"] or language_of(answer),
+        "language": language,
         "licence": draft["licence"],
         "synthetic": draft["synthetic"],
         "weight": 1.0,
@@ -142,19 +143,11 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "num_answer_chars": len(answer),
         "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
         "asked_key": asked_key(draft),
-        "asked_language": asked_in,
-        "said_language": said_in,
+        "asked_language": asked_language,
+        # Of two that differ, the answer may be a program, which is no language of people.
+        "said_language": "code" if language != asked_language and is_code(answer) else language,
     }
     return with_values(told, **gate_keys(draft)._asdict())
-
-
-def _languages(draft: DraftRow, answer: str) -> tuple[str, str]:
-    """What language is asked in, and what is answered in; of two that differ, the answer may be code."""
-    asked = language_of(prompt_text(draft))
-    said = draft["language"] or language_of(answer)
-    if said != asked and is_code(answer):
-        said = "code"
-    return asked, said
 
 
 def _variants(row: Kept, config: DataConfig, tasks: dict[str, Task]) -> int:
