@@ -201,7 +201,9 @@ def _draw_fields(
 ) -> Drawn:
     """A row of fields: worked examples, then question and answer, with steps where it can; a role above."""
     language = wrapper_language(request.instruction, row=row)
-    steps = draw_steps(language=language, chance=chance) if augment.chain_of_thought else None
+    steps = None
+    if augment.chain_of_thought:
+        steps = draw_steps(request.instruction, language=language, chance=chance)
     if steps and not _has_room_for_steps(row, request, task, steps):
         steps = None
     shown: list[tuple[Row, _Request]] = []

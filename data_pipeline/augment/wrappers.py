@@ -14,6 +14,7 @@ from data_pipeline.augment.personas import fits, phrasings
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
 from data_pipeline.tasks.derived import is_derived
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
+from hunmin.language.korean.rewording import mixes_levels
 from hunmin.language.script import language_of
 from hunmin.rows import Message, Row
 
@@ -81,9 +82,9 @@ def wants_bare_answer(instruction: str | None) -> bool:
     return bool(_BARE.search(instruction or ""))
 
 
-def draw_steps(*, language: str, chance: Chance) -> Steps:
-    """One of the sentences that ask for steps and then the answer behind its marker."""
-    bank = STEPS[language]
+def draw_steps(instruction: str | None = None, *, language: str, chance: Chance) -> Steps:
+    """A sentence that asks for steps and then the answer behind its marker, as politely as the rest."""
+    bank = [steps for steps in STEPS[language] if not mixes_levels(f"{instruction or ''}\n{steps}")]
     return Steps(language, bank[chance.pick("steps", len(bank))])
 
 

@@ -48,7 +48,7 @@ def korean_candidates(text: str) -> list[tuple[str, str]]:
         if edits is None:
             continue
         result = _apply(text, [*edits, edit])
-        if _mixes_levels(result):
+        if mixes_levels(result):
             continue
         if level not in table.POLITE or before[-1].level in table.POLITE or not _INTIMATE.search(result):
             found.append((rule, result))
@@ -71,8 +71,8 @@ def _has_alternatives(text: str, before: tuple[Sentence, ...]) -> bool:
     return mark is not None and any(one.rstrip(",").endswith(mark[0]) for one in earlier)
 
 
-def _mixes_levels(text: str) -> bool:
-    """Whether 하세요 stands beside 하십시오, outside of quotations."""
+def mixes_levels(text: str) -> bool:
+    """Whether 하세요 stands beside 하십시오, outside of quotations: nobody asks so."""
     if not (_HASEYO.search(text) and _HASIPSIO.search(text)):
         return False
     for start, end in reversed(quoted_spans(text)):

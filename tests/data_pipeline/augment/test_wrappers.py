@@ -267,3 +267,12 @@ def test_examples_of_a_label_task_show_several_labels(k: int) -> None:
         assert len(shown) == k
         assert len(set(shown)) == min(k, 3)
         assert chosen == pool.choose(asked, k, seed=0, epoch=epoch, repeat=0)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "other"), [("물음에 답하십시오.", "세요"), ("물음에 답해 주세요.", "십시오")]
+)
+def test_steps_are_asked_for_at_the_level_of_the_request(instruction: str, other: str) -> None:
+    drawn = {draw_steps(instruction, language="ko", chance=chance(str(i))).request for i in range(60)}
+    assert len(drawn) > 2
+    assert not any(other in request for request in drawn)
