@@ -2,13 +2,16 @@
 
 import re
 
-# The answer is the text in another form, or a part of it.
+# The answer is the text in another form, or a part of it. Sure words only: what is found, a recipe may be.
 _WORKS_ON = (
-    r"translat|summar|extract|classif|categor|transcri|proofread|correct|tagg|convert|sentiment|entail|\bnli\b"
-    r"|번역|통역|옮기|옮겨|요약|간추|추출|찾|뽑|분류|교정|고쳐|변환|바꾸|바꿔|감정|판별"
+    r"translat|summar|extract|classif|categor|transcri|proofread|tagg|sentiment|entail|\bnli\b"
+    r"|번역|통역|요약|간추|추출|분류|교정|감정|판별"
 )
 # The answer is right or wrong, whoever gives it.
-_SOLVES = r"question.?answer|\bqa\b|\bmrc\b|\bcode|calculat|comput|solve|계산|푸세요|풀어"
+_SOLVES = (
+    r"question.?answer|\bqa\b|\bmrc\b|\bcode|calculat|comput|solve|convert|correct"
+    r"|옮기|옮겨|찾|뽑|고쳐|변환|바꾸|바꿔|계산|푸세요|풀어"
+)
 _WORKS_ON_TEXT = re.compile(_WORKS_ON, re.IGNORECASE)
 _DERIVED = re.compile(f"{_WORKS_ON}|{_SOLVES}", re.IGNORECASE)
 
