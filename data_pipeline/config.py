@@ -10,7 +10,7 @@ from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
 from hunmin.language.codes import Language
 from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
-from hunmin.section import Section, execution
+from hunmin.section import Section, execution, later_content
 
 
 class FilterConfig(Section):
@@ -161,6 +161,10 @@ class AugmentConfig(Section):
 
     wordings: bool = Field(
         True, description="draw a wording of the task anew in each epoch; false: each row keeps one"
+    )
+    cross_language: bool = later_content(
+        True,
+        description="also draw wordings that are in neither the input's nor the answer's language",
     )
     rewordings: float = Field(
         0.5,

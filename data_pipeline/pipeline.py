@@ -32,7 +32,7 @@ from data_pipeline.each_item import do_each, num_cpus
 from data_pipeline.packing.gather import Shard, gather_packs
 from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
 from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
-from data_pipeline.stats import stats
+from data_pipeline.stats import sources_compared, stats
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
@@ -184,20 +184,23 @@ def _decide(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Dec
         )
     database.load_rows(parts)
     say(f"data: {database.number('SELECT count(*) FROM rows')} records, looking for duplicates and leaks")
+    shared = sources_compared.shared_texts(database)  # before one of two copies is refused
+    for note in sources_compared.notes(database, config.sources, shared):
+        say(note)
     same_prompt = decisions.judge_same_prompts(database, config)  # first: a majority is of all copies
     if config.dedup.exact:
         decisions.refuse_duplicates(database)
     if config.dedup.near:
         decisions.refuse_near_duplicates(database, parts=parts, threshold=config.dedup.threshold)
     decisions.refuse_heldout_families(database, config)
-    leaks = decisions.gate_contamination(database, config, parts=parts, work=work)
+    leaks = decisions.gate_contamination(database, config, parts=parts, work=work, out_dir=build.out_dir)
     mix = decisions.plan_jobs(database, config, seed=build.seed)
     if config.augment.few_shot:
         pool = list(rows_at(work, decisions.example_places(database)))
         artifact.write_parquet(build.out_dir / FEW_SHOT, pa.Table.from_pylist(pool, schema=EXAMPLES))
     with written_whole(work.jobs) as path:
         database.copy("SELECT * FROM jobs ORDER BY ord, epoch, repeat", path)
-    return Decided(same_prompt=same_prompt, leaks=leaks, mix=mix)
+    return Decided(same_prompt=same_prompt, leaks=leaks, mix=mix, shared_texts=shared)
 
 
 def _make_tokenizer(

@@ -27,6 +27,7 @@ TEMPLATE_NOT_APPLICABLE = "template_not_applicable"
 # Of checks.
 EMPTY_ANSWER = "empty_answer"
 EMPTY_INSTRUCTION = "empty_instruction"
+MEANINGLESS_ANSWER = "meaningless_answer"
 ROLE_ORDER = "role_order"
 LABEL_UNKNOWN = "label_unknown"
 LENGTH_OUT_OF_BOUNDS = "length_out_of_bounds"
@@ -68,6 +69,7 @@ CHECKS: dict[str, str] = {
     EMPTY_INSTRUCTION: "neither an instruction, nor an input, nor a wording of the task",
     ROLE_ORDER: "roles do not alternate user, assistant (after at most one system message)",
     LABEL_UNKNOWN: "the label is not one of the task's labels",
+    MEANINGLESS_ANSWER: "the answer has no letter, no digit and no sign that says something",
     LENGTH_OUT_OF_BOUNDS: "instruction, input or answer outside data.bounds",
     MOJIBAKE: "bytes were read in the wrong encoding, or letters were lost",
     TEMPLATE_LEFTOVER: "a mark or an unfilled variable of a prompt template stands in the text",

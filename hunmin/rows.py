@@ -120,6 +120,9 @@ class Kept(Row):
     num_variants: int
     num_answer_chars: int
     short_answer: str | None
+    asked_key: int | None
+    asked_language: str
+    said_language: str
 
 
 class Drawing(TypedDict):

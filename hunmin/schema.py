@@ -190,6 +190,7 @@ class SourceStats(TypedDict):
     rejected: dict[str, int]
     licence: str
     dialect: list[str]  # what was detected or declared, in words
+    languages: NotRequired[dict[str, dict[str, int]]]  # kept rows: language asked in -> answered in
 
 
 class SourceShares(TypedDict):
@@ -305,6 +306,15 @@ class EpochTask(TypedDict):
     trained_tokens: int
 
 
+class SharedTexts(TypedDict):
+    """Texts that two sources ask about, each for a task of its own."""
+
+    sources: list[str]
+    tasks: list[str]
+    texts: int
+    share: float  # of the texts of the source that has fewer
+
+
 class Stats(TypedDict):
     """data/stats.json."""
 
@@ -313,6 +323,7 @@ class Stats(TypedDict):
     rejected: dict[str, int]
     rejected_examples: dict[str, list[RejectExample]]  # by reason, the first few
     duplicates: dict[str, dict[str, int]]  # by source: duplicate, near_duplicate
+    shared_texts: NotRequired[list[SharedTexts]]
     flags: dict[str, int]  # kept rows by what safety found in them
     personal_data: dict[str, int]  # kept rows by the kind of personal data that was masked in them
     same_prompt: SamePromptStats

@@ -124,7 +124,14 @@ def _draw_request(
     if own is None:
         at = chance if augment.wordings else replace(chance, epoch=0, repeat=0)
         choice = draw_choice(
-            task, row, seed=at.seed, epoch=at.epoch, repeat=at.repeat, plain=plain, heldout=heldout
+            task,
+            row,
+            seed=at.seed,
+            epoch=at.epoch,
+            repeat=at.repeat,
+            plain=plain,
+            heldout=heldout,
+            cross_language=augment.cross_language,
         )
         return _Request(choice.instruction, choice) if choice else _Request(None)
     if not chance.happens("reword", augment.rewordings):
@@ -144,7 +151,7 @@ def _all_requests(row: Row, task: Task, *, augment: AugmentConfig, seed: int) ->
         more = [new for new in more if tone is None or not new.rule.startswith(tone)]
         return [_Request(own), *(_Request(new.text, rule=new.rule) for new in more)]
     if augment.wordings:
-        choices = true_choices(task, row)
+        choices = true_choices(task, row, cross_language=augment.cross_language)
         return [_Request(choice.instruction, choice) for choice in choices] or [_Request(None)]
     return [_draw_request(row, task, augment=augment, chance=Chance(seed, row["row_id"], 0, 0))]
 
@@ -194,7 +201,9 @@ def _draw_fields(
 ) -> Drawn:
     """A row of fields: worked examples, then question and answer, with steps where it can; a role above."""
     language = wrapper_language(request.instruction, row=row)
-    steps = draw_steps(language=language, chance=chance) if augment.chain_of_thought else None
+    steps = None
+    if augment.chain_of_thought:
+        steps = draw_steps(request.instruction, language=language, chance=chance)
     if steps and not _has_room_for_steps(row, request, task, steps):
         steps = None
     shown: list[tuple[Row, _Request]] = []

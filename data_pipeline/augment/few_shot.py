@@ -1,5 +1,6 @@
 """Worked examples for few-shot prompts: of the same task and kind, of the train split, of other families."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -59,18 +60,32 @@ class ExamplePool:
         repeat: int,
         fits: Callable[[Row], bool] = lambda _: True,
     ) -> list[Row]:
-        """At most k rows of the row's kind, none of its family, no two of one family, all of which fit."""
-        place = (seed, row["row_id"], epoch, repeat)
+        """At most k rows of the row's kind, none of its family, no two of one family, all of which fit.
+
+        Of the labels (or equal answers), each is shown once before any is shown twice.
+        """
+        drawn = (seed, row["row_id"], epoch, repeat)
         candidates = sorted(
             self.by_kind.get(kind_of(row), ()),
-            key=lambda other: stable_hash("few_shot", *place, other["row_id"]),
+            key=lambda other: stable_hash("few_shot", *drawn, other["row_id"]),
         )
+        waiting: dict[str, list[tuple[int, Row]]] = {}  # by answer, each with its place
+        for place, other in reversed([*enumerate(candidates)]):
+            waiting.setdefault(_answered(other), []).append((place, other))
         chosen: list[Row] = []
         families = {row["family_id"]}
-        for other in candidates:
-            if len(chosen) == k:
-                break
+        shown: Counter[str] = Counter()
+        while waiting and len(chosen) < k:
+            answer = min(waiting, key=lambda answer: (shown[answer], waiting[answer][-1][0]))
+            _, other = waiting[answer].pop()
+            if not waiting[answer]:
+                del waiting[answer]
             if other["family_id"] not in families and fits(other):
                 chosen.append(other)
                 families.add(other["family_id"])
+                shown[answer] += 1
         return chosen
+
+
+def _answered(row: Row) -> str:
+    return row["fields"]["label"] or row["fields"]["answer"]

@@ -72,17 +72,17 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
-def fits(role: str, *, labelled: bool, chat: bool) -> bool:
+def fits(role: str, *, labelled: bool, chat: bool, derived: bool = False) -> bool:
     """Whether a role is true of a row.
 
-    Nobody invents a label. In a chat the speaker may have said already who they are, so only the assistant
-    stands above one. A text of the user's own is the user's word.
+    Nobody invents a label, or a translation (tasks/derived.py). In a chat the speaker may have said already
+    who they are, so only the assistant stands above one. A text of the user's own is the user's word.
     """
     if role not in ROLE_NAMES:
         return True
     if chat:
         return role == "assistant"
-    return not (labelled and role == "creative")
+    return not ((labelled or derived) and role == "creative")
 
 
 def phrasings(role: str, *, language: str) -> tuple[str, ...]:

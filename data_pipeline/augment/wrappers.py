@@ -12,7 +12,9 @@ from typing import NamedTuple
 from data_pipeline.augment.chance import Chance
 from data_pipeline.augment.personas import fits, phrasings
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
+from data_pipeline.tasks.derived import is_derived
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
+from hunmin.language.korean.rewording import mixes_levels
 from hunmin.language.script import language_of
 from hunmin.rows import Message, Row
 
@@ -80,9 +82,9 @@ def wants_bare_answer(instruction: str | None) -> bool:
     return bool(_BARE.search(instruction or ""))
 
 
-def draw_steps(*, language: str, chance: Chance) -> Steps:
-    """One of the sentences that ask for steps and then the answer behind its marker."""
-    bank = STEPS[language]
+def draw_steps(instruction: str | None = None, *, language: str, chance: Chance) -> Steps:
+    """A sentence that asks for steps and then the answer behind its marker, as politely as the rest."""
+    bank = [steps for steps in STEPS[language] if not mixes_levels(f"{instruction or ''}\n{steps}")]
     return Steps(language, bank[chance.pick("steps", len(bank))])
 
 
@@ -98,11 +100,13 @@ def draw_role(row: Row, task: Task, *, augment: AugmentConfig, language: str, ch
     if has_system or not chance.happens("role", augment.role):
         return None
     chat = bool(row["messages"]) or row["task"] == DEFAULT_CHAT_TASK
-    labelled = bool(task.labels or (row["fields"] or {}).get("label"))
+    fields = row["fields"] or {}
+    labelled = bool(task.labels or fields.get("label"))
+    derived = is_derived(task.name, fields.get("instruction"))
     roles = [
         (role if role in ROLE_NAMES else f"own_{place}", role)
         for place, role in enumerate(augment.roles, start=1)
-        if fits(role, labelled=labelled, chat=chat)
+        if fits(role, labelled=labelled, chat=chat, derived=derived)
     ]
     if not roles:
         return None

@@ -26,6 +26,9 @@ PREPARED = pa.schema(
         ("num_variants", pa.int32()),
         ("num_answer_chars", pa.int32()),
         ("short_answer", pa.string()),
+        ("asked_key", pa.uint64()),  # of what is asked, whatever the task; null where that is nothing
+        ("asked_language", pa.string()),  # ko, en, other, und
+        ("said_language", pa.string()),  # of the answer; code: a program
         ("reason", pa.string()),
         ("detail", pa.string()),
     ]

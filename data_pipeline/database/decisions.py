@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -15,13 +16,12 @@ from data_pipeline.augment.mix import SourcePlan, draw_copies, plan_mix
 from data_pipeline.build.prepared_rows import rows_at
 from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.config import DataConfig
-from data_pipeline.database.leaks import SHOWN, Leak, LeakText, find_leaks, readable_leaks
+from data_pipeline.database import leak_list
+from data_pipeline.database.leaks import find_leaks
 from data_pipeline.database.near_join import make_near_table
 from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.dedup.leak_keys import GATE_COLUMNS
 from data_pipeline.dedup.same_prompt import kept_answers
-from data_pipeline.rows.identity import prompt_text
-from data_pipeline.rows.prepare import answer_text
 from hunmin.errors import ConfigError, GateError
 from hunmin.progress import say
 
@@ -44,7 +44,7 @@ def refuse_duplicates(database: RowDatabase) -> int:
 
 def refuse_near_duplicates(database: RowDatabase, *, parts: list[Path], threshold: float) -> int:
     """Every row that is near to a kept row of an earlier family; see near_join.py."""
-    database.view_of_parts("near_input", "ord, family_id, signature", parts)
+    database.view_of_parts("near_input", "ord, family_id, signature, near_words, split", parts)
     make_near_table(database.con, "near_input", threshold=threshold)
     return database.refuse(
         """
@@ -103,34 +103,31 @@ def refuse_heldout_families(database: RowDatabase, config: DataConfig) -> int:
 
 
 def gate_contamination(
-    database: RowDatabase, config: DataConfig, *, parts: list[Path], work: WorkFolder
+    database: RowDatabase, config: DataConfig, *, parts: list[Path], work: WorkFolder, out_dir: Path
 ) -> dict[str, int]:
     """Let no held-out row pass that stands in the train or validation split too; leaks by kind.
+
+    All of them are written to a file first (leak_list.py), whether or not they are allowed.
 
     Raises:
         GateError: there are some, and the config does not allow them; lists them.
     """
-    columns = ", ".join(["ord", "split", *(name for name, _ in GATE_COLUMNS)])
+    columns = ", ".join(["ord", "split", "task", *(name for name, _ in GATE_COLUMNS)])
     database.view_of_parts("gate_input", columns, parts)
     for name, inside in (("gate_trained", "<> 'heldout'"), ("gate_asked_rows", "= 'heldout'")):
         database.con.execute(
             f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM gate_input WHERE split {inside}"
         )
     leaks = list(find_leaks(database.con, "gate_trained", "gate_asked_rows"))
-    if leaks and config.allow_contamination is None:
-        raise GateError(readable_leaks(leaks, _texts(leaks[:SHOWN], work)))
+    path = out_dir / leak_list.FILE
+    path.unlink(missing_ok=True)  # of a start before this one
     if leaks:
+        shown = leak_list.write_leaks(leaks, path, rows_at=partial(rows_at, work))
         reason = config.allow_contamination
-        say(f"data: {len(leaks)} held-out rows stand in the train split too, allowed: {reason}")
+        if reason is None:
+            raise GateError(leak_list.readable_leaks(leaks, shown, path=path))
+        say(f"data: {len(leaks)} held-out rows stand in the train split too ({path}), allowed: {reason}")
     return dict(Counter(leak.kind for leak in leaks))
-
-
-def _texts(leaks: list[Leak], work: WorkFolder) -> dict[int, LeakText]:
-    places = {place for leak in leaks for place in (leak.train_ord, leak.heldout_ord)}
-    return {
-        row["ord"]: LeakText(row["row_id"], f"{prompt_text(row)} → {answer_text(row)}")
-        for row in rows_at(work, places)
-    }
 
 
 def refuse_unrendered(database: RowDatabase) -> int:
@@ -242,13 +239,20 @@ def _take(database: RowDatabase, source: str, rows_per_epoch: int, *, epochs: in
 
 
 def example_places(database: RowDatabase) -> list[int]:
-    """Where the rows lie that few-shot prompts may show: of each task some with short answers, by hash."""
+    """Where the rows lie that few-shot prompts may show: of each task some with short answers, by hash.
+
+    Of equal answers (labels) the first, then of each the second ...: a rare label is shown too.
+    """
     return [
         line["ord"]
         for line in database.rows(
             """
-            SELECT ord FROM alive WHERE split = 'train' AND num_answer_chars <= ?
-            QUALIFY row_number() OVER (PARTITION BY task ORDER BY row_hash, ord) <= ? ORDER BY ord
+            SELECT ord FROM (
+                SELECT ord, task, row_hash,
+                       row_number() OVER (PARTITION BY task, answer_key ORDER BY row_hash, ord) AS nth
+                FROM alive WHERE split = 'train' AND num_answer_chars <= ?
+            )
+            QUALIFY row_number() OVER (PARTITION BY task ORDER BY nth, row_hash, ord) <= ? ORDER BY ord
             """,
             [MAX_EXAMPLE_CHARS, MAX_EXAMPLES],
         )

@@ -7,8 +7,7 @@ shingles, of those that no more than MAX_ROWS train rows have; set phrases and t
 """
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -31,8 +30,7 @@ MIN_RARE = 2  # of them that a train row must have to be compared
 MIN_SAMPLED = 12  # shingles of the held-out row in the sample
 MIN_SAMPLED_CONTAINMENT = 0.8
 MIN_SAMPLED_HALF = 4  # shingles of a half; fewer say nothing about it
-SHOWN = 20
-_SHORT = 100  # characters of a text that the list shows
+OTHER_TASK = "other_task"  # kind of a leak from the rows of another task: not with this answer
 MAX_SHINGLES = 4_000_000  # of held-out rows, looked for at a time: what a join holds in memory
 _FETCH = 10_000
 
@@ -40,32 +38,28 @@ _FETCH = 10_000
 class Leak(NamedTuple):
     """A held-out row, and the first of the train rows that give it away in the strongest way."""
 
-    kind: str  # of leak_keys.KINDS
+    kind: str  # of leak_keys.KINDS, or OTHER_TASK
     train_ord: int
     heldout_ord: int
     score: float  # share of the held-out text that was found; 1 for equal keys
 
 
-class LeakText(NamedTuple):
-    """What a leak shows of a row."""
-
-    row_id: str  # source:file:record.sub_record
-    text: str
-
-
 def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iterator[Leak]:
     """At most one leak a held-out row, by heldout_ord: the strongest kind, the highest score, the first row.
 
+    Rows of the same task come first. Where only another task's rows have the text, the kind is OTHER_TASK.
+
     Args:
         con: an open connection; its memory_limit and temp_directory bound the work.
-        train: a table or view with `ord` BIGINT and leak_keys.GATE_COLUMNS: the rows that are trained on,
-            and those that training is steered by (validation).
+        train: a table or view with `ord` BIGINT, `task` VARCHAR and leak_keys.GATE_COLUMNS: the rows that are
+            trained on, and those that training is steered by (validation).
         heldout: the same of the held-out rows.
     """
     try:
         _make_equal(con, train, heldout)
         con.execute(
-            "CREATE OR REPLACE TEMP TABLE gate_contained (train_ord BIGINT, heldout_ord BIGINT, score DOUBLE)"
+            "CREATE OR REPLACE TEMP TABLE gate_contained "
+            "(train_ord BIGINT, heldout_ord BIGINT, score DOUBLE, same_task BOOLEAN)"
         )
         for some in _runs(con, heldout):
             with _as_written(con):
@@ -73,33 +67,37 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
             _add_contained(con, train, some)
         found = con.execute(
             f"""
-            SELECT kind, train_ord, heldout_ord, score FROM (
-                SELECT kind, train_ord, heldout_ord, 1.0 AS score FROM gate_equal
-                UNION ALL SELECT {KINDS.index("ngram")}, train_ord, heldout_ord, score FROM gate_contained
+            SELECT kind, train_ord, heldout_ord, score, same_task FROM (
+                SELECT kind, train_ord, heldout_ord, 1.0 AS score, same_task FROM gate_equal UNION ALL
+                SELECT {KINDS.index("ngram")}, train_ord, heldout_ord, score, same_task FROM gate_contained
             )
-            QUALIFY row_number() OVER (PARTITION BY heldout_ord ORDER BY kind, score DESC, train_ord) = 1
+            QUALIFY row_number() OVER (
+                PARTITION BY heldout_ord ORDER BY NOT same_task, kind, score DESC, train_ord
+            ) = 1
             ORDER BY heldout_ord
             """
         )
         while lines := found.fetchmany(_FETCH):
-            yield from (Leak(KINDS[kind], train, heldout, score) for kind, train, heldout, score in lines)
+            for kind, train_ord, heldout_ord, score, same_task in lines:
+                yield Leak(KINDS[kind] if same_task else OTHER_TASK, train_ord, heldout_ord, score)
     finally:
         for name in ("equal", "wanted", "common", "rare", "candidates", "train", "heldout", "contained"):
             con.execute(f"DROP TABLE IF EXISTS gate_{name}")
 
 
 def _make_equal(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
-    """gate_equal(kind, train_ord, heldout_ord): rows with an equal key of a kind."""
-    keys = "SELECT ord, gate_judged, unnest(gate_kinds) AS kind, unnest(gate_hashes) AS hash FROM"
+    """gate_equal(kind, train_ord, heldout_ord, same_task): rows with an equal key of a kind."""
+    keys = "SELECT ord, task, gate_judged, unnest(gate_kinds) AS kind, unnest(gate_hashes) AS hash FROM"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE gate_equal AS
         WITH asked AS (SELECT * FROM ({keys} {heldout}) WHERE gate_judged AND kind < {TURN}), given AS (
-            SELECT kind, hash, min(ord) AS ord
-            FROM (SELECT ord, (kind % {TURN})::TINYINT AS kind, hash FROM ({keys} {train}))
+            SELECT kind, hash, task, min(ord) AS ord
+            FROM (SELECT ord, task, (kind % {TURN})::TINYINT AS kind, hash FROM ({keys} {train}))
             SEMI JOIN asked USING (kind, hash) GROUP BY ALL
         )
-        SELECT kind, given.ord AS train_ord, asked.ord AS heldout_ord FROM asked JOIN given USING (kind, hash)
+        SELECT kind, given.ord AS train_ord, asked.ord AS heldout_ord, given.task = asked.task AS same_task
+        FROM asked JOIN given USING (kind, hash)
         """
     )
 
@@ -164,7 +162,7 @@ def _make_candidates(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -
 
 
 def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> None:
-    """Add to gate_contained(train_ord, heldout_ord, score): where the train row holds most of the other.
+    """Add to gate_contained: pairs of which the train row holds most of the other.
 
     The higher level of the two rows counts: what it keeps, both have kept.
     """
@@ -172,7 +170,8 @@ def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> 
     for side, relation in (("train", train), ("heldout", heldout)):
         con.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE gate_{side} AS SELECT ord, gate_level, gate_asked, gate_shingles
+            CREATE OR REPLACE TEMP TABLE gate_{side} AS
+            SELECT ord, task, gate_level, gate_asked, gate_shingles
             FROM {relation} SEMI JOIN (SELECT {side}_ord AS ord FROM gate_candidates) USING (ord)
             """
         )
@@ -180,7 +179,8 @@ def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> 
         f"""
         INSERT INTO gate_contained
         WITH pairs AS (
-            SELECT train_ord, heldout_ord, greatest(t.gate_level, h.gate_level)::UBIGINT AS level,
+            SELECT train_ord, heldout_ord, t.task = h.task AS same_task,
+                   greatest(t.gate_level, h.gate_level)::UBIGINT AS level,
                    h.gate_shingles[:h.gate_asked] AS asked_list,
                    h.gate_shingles[h.gate_asked + 1:] AS said_list,
                    len(list_intersect(t.gate_shingles, asked_list)) AS asked,
@@ -188,10 +188,12 @@ def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> 
             FROM gate_candidates
             JOIN gate_train t ON t.ord = train_ord JOIN gate_heldout h ON h.ord = heldout_ord
         ), counted AS (
-            SELECT train_ord, heldout_ord, level, asked, said, {_sampled("asked")}, {_sampled("said")}
+            SELECT train_ord, heldout_ord, same_task, level, asked, said,
+                   {_sampled("asked")}, {_sampled("said")}
             FROM pairs
         )
-        SELECT train_ord, heldout_ord, (asked + said) / (all_asked + all_said) AS score FROM counted
+        SELECT train_ord, heldout_ord, (asked + said) / (all_asked + all_said) AS score, same_task
+        FROM counted
         WHERE ({_whole()} AND {_half("asked")} AND {_half("said")})
            OR {_long_half("asked")} OR {_long_half("said")}
         """
@@ -219,34 +221,3 @@ def _half(half: str) -> str:
 
 def _long_half(half: str) -> str:
     return f"(all_{half} * {STEP} ** level >= {LONG_HALF} AND {half} >= {MIN_LONG} * all_{half})"
-
-
-def readable_leaks(leaks: Sequence[Leak], texts: Mapping[int, LeakText]) -> str:
-    """The list for the error message: a total per kind, the first SHOWN leaks with both texts, what to do.
-
-    Args:
-        texts: by ord, of the rows of at least the first SHOWN leaks.
-    """
-    counts = Counter(leak.kind for leak in leaks)
-    totals = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    lines = [f"{len(leaks)} held-out row(s) stand in the training data too: {totals}"]
-    for leak in leaks[:SHOWN]:
-        lines.append(f"  {leak.kind}" + (f" ({leak.score:.0%} of it)" if leak.kind == "ngram" else ""))
-        for side, place in (("held-out", leak.heldout_ord), ("train", leak.train_ord)):
-            lines.append(f"    {side:<8}  {texts[place].row_id}  {_shorten(texts[place].text)}")
-    if len(leaks) > SHOWN:
-        lines.append(f"  ... and {len(leaks) - SHOWN} more")
-    lines.append(ADVICE)
-    return "\n".join(lines)
-
-
-ADVICE = (
-    "Rows of one source that share a passage: declare what they share as its `family:`, then all of them go "
-    "to one split. Copies: take one of the two out of its source (`filters`, or the file itself). If they "
-    "are meant all the same, set data.allow_contamination to the reason; every report will show it."
-)
-
-
-def _shorten(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHORT else line[: _SHORT - 1] + "…"

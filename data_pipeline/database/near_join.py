@@ -4,6 +4,9 @@ The rule. Rows with the same signature are one text; it belongs to the family of
 taken in canonical order (`ord`); one is dropped if it is near to an earlier kept text of another family, and
 the earliest such text wins. So every loser's winner is kept, and variants inside a family are never compared.
 
+Texts answered by no more than a label are near only where their content words are equal: one word makes
+them another question. Not so between held-out and other rows: there, nearly the same is a leak.
+
 A bucket of boilerplate must not be compared all against all. Texts of a bucket are compared with its first
 one, whatever is near goes, then with the first 4 of those that are left, then 16, then 64: work grows with
 the number of texts, and within a bucket of more than 64 different texts a pair behind the 64th may be missed.
@@ -28,7 +31,7 @@ def make_near_table(con: duckdb.DuckDBPyConnection, relation: str, *, threshold:
 
     Args:
         con: an open connection; its memory_limit and temp_directory bound the work.
-        relation: a table or view with family_id VARCHAR, signature UINTEGER[NUM_PERM], ord BIGINT (distinct).
+        relation: a table or view with ord BIGINT (distinct), family_id and split VARCHAR, and NEAR_COLUMNS.
         threshold: least similarity of both halves, in (0, 1].
     """
     con.create_function("near_keys", _keys_function(threshold), ["UINTEGER[]"], "UBIGINT[]", type="arrow")  # type: ignore[arg-type]
@@ -79,7 +82,7 @@ def _make_texts(con: duckdb.DuckDBPyConnection, relation: str) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE near_rows AS
-        WITH signs AS (SELECT ord, hash(signature) AS sign FROM {relation})
+        WITH signs AS (SELECT ord, hash(signature, near_words) AS sign FROM {relation})
         SELECT ord, first
         FROM signs JOIN (SELECT sign, min(ord) AS first FROM signs GROUP BY sign) USING (sign)
         """
@@ -128,7 +131,8 @@ def _add_edges(con: duckdb.DuckDBPyConnection, relation: str, *, threshold: floa
     """Add the pairs at the threshold to near_edges; whether there are any."""
     con.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE near_compared AS SELECT text, family_id, signature
+        CREATE OR REPLACE TEMP TABLE near_compared AS
+        SELECT text, family_id, signature, near_words, split = 'heldout' AS heldout
         FROM {relation} JOIN (
             SELECT text, ord FROM near_texts
             SEMI JOIN (SELECT text FROM near_pairs UNION SELECT earlier FROM near_pairs) USING (text)
@@ -142,6 +146,7 @@ def _add_edges(con: duckdb.DuckDBPyConnection, relation: str, *, threshold: floa
             SELECT p.text, p.earlier, near_similarity(l.signature, e.signature) AS similarity FROM pairs p
             JOIN near_compared l ON l.text = p.text JOIN near_compared e ON e.text = p.earlier
             WHERE l.family_id <> e.family_id
+            AND NOT coalesce(l.near_words <> e.near_words AND l.heldout = e.heldout, false)
         ) SELECT * FROM compared WHERE similarity >= {threshold}::FLOAT
         """
     ).fetchone()

@@ -23,7 +23,7 @@ PLAIN = "hive_partitioning = false"  # a run folder named language=ko is no colu
 LIGHT = (
     "ord, row_id, source, file, record, sub_record, family_id, task, domain, language, licence, synthetic, "
     "weight, transforms, flags, split, text_key, prompt_key, answer_key, row_hash, num_variants, "
-    "num_answer_chars, short_answer, reason, detail"
+    "num_answer_chars, short_answer, asked_key, asked_language, said_language, reason, detail"
 )
 
 

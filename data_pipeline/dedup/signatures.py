@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data_pipeline.dedup.shingles import Hashes, shingle_hashes, turns_of
+from data_pipeline.dedup.spellings import without_particles, words_of
 from hunmin.hashing import MURMUR3_32, MURMUR3_64, mixed, stable_hash
 from hunmin.language.script import comparable
 from hunmin.rows import DraftRow, Row
@@ -22,7 +23,10 @@ HALF_PERM = 64  # permutations a half; a similarity is known to +- 0.05 (one sig
 NUM_PERM = 2 * HALF_PERM
 SHINGLE_CHARS = 4
 MIN_CHARS = 20  # shorter texts are near only where they are equal: one letter may turn the meaning
-NEAR_COLUMNS = [("signature", pa.list_(pa.uint32()))]
+NEAR_COLUMNS = [
+    ("signature", pa.list_(pa.uint32())),
+    ("near_words", pa.uint64()),  # `content_words`
+]
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _OPERATOR = re.compile(r"[+*=<>%^×÷±≤≥≠]")
@@ -57,11 +61,23 @@ def signatures(drafts: Sequence[DraftRow | Row]) -> npt.NDArray[np.uint32]:
 def near_columns(drafts: Sequence[DraftRow | Row]) -> dict[str, pa.Array]:
     """NEAR_COLUMNS of rows."""
     values = pa.array(signatures(drafts).ravel())
+    ends = pa.array(range(0, len(values) + 1, NUM_PERM), pa.int32())
     return {
-        "signature": pa.ListArray.from_arrays(
-            pa.array(range(0, len(values) + 1, NUM_PERM), pa.int32()), values
-        )
+        "signature": pa.ListArray.from_arrays(ends, values),
+        "near_words": pa.array([content_words(draft) for draft in drafts], pa.uint64()),
     }
+
+
+def content_words(draft: DraftRow | Row) -> int | None:
+    """A hash of the words that are asked about, without particles, where the answer is no more than a label.
+
+    Answers of a label task are all equal, so that one word of what is asked decides: 찬물 or 더운물.
+    None where the answer (MIN_CHARS or more) says itself what the row is about.
+    """
+    asked, answered = _forms(draft)
+    if len(answered) >= MIN_CHARS:
+        return None
+    return stable_hash("words", without_particles(words_of(asked)))
 
 
 def guard(text: str) -> str:

@@ -1,6 +1,7 @@
 """Families and splits: pure functions of a row's text, stable when the corpus grows."""
 
 from data_pipeline.config import SplitConfig
+from data_pipeline.dedup.shingles import turns_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import comparable
 from hunmin.rows import DraftRow, Row
@@ -53,6 +54,15 @@ def prompt_text(draft: DraftRow | Row) -> str:
     else:
         parts = [draft["fields"]["instruction"], draft["fields"]["input"]]
     return "\n\n".join(part for part in parts if part)
+
+
+def asked_key(draft: DraftRow) -> int | None:
+    """Equal for rows that ask about the same text, whatever they ask of it; None where there is none.
+
+    A row asks about its input, or where it has none its instruction; a conversation about its turns.
+    """
+    asked = comparable("\n".join(asked for asked, _ in turns_of(draft)))
+    return stable_hash("asked", asked) if asked else None
 
 
 def prompt_key(draft: DraftRow) -> str:

@@ -5,10 +5,20 @@ from pathlib import Path
 
 from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
-from data_pipeline.rows.identity import answer_key, family_id, prompt_key, split_of, text_key
+from data_pipeline.rows.checks.exchange import is_code
+from data_pipeline.rows.identity import (
+    answer_key,
+    asked_key,
+    family_id,
+    prompt_key,
+    prompt_text,
+    split_of,
+    text_key,
+)
 from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
 from data_pipeline.rows.written_roles import take_roles_apart
+from data_pipeline.tasks.derived import works_on_text
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import language_of
@@ -59,6 +69,7 @@ def prepare(
         config.safety,
         source_of(config, draft["source"]).safety,
         detector=_detector(config.safety.classifier, config.safety.threshold, base or Path()),
+        works_on_text=works_on_text(task.name, cleaned["fields"]["instruction"]),
     )
     if judged.refusal:
         return _rejected(draft, judged.refusal)
@@ -99,6 +110,8 @@ def _clean(draft: DraftRow) -> tuple[DraftRow, list[str]]:
 def _kept(draft: DraftRow, task: Task) -> Kept:
     """What a draft tells by itself; what is decided about it is filled in by `prepare`."""
     answer, row_id = answer_text(draft), row_id_of(draft)
+    language = draft["language"] or language_of(answer)
+    asked_language = language_of(prompt_text(draft))
     messages = [with_values(m, train=m["role"] == "assistant") for m in draft["messages"] or []]
     return {
         **_origin(draft),
@@ -107,7 +120,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "family_id": family_id(draft),
         "task": task.name,
         "domain": draft["domain"] or task.domain,
-        "language": draft["language"] or language_of(answer),
+        "language": language,
         "licence": draft["licence"],
         "synthetic": draft["synthetic"],
         "weight": 1.0,
@@ -125,6 +138,10 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "num_variants": 1,
         "num_answer_chars": len(answer),
         "short_answer": answer if len(answer) <= SHORT_ANSWER else None,
+        "asked_key": asked_key(draft),
+        "asked_language": asked_language,
+        # Of two that differ, the answer may be a program, which is no language of people.
+        "said_language": "code" if language != asked_language and is_code(answer) else language,
     }
 
 

@@ -10,11 +10,13 @@ from data_pipeline.rows.checks.bounds import length_out_of_bounds, ranges_of
 from data_pipeline.rows.checks.broken import repeated_text, truncated_text
 from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
+from data_pipeline.rows.checks.meaningless import meaningless_answer
 from data_pipeline.rows.checks.mojibake import mojibake
 from hunmin.rows import DraftRow, Fields, Message
 
 # Of the texts of an exchange, in the order in which they are tried: the first that refuses is the reason.
 _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
+    reasons.MEANINGLESS_ANSWER: meaningless_answer,
     reasons.MOJIBAKE: mojibake,
     reasons.TEMPLATE_LEFTOVER: template_leftover,
     reasons.PLACEHOLDER: placeholder,

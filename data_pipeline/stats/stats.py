@@ -1,7 +1,7 @@
 """data/stats.json: what came in, what was kept, what the packs hold. Counted in the database, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from data_pipeline.augment.mix import SourcePlan
@@ -9,6 +9,7 @@ from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.stats.mix_and_variants import TRAINED, epoch_tasks, mix_stats, variant_stats, wording_stats
 from data_pipeline.stats.part_counts import PartCounts
+from data_pipeline.stats.sources_compared import languages_of
 from data_pipeline.tasks.tasks import Task
 from hunmin.safety import personal_data
 from hunmin.schema import (
@@ -17,6 +18,7 @@ from hunmin.schema import (
     Histogram,
     RejectExample,
     SamePromptStats,
+    SharedTexts,
     SourceStats,
     SplitStats,
     Stats,
@@ -35,6 +37,7 @@ class Decided:
     same_prompt: dict[str, int]  # prompts that have several answers, and their rows
     leaks: dict[str, int]  # held-out rows in the train split, by kind; only where the config allows them
     mix: dict[str, SourcePlan]  # what an epoch takes from each source
+    shared_texts: list[SharedTexts] = field(default_factory=list)
 
 
 def summarize(
@@ -55,6 +58,7 @@ def summarize(
         rejected=database.counts("SELECT reason, count(*) FROM refused GROUP BY 1"),
         rejected_examples=_rejected_examples(database),
         duplicates=_duplicates(database),
+        shared_texts=decided.shared_texts,
         flags=database.counts(
             "SELECT flag, count(*) FROM (SELECT unnest(flags) AS flag FROM alive) GROUP BY 1"
         ),
@@ -104,6 +108,7 @@ def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> 
         rejected=rejected,
         licence=source.licence,
         dialect=dialect,
+        languages=languages_of(database, source.name),
     )
 
 

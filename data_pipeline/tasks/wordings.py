@@ -33,18 +33,19 @@ class Choice:
     label: str | None = None  # that eval finds in the answer; None where it holds none
 
 
-def true_choices(task: Task, row: Row, *, heldout: bool = False) -> list[Choice]:
+def true_choices(task: Task, row: Row, *, heldout: bool = False, cross_language: bool = True) -> list[Choice]:
     """Every wording that is true of a row, in the bank's order.
 
     Args:
         row: a line of schema.ROW; `attests` holds what its source attests, where that is known. A row with
             an instruction of its own, or with messages, gets none.
         heldout: of the wordings that nothing is trained in, instead of those that are trained.
+        cross_language: also those in neither the input's nor the answer's language.
     """
     if _asks_already(row):
         return []
     facts = _Facts(row)
-    bank = (wording for wording in task.wordings if wording.heldout == heldout)
+    bank = _bank(task, facts, heldout=heldout, cross_language=cross_language)
     return [choice for wording in bank if (choice := _choice(task, wording, facts)) is not None]
 
 
@@ -57,6 +58,7 @@ def draw_choice(
     repeat: int,
     plain: bool = False,
     heldout: bool = False,
+    cross_language: bool = True,
 ) -> Choice | None:
     """One of `true_choices`, each as likely as another; None where there is none.
 
@@ -70,7 +72,11 @@ def draw_choice(
     if _asks_already(row):
         return None
     facts = _Facts(row)
-    bank = [one for one in task.wordings if one.heldout == heldout and not (plain and one.answer)]
+    bank = [
+        one
+        for one in _bank(task, facts, heldout=heldout, cross_language=cross_language)
+        if not (plain and one.answer)
+    ]
     drawn = stable_hash("wording", seed, row["row_id"], epoch, repeat)
     choices = (_choice(task, wording, facts) for wording in _shuffled(bank, drawn))
     return next((choice for choice in choices if choice is not None), None)
@@ -106,6 +112,19 @@ class _Facts:
         """The sets of labels that the source attests it tells apart: labels:긍정/부정/중립."""
         sets = (text.partition(":")[2] for text in self.attests if text.startswith("labels:"))
         return {frozenset(labels.split("/")) for labels in sets}
+
+
+def _bank(task: Task, facts: _Facts, *, heldout: bool, cross_language: bool) -> list[Wording]:
+    """The wordings that are tried on a row; those in foreign languages too, where there are no others."""
+    bank = [wording for wording in task.wordings if wording.heldout == heldout]
+    if cross_language:
+        return bank
+
+    def is_own(wording: Wording) -> bool:
+        written = task.renderers[wording.answer].language if wording.answer else facts.language
+        return wording.language in (written, facts.input_language)
+
+    return [wording for wording in bank if is_own(wording)] or bank
 
 
 def _choice(task: Task, wording: Wording, facts: _Facts) -> Choice | None:

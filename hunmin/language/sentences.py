@@ -14,12 +14,24 @@ _SURE_END = re.compile(
     r"""(?<=[.!?。…])["'”’)\]』」]*(?=\s+(?!["'“‘(]*[a-z]|라고|하고|고 |라는|이라|며 |란 )|$)"""
 )
 _MARKED_END = re.compile(r"""[.!?。…~]["'”’)\]』」]*$""")
-# No end of a sentence: Mr. Smith, J. Brown, e.g. this, 3. a list.
+# No end of a sentence: Mr. Smith, J. Brown, e.g. this, 3. a list ...
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|No|Inc|Co|Corp|Ltd|e\.g|i\.e|Gov|Sen|Rep|Gen|Mt)|\b[A-Z]|^\s*\d+)\.$"
+    r"(?:\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Jr|Sr|vs|etc|Inc|Co|Corp|Ltd|Bros|e\.g|i\.e|cf|Gov|Sen|Rep|Gen|Col|Lt|Capt|Maj"
+    r"|Sgt|Adm|Rev|Hon|Pres|Mt|Dept|Univ|Ph\.D|a\.m|p\.m)|\b[A-Z]|^\s*\d+)\.$"
 )
+# ... No. 5, pp. 3 ...
+_BEFORE_NUMBER = re.compile(r"\b(?:No|Nos|Fig|Figs|Vol|Ch|Sec|Art|pp?)\.$")
+# ... unless a word follows that begins a sentence: plan B. It works.
+_BEGINS = re.compile(
+    r"\s+(?:I|You|He|She|It|We|They|The|A|An|This|That|These|Those|There|Then|But|And|So|However|If|When|While"
+    r"|After|In|On|At|My|His|Her|Its|Our|Their)\b"
+)
+_DATE = re.compile(r"\d{2,4}\.\s?\d{1,2}\.\s?\d{1,2}\.|\d{4}\.\s?\d{1,2}\.(?!\d)")
+# What else may be no end: a number, a word without a vowel or with a full stop inside.
+_DOUBTFUL = re.compile(r"(?:\d|\b[B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{1,5}|\w\.\w+)\.$")
 # Endings that close a Korean sentence although its end mark was left out: 맛있어요 또 갈게요.
 _UNMARKED = re.compile(r"(?<=니다|니까|세요|어요|아요|해요|네요|예요|에요|군요|지요|게요|까요|나요)\s+(?=\S)")
+_LONGEST_BEGINNING = 12  # characters
 _CLOSING = re.compile(r"""[\s.!?~…。"'”’)\]』」^ㅋㅎㅠㅜ]+$""")
 _SIGNS = re.compile(r"[\w]")
 
@@ -37,7 +49,7 @@ def sentences(text: str) -> list[str]:
 
     Doubtful places are taken for ends, so there are at most so many.
     """
-    parts = (part.strip() for piece in _pieces(text, _END) for part in _UNMARKED.split(piece))
+    parts = (part.strip() for piece in _pieces(text, _END, sure=False) for part in _UNMARKED.split(piece))
     return [part for part in parts if _SIGNS.search(part)]
 
 
@@ -46,7 +58,7 @@ def sure_sentences(text: str) -> list[str]:
 
     There are at least so many. A quoted sentence inside another ("…?" said he, "…"라고 했다) is part of it.
     """
-    parts = (piece.strip() for line in text.splitlines() for piece in _pieces(line, _SURE_END))
+    parts = (piece.strip() for line in text.splitlines() for piece in _pieces(line, _SURE_END, sure=True))
     return [part for part in parts if _SIGNS.search(part) and is_closed(part)]
 
 
@@ -55,16 +67,26 @@ def is_closed(sentence: str) -> bool:
     return bool(_MARKED_END.search(sentence)) or speech_level(sentence) is not None
 
 
-def _pieces(text: str, end: re.Pattern[str]) -> list[str]:
+def _pieces(text: str, end: re.Pattern[str], *, sure: bool) -> list[str]:
     pieces: list[str] = []
     start = 0
+    dates = {place for date in _DATE.finditer(text) for place in range(date.start() + 1, date.end() + 1)}
     for match in end.finditer(text):
-        piece = text[start : match.end()]
-        if "\n" not in match[0] and _ABBREVIATION.search(piece):
+        piece, rest = text[start : match.end()], text[match.end() : match.end() + _LONGEST_BEGINNING]
+        if "\n" not in match[0] and (match.end() in dates or _is_no_end(piece, rest, sure=sure)):
             continue
         pieces.append(piece)
         start = match.end()
     return [*pieces, text[start:]]
+
+
+def _is_no_end(piece: str, rest: str, *, sure: bool) -> bool:
+    """Whether a full stop is no end of a sentence: where `sure`, of a surely ended one."""
+    if _BEFORE_NUMBER.search(piece) and rest.lstrip()[:1].isdigit():
+        return True
+    if sure:
+        return bool(rest.strip()) and bool(_ABBREVIATION.search(piece) or _DOUBTFUL.search(piece))
+    return _ABBREVIATION.search(piece) is not None and not _BEGINS.match(rest)
 
 
 def speech_level(sentence: str) -> SpeechLevel | None:

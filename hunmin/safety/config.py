@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from hunmin.section import Section
+from hunmin.section import Section, later_content
 
 PersonalKind = Literal[
     "resident_number",
@@ -27,6 +27,13 @@ class PersonalDataConfig(Section):
     )
     kinds: tuple[PersonalKind, ...] = Field(
         (), description="kinds that are looked for; none named: all kinds"
+    )
+    allow: tuple[str, ...] = later_content(
+        (),
+        description="what may stand: numbers, addresses, or all e-mail addresses of a domain, `@example.kr`",
+    )
+    code: bool = later_content(
+        False, description="also look inside code: fenced blocks, backquotes, lines of programs"
     )
 
 

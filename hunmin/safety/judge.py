@@ -1,7 +1,8 @@
 """What the finds in a row's texts mean, and what the config wants done about them. Pure functions of a row.
 
 A text is judged with its counterpart: a harmful request that is declined is worth learning, one that is
-answered is not, and a harmful answer never is.
+answered is not, and a harmful answer never is. Where the input is material, to be classified or summed up, it
+is nobody's request: the answer decides.
 """
 
 from collections import Counter
@@ -74,12 +75,19 @@ def load_detector(config: SafetyConfig, base: Path) -> Detector:
 
 
 def apply_safety(
-    draft: DraftRow, config: SafetyConfig, source_action: Action | None, *, detector: Detector
+    draft: DraftRow,
+    config: SafetyConfig,
+    source_action: Action | None,
+    *,
+    detector: Detector,
+    works_on_text: bool = False,
 ) -> Judged:
     """A normalized draft after safety: unchanged, flagged, masked, or refused.
 
     Args:
         source_action: the source's own, in place of config.action; `keep` keeps bias as well.
+        works_on_text: the answer says over again what the input says. Such an input is flagged where
+            config.action would drop it, and so is one that is answered by a label.
     """
     harm_action = source_action or config.action
     bias_action = "keep" if source_action == "keep" else config.bias
@@ -87,6 +95,10 @@ def apply_safety(
     if (harm_action, bias_action) != ("keep", "keep"):
         findings = find_harm(draft, detector=detector)
         flags = [REFUSED] if findings.refused else []
+        if source_action is None and (works_on_text or draft["fields"]["label"] is not None):
+            findings, material = _without_input(findings)
+            if harm_action != "keep":
+                flags += dict.fromkeys(f"harmful:{finding.hit.category}" for finding in material)
         for action, reason, found, flag in (
             (harm_action, "harmful_content", findings.harmful, "harmful:{}"),
             (bias_action, "biased_content", findings.biased, "{}"),
@@ -97,6 +109,13 @@ def apply_safety(
                 flags += dict.fromkeys(flag.format(finding.hit.category) for finding in found)
     draft, transforms, refusal = apply_personal(draft, config.personal_data)
     return Judged(draft, flags, transforms, refusal)
+
+
+def _without_input(findings: Findings) -> tuple[Findings, list[Finding]]:
+    """The findings but for the harm that stands in the input alone, and that harm."""
+    if any(finding.field != "input" for finding in findings.harmful):
+        return findings, []
+    return findings._replace(harmful=()), list(findings.harmful)
 
 
 def find_harm(draft: DraftRow, *, detector: Detector) -> Findings:
@@ -169,14 +188,15 @@ def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRo
         return draft, [], None
     texts = [*(str(text) for text in draft["fields"].values() if text), *draft["references"]]
     texts += [message["content"] for message in draft["messages"] or ()]
-    if not any(personal_data.find(text, kinds=config.kinds) for text in texts):
+    looked_for = {"kinds": config.kinds, "allow": config.allow, "code": config.code}
+    if not any(personal_data.find(text, **looked_for) for text in texts):
         return draft, [], None
     language = language_of(" ".join(texts))
     counts: Counter[PersonalKind] = Counter()
     first_field: dict[PersonalKind, str] = {}
 
     def masked(name: str, text: str, _: bool) -> str:
-        text, found = personal_data.mask(text, kinds=config.kinds, language=language)
+        text, found = personal_data.mask(text, **looked_for, language=language)
         for kind in found:
             first_field.setdefault(kind, name)
         counts.update(found)

@@ -34,6 +34,21 @@ _TAIL = (
     r"이네|이냐|이냐고|이지|이라|이라고|이라서|이고|이며|인|임|같은|같이|처럼|놈|놈아|놈이|년|년아|년이|것|것들|새끼)?"
     rf"(?!{_HANGUL})"
 )
+# Not meant against anybody: a swear word that makes praise stronger; one that is named to be put down.
+_PRAISE = (
+    r"(?:좋|맛있|맛나|재밌|재미있|예쁘|예뻐|이쁘|이뻐|귀엽|귀여|멋있|멋지|멋져|잘\s?(?:하|해|생|만들|먹)|행복|고맙|고마|감사"
+    r"|감동|최고|사랑|편하|편해|시원|착하|착해)"
+)
+_EMPHASIS = (
+    rf"(?:존나게?|졸라게?|존내)\s?(?:[가-힣]{{1,6}}\s)?{_PRAISE}"
+    r"|\b(?:fuck(?:ing|in)|damn)\s(?:good|great|awesome|amazing|beautiful|brilliant|delicious|cool|happy|proud|love)\b"
+)
+_NAMED = (
+    r"[\"'“‘]?[가-힣]{1,8}[\"'”’]?\s?(?:이라|라)(?:는|고)\s[^.?!\n]{0,24}?"
+    r"(?:지\s?(?:마|말|맙|않아야)|안\s?(?:돼|됩|된)|잘못|나쁜|혐오|차별|비하|금지|삼가)"
+    r"|\b(?:do not|don['’]t|never|stop)\s(?:say|saying|use|using|call|calling)\s"
+    r"(?:people|anyone|them|others|women|men|the words?|words like|slurs like)\b[^.?!,\n]{0,30}"
+)
 # Words of English phrases that stand everywhere: never the ones that call for a closer look.
 _COMMON = frozenset(("about", "going", "should", "would", "where", "people", "black", "with", "from", "your"))
 
@@ -116,7 +131,8 @@ class Lexicon:
             more, harmless = parse(iter(path.read_text(encoding="utf-8").splitlines()), name=path.name)
             terms += more
             allowed += harmless
-        self._allowed = _any([re.escape(word).replace(r"\ ", r"\s+") for word in allowed])
+        harmless = [re.escape(word).replace(r"\ ", r"\s+") for word in allowed]
+        self._allowed = _any([*harmless, _EMPHASIS, _NAMED])
         korean = [term for term in terms if not term.latin]
         self._syllables = [(squeeze(word), t) for t in korean if not t.jamo for word in t.parts[0]]
         self._suspicion = _prefix_tree({squeezed for squeezed, _ in self._syllables})

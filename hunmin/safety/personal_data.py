@@ -1,7 +1,8 @@
 """Personal data in Korean and English text: found by form, checked by arithmetic where there is some.
 
 Numbers are everywhere, so a form alone counts only where it is hardly anything else: separators, dates,
-check digits or a word beside it must agree. What is masked already is not found again.
+check digits or a word beside it must agree. What is masked already is not found again, and what belongs to
+nobody (safety/nobodys.py) is not found at all.
 """
 
 import re
@@ -10,8 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from hunmin.language.answers.code_spans import code_spans
+from hunmin.language.korean.particles import particle_after
 from hunmin.language.script import language_of
 from hunmin.safety.config import PersonalKind
+from hunmin.safety.nobodys import is_allowed, is_reserved_address, is_service_number
 
 # kind -> its mask in a Korean text, and in any other.
 MASKS: dict[PersonalKind, tuple[str, str]] = {
@@ -40,7 +44,6 @@ class Match(NamedTuple):
 # Not inside a Latin word, a decimal, a longer number, a path. Hangul may touch: particles do.
 _START = r"(?<![A-Za-z0-9_.\-+/=])"
 _END = r"(?![A-Za-z0-9_\-=]|\.\d)"
-_DOMAIN_EXAMPLES = r"(?:example|test|localhost|invalid)\.|domain\.com|email\.com"
 
 _REGISTRATION = re.compile(_START + r"(\d{2})(\d{2})(\d{2})(\s?[-–]\s?)?([1-8])(\d{6})" + _END)
 _PHONE = re.compile(
@@ -53,7 +56,7 @@ _PHONE = re.compile(
     + rf"|(?<![A-Za-z0-9_.\-+=])\+(?!82)\d{{1,3}}(?:[\s.\-]\(?\d{{1,4}}\)?){{2,5}}{_END}"
 )
 _EMAIL = re.compile(
-    r"(?<![\w.+\-/@])(?!git@)[A-Za-z0-9][\w.+\-]{0,63}@(?!" + _DOMAIN_EXAMPLES + r")"
+    r"(?<![\w.+\-/@])(?!git@)[A-Za-z0-9][\w.+\-]{0,63}@"
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62})\.)+[A-Za-z]{2,10}(?![\w@])",
     re.ASCII,
 )
@@ -91,12 +94,22 @@ _PASSPORT = re.compile(
 )
 _LICENCE = re.compile(rf"{_START}(?:1[1-9]|2[0-8])-\d{{2}}-\d{{6}}-\d{{2}}{_END}")
 
+_LONGEST_PARTICLE = 8  # characters, with what must follow it
+
 # A text without one of these holds nothing of the kinds below.
 _CLUE = re.compile(r"@|\d[\d\s.\-–)]{5,20}\d|[로길동리면읍가]\s?(?:산\s?)?\d|[MSRODG]\d{3}")
 
 
-def find(text: str, *, kinds: tuple[PersonalKind, ...] = ()) -> list[Match]:
-    """The personal data of a text, by place, none overlapping another; `kinds` empty: all."""
+def find(
+    text: str, *, kinds: tuple[PersonalKind, ...] = (), allow: tuple[str, ...] = (), code: bool = False
+) -> list[Match]:
+    """The personal data of a text, by place, none overlapping another.
+
+    Args:
+        kinds: those that are looked for; empty: all.
+        allow: what may stand as it is (see `is_allowed`).
+        code: also in the text's code, where an address is hardly ever somebody's.
+    """
     if not _CLUE.search(text):
         return []
     matches = [m for seek in _SEEKERS for m in seek(text) if not kinds or m.kind in kinds]
@@ -106,29 +119,42 @@ def find(text: str, *, kinds: tuple[PersonalKind, ...] = ()) -> list[Match]:
         if not any(taken[match.start : match.end]):
             taken[match.start : match.end] = b"\1" * (match.end - match.start)
             kept.append(match)
+    kept = [match for match in kept if not is_allowed(text[match.start : match.end], allow)]
+    if kept and not code:
+        spans = code_spans(text)
+        kept = [m for m in kept if not any(start <= m.start and m.end <= end for start, end in spans)]
     return sorted(kept, key=lambda match: match.start)
 
 
 def mask(
-    text: str, *, kinds: tuple[PersonalKind, ...] = (), language: str = "und"
+    text: str,
+    *,
+    kinds: tuple[PersonalKind, ...] = (),
+    allow: tuple[str, ...] = (),
+    code: bool = False,
+    language: str = "und",
 ) -> tuple[str, Counter[PersonalKind]]:
     """The text with every find replaced by its mask, and how many of each kind there were.
 
-    The masks are Korean where the text without the finds is (text.korean.language_of); where nothing with
-    letters is left, `language`, that of the row, decides.
+    The masks are Korean where the text without the finds is (script.language_of); where nothing with letters
+    is left, `language`, that of the row, decides. A Korean particle behind a find agrees with the mask.
     """
-    matches = find(text, kinds=kinds)
+    matches = find(text, kinds=kinds, allow=allow, code=code)
     if not matches:
         return text, Counter()
     ends = [0, *(match.end for match in matches)]
-    between = [text[end : match.start] for end, match in zip(ends, matches, strict=False)]
-    rest = text[ends[-1] :]
-    own = language_of("".join([*between, rest]))
+    own = language_of(
+        "".join(text[end : match.start] for end, match in zip(ends, matches, strict=False)) + text[ends[-1] :]
+    )
     column = 0 if (language if own == "und" else own) == "ko" else 1
-    pieces = [
-        part for gap, match in zip(between, matches, strict=True) for part in (gap, MASKS[match.kind][column])
-    ]
-    return "".join([*pieces, rest]), Counter(match.kind for match in matches)
+    pieces: list[str] = []
+    end = 0
+    for match in matches:
+        word = MASKS[match.kind][column]
+        particle, length = particle_after(word, text[match.end : match.end + _LONGEST_PARTICLE])
+        pieces += [text[end : match.start], word, particle]
+        end = match.end + length
+    return "".join([*pieces, text[end:]]), Counter(match.kind for match in matches)
 
 
 def luhn_valid(digits: str) -> bool:
@@ -166,7 +192,7 @@ def _registrations(text: str) -> Iterator[Match]:
 def _phones(text: str) -> Iterator[Match]:
     """Any number of the forms above; a foreign one needs as many digits as one can have (ITU-T E.164)."""
     for found in _PHONE.finditer(text):
-        if 8 <= sum(char.isdigit() for char in found[0]) <= 15:
+        if 8 <= sum(char.isdigit() for char in found[0]) <= 15 and not is_service_number(found[0]):
             yield Match("phone", found.start(), found.end())
 
 
@@ -180,8 +206,14 @@ def _cards(text: str) -> Iterator[Match]:
 def _accounts(text: str) -> Iterator[Match]:
     """Ten to fourteen digits soon after a word of banking."""
     for found in _ACCOUNT.finditer(text):
-        if 10 <= sum(char.isdigit() for char in found[1]) <= 14:
+        if 10 <= sum(char.isdigit() for char in found[1]) <= 14 and not is_service_number(found[1]):
             yield Match("account", found.start(1), found.end(1))
+
+
+def _emails(text: str) -> Iterator[Match]:
+    for found in _EMAIL.finditer(text) if "@" in text else ():
+        if not is_reserved_address(found[0]):
+            yield Match("email", found.start(), found.end())
 
 
 def _by(kind: PersonalKind, pattern: re.Pattern[str], group: int = 0) -> Callable[[str], Iterator[Match]]:
@@ -199,6 +231,6 @@ _SEEKERS: tuple[Callable[[str], Iterator[Match]], ...] = (
     _by("passport", _PASSPORT, 1),
     _phones,
     _accounts,
-    lambda text: _by("email", _EMAIL)(text) if "@" in text else iter(()),
+    _emails,
     _by("address", _ADDRESS),
 )

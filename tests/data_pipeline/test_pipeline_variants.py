@@ -119,6 +119,11 @@ def test_a_leak_stops_with_3_and_a_list_and_a_reason_lets_it_pass(tmp_path: Path
     assert "allow_contamination" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "data" / "manifest.json").exists()
+    written = tmp_path / "run" / "data" / "leaks.jsonl"
+    assert str(written) in done.stderr
+    leaks = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
+    assert f"{len(leaks)} held-out row(s)" in done.stderr
+    assert all(leak["matched"] and leak["heldout_text"] and leak["train_text"] for leak in leaks)
     allowed = ["data.allow_contamination=가까운 글을 일부러 남김", "--force"]
     done = hunmin("data", config, "--run", tmp_path / "run", *allowed)
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ from itertools import pairwise
 from data_pipeline.reasons import PLACEHOLDER, STACKED_INSTRUCTIONS, TEMPLATE_LEFTOVER, Refusal
 from data_pipeline.rows.checks.exchange import Exchange, is_code
 from data_pipeline.rows.checks.requests import FINAL_REQUEST
+from hunmin.language.normalize import says_no_input
 
 # One cheap look that most texts do not pass.
 _HINT = re.compile(r"<\s?no|###|\[/?INST\]|<\||<<SYS|</?s>|\{\s?\{?\s?\w|BEGINNING OF CONVERSATION")
@@ -97,6 +98,8 @@ def placeholder(exchange: Exchange) -> Refusal:
             continue
         if len(text) <= _LONGEST_FILLER and text.strip(_FILLER_EDGES).casefold() in _FILLER:
             return PLACEHOLDER, f"{exchange.where}{name} is {text!r}"
+        if name == "input" and says_no_input(text):  # beside an instruction it was taken away
+            return PLACEHOLDER, f"{exchange.where}input is {text!r}, and there is no instruction"
         if name != "input" and _LOREM.match(text) and not _asks_for_lorem(exchange, name):
             return PLACEHOLDER, f"{exchange.where}{name} begins {text[:40]!r}"
     return None

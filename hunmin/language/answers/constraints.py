@@ -181,6 +181,13 @@ CHECKS: dict[str, Check] = {
         _one_of("formal", "polite", "honorific", "plain"),
     ),
     # Python code
+    "stands_alone": Check(
+        lambda a, _: python_code.stands_alone(a.answer), "it is no body without the line that begins it"
+    ),
+    "completes_function": Check(
+        lambda a, _: python_code.completes_function(a.input, a.answer),
+        "the input begins a Python function, and the answer is its body",
+    ),
     "python": Check(forms.python(lambda tree: True), "Python code and nothing else"),
     "is_function": Check(forms.python(python_code.defines_function), "Python code that defines a function"),
     "one_function": Check(forms.python(python_code.one_function), "one Python function and its imports"),

@@ -36,6 +36,15 @@ def code_of(answer: str) -> str:
     return fenced[1] if fenced else answer
 
 
+def _syntax_tree(code: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 @lru_cache(maxsize=256)
 def parse(answer: str) -> ast.Module | None:
     """The syntax tree of an answer that is Python code and nothing else; None for anything else.
@@ -43,16 +52,44 @@ def parse(answer: str) -> ast.Module | None:
     A word or a number alone parses as well and is no code: something must be defined, set or called. Nor is
     console.log(1), which is another language's: where nothing is defined or imported, every name is known.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code_of(answer))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    if not any(isinstance(node, _WRITTEN) for node in ast.walk(tree)):
+    tree = _syntax_tree(code_of(answer))
+    if tree is None or not any(isinstance(node, _WRITTEN) for node in ast.walk(tree)):
         return None
     surely = any(isinstance(node, _PYTHON_ONLY) for node in ast.walk(tree))
     return tree if surely or not undefined_names(tree) else None
+
+
+@lru_cache(maxsize=256)
+def parse_body(answer: str) -> ast.FunctionDef | None:
+    """A function whose body the answer is, without the line that begins it; None for anything else.
+
+    The body is indented, and has a statement that can be no word of prose.
+    """
+    code = code_of(answer)
+    if not code[:1].isspace():
+        return None
+    tree = _syntax_tree("def body():\n" + code)
+    function = tree.body[0] if tree and len(tree.body) == 1 else None
+    if not isinstance(function, ast.FunctionDef):
+        return None
+    return None if all(isinstance(node, ast.Expr) for node in function.body) else function
+
+
+def stands_alone(answer: str) -> bool:
+    """Whether it is no body, indented or with a `return` of its own; any prose, and code of any language."""
+    code = code_of(answer)
+    if code[:1].isspace() and code.lstrip(" \t")[:1] != "\n":
+        return False
+    tree = _syntax_tree(code)
+    return tree is None or not any(isinstance(node, ast.Return) for node in tree.body)
+
+
+def completes_function(given: str, answer: str) -> bool:
+    """Whether a text is the beginning of a Python function, and the answer its body and nothing more."""
+    if parse_body(answer) is None:
+        return False
+    tree = parse(f"{code_of(given).rstrip()}\n{code_of(answer)}")
+    return tree is not None and isinstance(tree.body[-1], _FUNCTIONS)
 
 
 def undefined_names(tree: ast.Module) -> set[str]:

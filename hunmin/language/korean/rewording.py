@@ -2,16 +2,19 @@
 
 The last sentence of a text must be a request or a question; it gets each ending that says the same, and the
 sentences before it follow where the speech level would clash. What comes out is read again: every morpheme
-but those of the endings must be the one it was.
+but those of the endings must be the one it was. A question that puts one thing beside another (네이버야
+네이트야?) is left as it is: its parts end alike.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hunmin.language.korean import endings as table
 from hunmin.language.korean.endings import Form, Level
 from hunmin.language.korean.inflection import inflected, request_surface
 from hunmin.language.korean.sentence_types import Sentence, read
+from hunmin.language.protected import quoted_spans
 
 SPOKEN_CHARS = 60  # a longer question is written
 # I and you as said to someone near.
@@ -25,6 +28,10 @@ _PRONOUNS = {
     "나": {"저": "나", "제": "내", "전": "난"},
     "저": {"나": "저", "내": "제", "난": "전", "날": "저를"},
 }
+# 하세요 and 하십시오, which nobody mixes; a greeting goes with both.
+_HASEYO, _HASIPSIO = re.compile(r"(?<!안녕하)(?:세요|셔요)(?![가-힣])"), re.compile(r"십시오(?![가-힣])")
+# What a question may end in; a word before it that ends so is a question of its own.
+_ASKING = re.compile(r"(?:야|니|냐|요|까|지|죠|래|나|[인는은]가)$")
 Edit = tuple[int, int, str]  # start, end, what stands there instead
 
 
@@ -33,15 +40,44 @@ def korean_candidates(text: str) -> list[tuple[str, str]]:
     before = read(text)
     if not before or before[-1].kind not in ("request", "question") or text[before[-1].mark_end :].strip():
         return []
+    if before[-1].kind == "question" and _has_alternatives(text, before):
+        return []
     found: list[tuple[str, str]] = []
     for rule, level, edit in _targets(before[-1]):
         edits = _follow(text, before, level, rule) if _fits(before, level) else None
         if edits is None:
             continue
         result = _apply(text, [*edits, edit])
+        if mixes_levels(result):
+            continue
         if level not in table.POLITE or before[-1].level in table.POLITE or not _INTIMATE.search(result):
             found.append((rule, result))
     return [*found, *_embedded(text, before)]
+
+
+def _has_alternatives(text: str, before: tuple[Sentence, ...]) -> bool:
+    """Whether the last question has another one beside it, with nothing or a comma between."""
+    last = before[-1]
+    if len(before) > 1:
+        between = text[before[-2].words[-1].end : last.words[0].start]
+        if not re.search(r"[.?!:;…\n]", between):
+            return True
+    # 이게 맞아 틀려? The first ending is one that may close a sentence, and no auxiliary verb follows it.
+    for word, after in pairwise(last.words):
+        if (word.form, word.tag) == ("어", "EC") and after.kind != "VX" and last.form in ("어", "어요"):
+            return True
+    mark = _ASKING.search(last.surface)
+    earlier = text[last.words[0].start : last.start].split()
+    return mark is not None and any(one.rstrip(",").endswith(mark[0]) for one in earlier)
+
+
+def mixes_levels(text: str) -> bool:
+    """Whether 하세요 stands beside 하십시오, outside of quotations: nobody asks so."""
+    if not (_HASEYO.search(text) and _HASIPSIO.search(text)):
+        return False
+    for start, end in reversed(quoted_spans(text)):
+        text = text[:start] + " " + text[end:]
+    return bool(_HASEYO.search(text) and _HASIPSIO.search(text))
 
 
 def korean_confirms(original: str, rule: str, text: str) -> bool:
@@ -138,14 +174,27 @@ def _follow(text: str, before: tuple[Sentence, ...], level: Level, rule: str) ->
         return None
     for sentence in before[:-1]:
         same = sentence.kind == "question" and sentence.form == before[-1].form  # 갈까요 말까요
-        fits = sentence.level in ("neutral", level) or {sentence.level, level} <= set(table.POLITE)
-        if fits and not same:
+        polite = {sentence.level, level} <= set(table.POLITE) and sentence.kind != "request"
+        if _is_plain(sentence) and level in table.POLITE and not _may_follow_plain(before[-1], rule):
+            return None  # 비가 온다. 우산을 쓸까요?
+        if (polite or sentence.level in ("neutral", level)) and not same:
             continue
         edit = _levelled(sentence, level, rule)
         if edit is None:
             return None
         edits.append((sentence.start, sentence.mark_end, edit))
     return edits
+
+
+def _is_plain(sentence: Sentence) -> bool:
+    """A statement as in written prose: 비가 온다."""
+    return sentence.kind == "statement" and sentence.form.endswith("다") and sentence.level == "neutral"
+
+
+def _may_follow_plain(last: Sentence, rule: str) -> bool:
+    """Whether a polite form may: only a request that was polite before, and as no question."""
+    asks = rule in {form.rule for form in table.BENEFACTIVE if form.asks}
+    return last.kind == "request" and last.level in table.POLITE and not asks
 
 
 def _pronouns(text: str, before: tuple[Sentence, ...], level: Level) -> list[Edit] | None:

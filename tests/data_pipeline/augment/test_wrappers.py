@@ -119,6 +119,29 @@ def test_fits_is_about_labels_and_chats_only() -> None:
     assert fits("너는 시인이야.", labelled=True, chat=True)
 
 
+@pytest.mark.parametrize(
+    ("task", "instruction"),
+    [
+        ("translation", None),
+        ("summarization", None),
+        ("keyword_extraction", None),
+        ("question_answering", None),
+        ("instruction", "다음 글에서 인물의 이름을 모두 추출해 주세요."),
+        ("instruction", "Translate the sentence into Korean."),
+    ],
+)
+def test_a_creative_role_never_stands_above_what_is_found_in_a_text(
+    task: str, instruction: str | None
+) -> None:
+    rows = [row(i, fields={"instruction": instruction}) for i in range(200)]
+    assert "creative" not in roles_of(rows, TASK.model_copy(update={"name": task}))
+
+
+def test_a_creative_role_stands_above_a_request_to_create() -> None:
+    rows = [row(i, fields={"instruction": "봄에 관한 시를 써 주세요."}) for i in range(200)]
+    assert "creative" in roles_of(rows, TASK.model_copy(update={"name": "instruction"}))
+
+
 # Prompt, prefix, steps
 
 
@@ -229,3 +252,27 @@ def test_other_places_choose_other_examples_and_the_same_place_the_same() -> Non
 
     assert ids() == ids()
     assert len({tuple(ids(**{name: 1})) for name in ("seed", "epoch", "repeat")} | {tuple(ids())}) == 4
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_examples_of_a_label_task_show_several_labels(k: int) -> None:
+    labels = ["긍정"] * 20 + ["부정", "중립"]
+    pool = ExamplePool.from_rows(
+        row(i, fields={"label": label, "answer": label}) for i, label in enumerate(labels)
+    )
+    asked = row(99, fields={"label": "긍정", "answer": "긍정"})
+    for epoch in range(30):
+        chosen = pool.choose(asked, k, seed=0, epoch=epoch, repeat=0)
+        shown = [other["fields"]["label"] for other in chosen]
+        assert len(shown) == k
+        assert len(set(shown)) == min(k, 3)
+        assert chosen == pool.choose(asked, k, seed=0, epoch=epoch, repeat=0)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "other"), [("물음에 답하십시오.", "세요"), ("물음에 답해 주세요.", "십시오")]
+)
+def test_steps_are_asked_for_at_the_level_of_the_request(instruction: str, other: str) -> None:
+    drawn = {draw_steps(instruction, language="ko", chance=chance(str(i))).request for i in range(60)}
+    assert len(drawn) > 2
+    assert not any(other in request for request in drawn)

@@ -20,8 +20,10 @@ REVIEW = "새로 산 의자가 생각보다 편하고 조립도 쉬워서 온 �
 SUBJECTS = ("의자", "책상", "냉장고", "자전거", "이불", "우산", "시계", "가방", "신발", "전화기")
 
 
-def find(*rows: tuple[str, Draft], threshold: float = 0.8) -> list[NearDuplicate]:
-    return list(near_duplicates(connect(r=near_table(rows)), "r", threshold=threshold))
+def find(
+    *rows: tuple[str, Draft], threshold: float = 0.8, heldout: tuple[str, ...] = ()
+) -> list[NearDuplicate]:
+    return list(near_duplicates(connect(r=near_table(rows, heldout=heldout)), "r", threshold=threshold))
 
 
 def from_values(rows: list[tuple[str, np.ndarray]], threshold: float = 0.8) -> list[NearDuplicate]:
@@ -29,6 +31,8 @@ def from_values(rows: list[tuple[str, np.ndarray]], threshold: float = 0.8) -> l
     table = pa.table(
         {
             "family_id": [family for family, _ in rows],
+            "split": ["train"] * len(rows),
+            "near_words": pa.array([None] * len(rows), pa.uint64()),
             "ord": pa.array(range(0, 10 * len(rows), 10), pa.int64()),
             "signature": pa.array([values.tolist() for _, values in rows], pa.list_(pa.uint32())),
         }
@@ -55,6 +59,30 @@ def test_the_later_family_loses() -> None:
     )
     assert [(n.loser_family, n.winner_family, n.loser_ord, n.winner_ord) for n in found] == [("c", "a", 2, 0)]
     assert found[0].similarity >= 0.8
+
+
+COLD = "겨울 아침에 일어나자마자 세면대에서 찬물을 틀어 얼굴을 씻었더니 잠이 완전히 달아나 버렸다고 한다."
+
+
+@pytest.mark.parametrize("other", ["더운물", "맹물", "찬물과 비누"])
+def test_rows_of_a_label_task_that_differ_in_a_word_both_stay(other: str) -> None:
+    one, two = row(COLD, "참", label="참"), row(COLD.replace("찬물", other), "참", label="참")
+    assert find(("a", one), ("b", two), threshold=0.7) == []
+    # Nearly the same may not stand on both sides of the held-out split.
+    assert len(find(("a", one), ("b", two), threshold=0.7, heldout=("b",))) == 1
+
+
+def test_rows_of_a_label_task_with_the_same_words_are_near() -> None:
+    one, two = row(COLD, "참", label="참"), row(COLD.replace("얼굴을", "얼굴은") + "!", "참", label="참")
+    assert len(find(("a", one), ("b", two), threshold=0.7)) == 1
+
+
+def test_a_word_more_or_less_is_near_where_the_answer_is_a_text() -> None:
+    answer = "찬물로 얼굴을 씻으면 잠이 달아난다는 이야기로, 누구나 겪어 본 일을 적은 글입니다."
+    assert (
+        len(find(("a", row(COLD, answer)), ("b", row(COLD.replace("찬물", "더운물"), answer)), threshold=0.7))
+        == 1
+    )
 
 
 def test_variants_of_a_family_stay() -> None:

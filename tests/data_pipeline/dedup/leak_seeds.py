@@ -3,7 +3,7 @@
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import duckdb
@@ -195,8 +195,10 @@ def _says_enough(draft: Draft, kind: str) -> bool:
     return keys["gate_judged"]
 
 
-GATE_SCHEMA = pa.schema([("ord", pa.int64()), *GATE_COLUMNS])
-NEAR_SCHEMA = pa.schema([("family_id", pa.string()), ("ord", pa.int64()), *NEAR_COLUMNS])
+GATE_SCHEMA = pa.schema([("ord", pa.int64()), ("task", pa.string()), *GATE_COLUMNS])
+NEAR_SCHEMA = pa.schema(
+    [("family_id", pa.string()), ("split", pa.string()), ("ord", pa.int64()), *NEAR_COLUMNS]
+)
 
 
 def gate_keys(draft: Draft) -> dict[str, Any]:
@@ -206,16 +208,20 @@ def gate_keys(draft: Draft) -> dict[str, Any]:
 
 
 def gate_table(drafts: Iterable[Draft], *, first: int = 0) -> pa.Table:
-    columns = gate_columns(list(drafts))
-    ords = pa.array(range(first, first + len(columns["gate_level"])), pa.int64())
-    return pa.table({"ord": ords, **columns}, schema=GATE_SCHEMA)
+    drafts = list(drafts)
+    columns = {"ord": range(first, first + len(drafts)), "task": [draft["task"] for draft in drafts]}
+    return pa.table(columns | gate_columns(drafts), schema=GATE_SCHEMA)
 
 
-def near_table(rows: Iterable[tuple[str, Draft]]) -> pa.Table:
+def near_table(rows: Iterable[tuple[str, Draft]], *, heldout: Collection[str] = ()) -> pa.Table:
+    """Rows with their families, all of the train split but for the held-out families."""
     rows = list(rows)
-    families, drafts = [family for family, _ in rows], [draft for _, draft in rows]
-    columns = {"family_id": families, "ord": range(len(drafts)), **near_columns(drafts)}
-    return pa.table(columns, schema=NEAR_SCHEMA)
+    columns = {
+        "family_id": [family for family, _ in rows],
+        "split": ["heldout" if family in heldout else "train" for family, _ in rows],
+        "ord": range(len(rows)),
+    }
+    return pa.table(columns | near_columns([draft for _, draft in rows]), schema=NEAR_SCHEMA)
 
 
 def connect(**tables: pa.Table) -> duckdb.DuckDBPyConnection:

@@ -4,12 +4,14 @@ import json
 import random
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.database.leaks import SHOWN, Leak, LeakText, find_leaks, readable_leaks
+from data_pipeline.database.leak_list import SHOWN, matched_stretch, readable_leaks, write_leaks
+from data_pipeline.database.leaks import Leak, find_leaks
 from data_pipeline.dedup.leak_keys import FULL, KINDS, SHINGLE_LETTERS
 from data_pipeline.dedup.shingles import shingle_hashes
 from data_pipeline.dedup.spellings import jamo, squeezed, without_particles, words_of
@@ -148,7 +150,7 @@ def test_rows_together_have_the_keys_of_each_alone(conversations: list[list[str]
     drafts = [
         row(*texts) if len(texts) == 2 else talk(*texts[: len(texts) // 2 * 2]) for texts in conversations
     ]
-    together = gate_table(drafts).drop_columns("ord").to_pylist()
+    together = gate_table(drafts).drop_columns(["ord", "task"]).to_pylist()
     assert together == [gate_keys(draft) for draft in drafts]
 
 
@@ -251,20 +253,73 @@ def test_held_out_rows_that_are_looked_for_a_few_at_a_time_are_found_alike(
     assert leaks(train, heldout) == at_once
 
 
-def test_the_list_for_people() -> None:
-    found = [Leak("ngram", 3, 100 + i, 0.8) for i in range(SHOWN + 5)] + [Leak("exact", 3, 999, 1.0)]
-    texts = {3: LeakText("books:a.jsonl:3.0", "가" * 300)}
-    texts |= {
-        leak.heldout_ord: LeakText(f"news:b.tsv:{leak.heldout_ord}.0", "한 줄\n두 줄") for leak in found
+def test_the_same_text_in_another_task_is_a_kind_of_its_own() -> None:
+    asked = row(ASKED, "긍정", label="긍정")
+    other = row(ASKED, "사회", label="사회") | {"task": "topic"}
+    assert kinds(other, asked) == ["other_task"]
+    # A row of the same task counts first, though it is a weaker kind.
+    found = leaks([other, row(ASKED.replace(" ", ""), "부정", label="부정")], [asked])
+    assert [(leak.kind, leak.train_ord) for leak in found] == [("spacing", 1)]
+
+
+def prepared(place: int, draft: Draft) -> Any:
+    return draft | {"ord": place, "row_id": f"s:f:{place}.0"}
+
+
+def test_all_leaks_are_written_and_some_are_listed(tmp_path: Path) -> None:
+    instruction = "다음 글을 읽고 물음에 답해 주세요."
+    drafts = {i: row(f"{ASKED} {i}", SAID, instruction=instruction) for i in range(SHOWN + 5)}
+    drafts |= {1000 + i: row(f"{i} {ASKED}!", "모른다", instruction=instruction) for i in range(SHOWN + 5)}
+    drafts[1001] |= {"task": "topic"}
+    found = [Leak("ngram", i, 1000 + i, 0.8) for i in range(SHOWN + 5)]
+    found[1] = Leak("other_task", 1, 1001, 1.0)
+    path = tmp_path / "leaks.jsonl"
+    shown = write_leaks(
+        found, path, rows_at=lambda places: [prepared(place, drafts[place]) for place in sorted(places)]
+    )
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == len(found)
+    assert lines[0] == {
+        "kind": "ngram",
+        "score": 0.8,
+        "matched": ASKED.rstrip("."),
+        "heldout": "s:f:1000.0",
+        "train": "s:f:0.0",
+        "heldout_task": "any",
+        "train_task": "any",
+        "heldout_text": f"0 {ASKED}! → 모른다",
+        "train_text": f"{ASKED} 0 → {SAID}",
     }
-    shown = readable_leaks(found, texts)
-    assert shown.splitlines()[0] == "26 held-out row(s) stand in the training data too: 1 exact, 25 ngram"
-    assert "ngram (80% of it)" in shown
-    assert "news:b.tsv:100.0  한 줄 두 줄" in shown
-    assert "books:a.jsonl:3.0" in shown
-    assert "가" * 100 not in shown
-    assert "and 6 more" in shown
-    assert all(cure in shown for cure in ("`family:`", "filters", "data.allow_contamination"))
+    text = readable_leaks(found, shown, path=path)
+    assert text.splitlines()[0] == (
+        f"25 held-out row(s) stand in the training data too: 24 ngram, 1 other_task; all of them: {path}"
+    )
+    assert "ngram (80% of it): 민수는 토요일" in text
+    assert "other_task (topic, any): 민수는 토요일" in text
+    assert "and 5 more" in text
+    assert instruction not in text
+    assert all(cure in text for cure in ("`family:`", "filters", "data.allow_contamination"))
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "matched"),
+    [
+        ("앞의 말. 민수는 도서관에 갔다! 뒤의 말", "민수는도서관에 갔다", "민수는 도서관에 갔다"),
+        ("The Cat, sat on a mat", "a dog; THE CAT SAT on", "The Cat, sat on"),
+        ("가나다", "가나다", ""),
+        ("", "", ""),
+        ("abcdef", "abcdef", "abcdef"),
+    ],
+)
+def test_what_matched_is_the_longest_common_stretch(text: str, other: str, matched: str) -> None:
+    assert matched_stretch(text, other) == matched
+
+
+@given(st.text(alphabet="ab ,가", max_size=40), st.text(alphabet="ab ,가", max_size=40))
+def test_what_matched_stands_in_the_text(text: str, other: str) -> None:
+    assert matched_stretch(text, other) in text
+    letters = sum(sign.isalnum() for sign in text)
+    assert (letters >= 6) == bool(matched_stretch(text, text))
 
 
 def test_kinds_are_a_file_format() -> None:

@@ -185,3 +185,17 @@ def test_language_by_script(text: str, language: str) -> None:
 
 def test_comparable_texts() -> None:
     assert comparable(" Ｈello\n\t World ") == comparable("hello world")
+
+
+def test_a_rude_text_is_kept_where_the_answer_says_it_over_again() -> None:
+    fields = {"instruction": None, "input": "아 씨발 진짜", "answer": "정말 화가 난다"}
+    assert prepared(task="summarization", fields=fields)["flags"] == ["harmful:profanity"]
+    assert prepared(task="conversation", fields=fields)["reason"] == "harmful_content"
+
+
+def test_what_is_compared_over_sources_is_told() -> None:
+    row = prepared(fields={"instruction": "Summarize this text", "input": None, "answer": "짧은 요약"})
+    assert (row["asked_language"], row["said_language"]) == ("en", "ko")
+    row = prepared(fields={"instruction": "두 배로", "input": None, "answer": "x = f(2); y = 3"})
+    assert (row["asked_language"], row["said_language"], row["language"]) == ("ko", "code", "en")
+    assert row["asked_key"] is not None

@@ -11,12 +11,14 @@ from data_pipeline.rows.checks.answer_language import language_mismatch, request
 from data_pipeline.rows.checks.broken import repeated_text, truncated_text
 from data_pipeline.rows.checks.exchange import Exchange, is_code
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
+from data_pipeline.rows.checks.meaningless import meaningless_answer
 from data_pipeline.rows.checks.mojibake import misread, mojibake
 
 PROSE = "The committee met on Monday. It heard three reports. It thanked the staff for their work. "
 FORMAL = "위원회는 월요일에 열렸습니다. 세 가지 보고를 들었습니다. 직원들의 수고에 감사했습니다. "
 
 CHECKS = (
+    meaningless_answer,
     mojibake,
     template_leftover,
     placeholder,
@@ -373,3 +375,27 @@ def test_no_check_ever_raises(text: str) -> None:
     for check in CHECKS:
         refusal = check(row)
         assert refusal is None or all(refusal)
+
+
+# ---- meaningless_answer
+
+
+@pytest.mark.parametrize(
+    "answer", [":", "**", "...", "…", "-", "?", "?!", '""', "```\n```", "─────", "\ufffd!", "====="]
+)
+def test_an_answer_of_signs_that_say_nothing_is_refused(answer: str) -> None:
+    assert meaningless_answer(exchange("무엇인가요?", answer)) is not None
+
+
+@pytest.mark.parametrize(
+    "answer", ["네", "7", "👍", "✓", "∞", "×", "<=", "=", "+", ":)", "^^", "^_*", "<3", "☎", "₩", "ㅠ", "π"]
+)
+def test_an_answer_that_says_something_is_kept(answer: str) -> None:
+    assert meaningless_answer(exchange("무엇인가요?", answer)) is None
+
+
+def test_a_sign_is_an_answer_where_signs_are_asked_for() -> None:
+    assert meaningless_answer(exchange("의문문 끝에 오는 문장 부호는?", "?")) is None
+    assert meaningless_answer(exchange("Which operator multiplies in Python?", "*")) is None
+    labelled = Exchange("고르세요.", "", ":", is_label=True, declared=None, where="")
+    assert meaningless_answer(labelled) is None

@@ -175,6 +175,41 @@ def test_wordings_that_claim_nothing_left_out_or_added_are_attested(name: str) -
             assert "quality:accurate" in wording.attested, wording.text
 
 
+SHORT = re.compile(r"짧|간단|간략|간결|몇 마디|\b(?:short|brief|concise|few words)", re.IGNORECASE)
+CLOSING = re.compile(
+    r"(?:\S+ )?(?:답|대답|답변|요약|번역|결과|관계|감정"
+    r"|answer|reply|response|summary|translation|result|code|label):",
+    re.IGNORECASE,
+)
+
+
+@pytest.mark.parametrize("name", sorted(EIGHT))
+def test_wordings_that_ask_for_a_short_answer_check_its_length(name: str) -> None:
+    for wording in TASKS[name].wordings:
+        if SHORT.search(wording.text):
+            lengths = ("max_chars:", "max_words:")
+            assert any(one.startswith(lengths) for one in wording.requires), wording.text
+
+
+@pytest.mark.parametrize("name", sorted(EIGHT))
+def test_no_wording_is_the_headword_of_its_answer(name: str) -> None:
+    """The text to work on follows it: under "Answer:" that would be the answer."""
+    for wording in TASKS[name].wordings:
+        assert not CLOSING.fullmatch(wording.text), wording.text
+
+
+def test_a_body_is_asked_for_as_a_body() -> None:
+    head = 'def twice(x):\n    """Twice x."""\n'
+    asked = row("    return 2 * x", head, language="en")
+    told = {choice.instruction for choice in true_choices(TASKS["code_generation"], asked)}
+    assert "아래 함수를 완성해 주세요." in told
+    assert not any("동작하는" in text or "working" in text for text in told)
+    whole = row("def twice(x):\n    return 2 * x", head, language="en")
+    told = {choice.instruction for choice in true_choices(TASKS["code_generation"], whole)}
+    assert "아래 설명대로 동작하는 코드를 만들어 주세요." in told
+    assert "아래 함수를 완성해 주세요." not in told
+
+
 def row(answer: str, given: str = "본문", *, label: str | None = None, **settings: Any) -> Any:
     fields = {"instruction": None, "input": given, "answer": answer, "label": label, "value": None}
     value = settings.pop("value", None)
@@ -238,6 +273,7 @@ GALLERY: dict[str, list[Any]] = {
         row("긍정적인 글입니다. 칭찬하는 말이 많습니다."),
     ],
     "code_generation": [
+        row("    return 2 * x", 'def twice(x):\n    """Twice x."""\n', language="en"),
         *(row(code, "Write it.", language="en") for code in CODE),
         row(CODE[0], "피보나치 수를 구해 주세요.", language="en"),
     ],

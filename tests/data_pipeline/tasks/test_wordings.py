@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.tasks.tasks import Task
+from data_pipeline.tasks.tasks import Task, Wording
 from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
 
 
@@ -191,3 +191,28 @@ def test_whatever_the_row_a_drawn_wording_is_one_of_the_true_ones(
     true = true_choices(BANK, asked)
     assert choice in true
     assert all(one.answer and one.references for one in true)
+
+
+def test_requests_may_be_kept_to_the_languages_of_the_row() -> None:
+    bank = BANK.model_copy(
+        update={
+            "wordings": (
+                *(Wording.model_validate(wording(name, language=name)) for name in ("ko", "en")),
+                Wording.model_validate(wording("rendered", language="en", answer="english")),
+            )
+        }
+    )
+
+    def told(asked: Any) -> list[str]:
+        return ids(true_choices(bank, asked, cross_language=False))
+
+    assert ids(true_choices(bank, row("긍정", label="긍정"))) == ["ko", "en", "rendered"]
+    assert told(row("긍정", label="긍정")) == ["ko", "rendered"]  # the English one asks for an English answer
+    assert told(row("번역한 글", input="a text")) == ["ko", "en"]
+    assert told(row("Bien", input="Bonjour", language="fr")) == ["en"]  # Latin letters
+    only = bank.model_copy(update={"wordings": bank.wordings[1:2]})
+    assert ids(true_choices(only, row("긍정", label="긍정"), cross_language=False)) == ["en"]
+    for epoch in range(20):
+        choice = draw_choice(bank, row("좋다"), seed=0, epoch=epoch, repeat=0, cross_language=False)
+        assert choice is not None
+        assert choice.wording_id == "t/ko"

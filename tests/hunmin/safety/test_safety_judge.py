@@ -103,11 +103,30 @@ def test_other_references_are_judged_too() -> None:
 
 def test_material_to_classify_goes_by_the_action_of_its_source() -> None:
     draft = row(input=SWEARING, answer="악성", label="악성")
-    assert outcome(draft)[1] == ("harmful_content", "input: profanity (씨발)")
+    assert outcome(draft) == (["harmful:profanity"], None)
+    assert outcome(draft, "drop")[1] == ("harmful_content", "input: profanity (씨발)")
     assert outcome(draft, "keep") == ([], None)
     assert outcome(draft, "flag") == (["harmful:profanity"], None)
     assert outcome(draft, action="flag") == (["harmful:profanity"], None)
     assert outcome(draft, "drop", action="keep")[1] is not None
+
+
+def test_a_rude_text_that_is_summed_up_is_judged_by_the_answer() -> None:
+    def judged(answer: str, given: str = SWEARING, *, works_on_text: bool) -> tuple[list[str], Any]:
+        found = apply_safety(
+            row(instruction="요약해 줘.", input=given, answer=answer),
+            config(),
+            None,
+            detector=DETECTOR,
+            works_on_text=works_on_text,
+        )
+        return found.flags, found.refusal
+
+    assert judged("화가 난 사람의 글이다.", works_on_text=True) == (["harmful:profanity"], None)
+    assert judged("화가 난 사람의 글이다.", works_on_text=False)[1] is not None
+    assert judged(SWEARING, works_on_text=True)[1] is not None  # the answer is rude too
+    asked = row(instruction=ASKED, input="아래 재료로", answer="먼저 섞습니다.")
+    assert apply_safety(asked, config(), None, detector=DETECTOR, works_on_text=True).refusal is not None
 
 
 def test_bias_has_an_action_of_its_own() -> None:

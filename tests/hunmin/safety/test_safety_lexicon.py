@@ -187,3 +187,33 @@ def test_squeeze_and_unmask() -> None:
     assert "shit" in latin_words("sh1t")
     assert unmask("f*ck", frozenset({"fuck", "flock"})) == "fuck"
     assert unmask("f***", frozenset({"fuck"})) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "이 노래 존나 좋다",
+        "떡볶이 존나게 맛있어요",
+        "우리 강아지 존나 진짜 귀여워",
+        "That show was fucking great.",
+        "'짱깨'라는 말은 쓰지 맙시다.",
+        "남을 병신이라고 부르지 마세요.",
+        "Stop calling people retards.",
+    ],
+)
+def test_praise_and_what_is_said_against_a_word_are_no_harm(text: str) -> None:
+    assert LEXICON.find(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "존나 못생겼다",
+        "존나 좋다 병신아",
+        "병신이라고 부르지 마 이 병신아",
+        "don't call me that, you retard",
+        "짱깨들은 다 나가라",
+    ],
+)
+def test_an_insult_beside_praise_or_advice_is_one(text: str) -> None:
+    assert LEXICON.find(text) != []

@@ -26,6 +26,9 @@ from hunmin.safety.personal_data import KINDS, find, luhn_valid, mask, registrat
         ("call (415) 555-2671", "phone", "(415) 555-2671"),
         ("+44 20 7946 0958", "phone", "+44 20 7946 0958"),
         ("메일은 some.one@mail.co.kr로", "email", "some.one@mail.co.kr"),
+        ("민수 메일은 minsu.kim@email.com", "email", "minsu.kim@email.com"),
+        ("a@test.go.kr", "email", "a@test.go.kr"),
+        ("a@domain.company.kr", "email", "a@domain.company.kr"),
         ("mailto:a-b@c.org", "email", "a-b@c.org"),
         ("카드 4111-1111-1111-1111", "card", "4111-1111-1111-1111"),
         ("3782 822463 10005", "card", "3782 822463 10005"),
@@ -57,6 +60,12 @@ def test_each_form_is_found_whole(text: str, kind: str, found: str) -> None:
         "timestamp 1700000000000 1700000000000000",
         "0x7fffffff 192.168.0.1:8080",
         "user@example.com git@github.com:a/b.git @app.route a@b",
+        "user@example.co.kr a@mail.example.org b@db.test c@your.localhost user@domain.com user@example",
+        "jane@example2.com example@email.com your.name@naver.com your-email@gmail.com username@corp.kr",
+        "상담은 112, 119, 109, 1393, 1388, 1577-0199, 02-1366으로",
+        "무료 전화 080-123-4567, +82-80-123-4567, 은행 고객 센터 080-123-4567",
+        "Call 1-800-273-8255, (888) 373-7888, +1 800 662 4357 or 988.",
+        "+44 800 11 11 77, +44 116 123, +800 1234 5678, 212-555-0142",
         "4111-1111-1111-1112 1234567890123456 0000 0000 0000 0000",
         "123456-78-901234",  # no bank named
         "2024-05-06 은행 휴무",
@@ -142,3 +151,59 @@ def test_finds_are_in_order_apart_and_masked_once(text: str) -> None:
     assert sum(mask(text)[1].values()) == len(matches)
     if not matches:
         assert mask(text)[0] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("제 번호는 010-1234-5671이 맞습니다", "제 번호는 [전화번호]가 맞습니다"),
+        ("010-1234-5671은 제 번호고 a@b.kr는 메일입니다", "[전화번호]는 제 번호고 [이메일]은 메일입니다"),
+        ("메일은 some@mail.co.kr으로 주세요", "메일은 [이메일]로 주세요"),
+        ("제 메일은 a@b.net과 c@d.kr예요", "제 메일은 [이메일]과 [이메일]이에요"),
+        ("010-1234-5671으로는 안 됩니다", "[전화번호]로는 안 됩니다"),
+        ("메일 a@b.kr이라고 적고 010-1234-5671을 눌러", "메일 [이메일]이라고 적고 [전화번호]를 눌러"),
+        ("번호 010-1234-5671이상하다", "번호 [전화번호]이상하다"),  # no particle
+        ("번호는 010-1234-5678입니다", "번호는 [전화번호]입니다"),
+    ],
+)
+def test_the_particle_agrees_with_the_mask(text: str, masked: str) -> None:
+    assert mask(text)[0] == masked
+
+
+CODE = [
+    "설정은 이렇습니다.\n```yaml\nmail: someone@corp.kr\n```\n끝.",
+    "`git config user.email someone@corp.kr` 을 실행하세요.",
+    "def contact():\n    return 'someone@corp.kr', '010-1234-5678'",
+    'const mail = "someone@corp.kr";',
+    "코드:\nsend('someone@corp.kr', '010-1234-5678')",
+]
+
+
+@pytest.mark.parametrize("text", CODE)
+def test_code_is_left_alone_unless_asked(text: str) -> None:
+    assert mask(text) == (text, {})
+    assert mask(text, code=True)[1]["email"] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`코드` 앞의 someone@corp.kr 입니다",
+        "이름: 홍길동; 메일: someone@corp.kr;",
+        '{"name": "홍길동", "mail": "someone@corp.kr"}',
+        "if you have questions, write to someone@corp.kr:",
+        "import에 관한 문의(someone@corp.kr)",
+    ],
+)
+def test_prose_and_data_are_no_code(text: str) -> None:
+    assert mask(text)[1] == {"email": 1}
+
+
+def test_what_is_allowed_stands() -> None:
+    text = "문의: help@corp.kr, 02-123-4567, 홍보: other@corp.kr, 02-123-4568"
+    assert mask(text, allow=("HELP@corp.kr", "021234567"))[0] == (
+        "문의: help@corp.kr, 02-123-4567, 홍보: [이메일], [전화번호]"
+    )
+    assert mask(text, allow=("@corp.kr",))[1] == {"phone": 2}
+    address = "서울시 강남구 역삼동 123-45"
+    assert mask(f"{address}에 있다", allow=(address,))[1] == {}

@@ -140,6 +140,15 @@ CASES = [
     ("uses_memoization", MEMO, RECURSIVE),
     ("no_imports", LOOP, MEMO),
     ("only_standard_library", MEMO, "import numpy\n\nprint(numpy.pi)"),
+    ("stands_alone", LOOP, "    return 2 * x"),
+    ("stands_alone", "func f(x int) int { return x }", "return sum(xs)"),
+    ("completes_function", "    return 2 * x", LOOP, 'def twice(x):\n    """Twice."""'),
+    (
+        "completes_function",
+        "    y = 2 * x\n    return y",
+        "    두 배입니다.",
+        "class A:\n    pass\n\n\ndef f(x):\n",
+    ),
     ("max_code_lines:5", LOOP, YIELDS + "\n\nprint(1)"),
 ]
 

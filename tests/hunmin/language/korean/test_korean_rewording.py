@@ -206,3 +206,78 @@ def test_reading_tells_kind_and_level() -> None:
     (sentence,) = read("이 문장을 번역해 주시겠어요?")
     assert (sentence.kind, sentence.level, sentence.verb) == ("request", "haeyo", "번역하")
     assert [s.kind for s in read("배가 고파. 뭐 먹을까?")] == ["statement", "question"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "네이버야 네이트야?",
+        "사과는 과일이야 채소야?",
+        "네이버가 좋아 네이트가 좋아?",
+        "이게 맞아 틀려?",
+        "갈까요 말까요?",
+        "서울이에요 부산이에요?",
+        "서울인가요, 부산인가요?",
+        "짜장면이 좋아요, 짬뽕이 좋아요?",
+        "커피 마실래 차 마실래?",
+        "이것은 사실인가 거짓인가?",
+        "어느 것이 더 커, 지구야 달이야?",
+        "누가 더 큽니까, 형입니까 동생입니까?",
+    ],
+)
+def test_a_question_with_an_alternative_is_left(asked: str) -> None:
+    assert forms(asked) == {}
+
+
+@pytest.mark.parametrize(
+    "asked", ["수도는 어디야?", "이거 먹어 봐도 돼?", "누가 학생인가요?", "언니는 어디에 있니?"]
+)
+def test_a_question_without_one_is_reworded(asked: str) -> None:
+    assert len(forms(asked)) >= 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "글을 읽으세요. 그리고 요약해 주세요.",
+        "표를 보세요. 답을 고르십시오.",
+        "먼저 글을 읽고 요약하세요. 제목도 지으세요.",
+        "글을 요약해 주십시오. 그리고 제목을 지어 주세요.",
+        "주의해서 읽으세요: 글을 요약하세요.",
+        "글을 읽으세요. 주제는 무엇입니까?",
+        "- 짧게 쓰세요\n- 쉽게 쓰세요\n글을 요약해 주세요.",
+    ],
+)
+def test_haseyo_and_hasipsio_never_stand_in_one_request(asked: str) -> None:
+    found = forms(asked)
+    assert found
+    for text in found.values():
+        assert not ("세요" in text and "십시오" in text), text
+
+
+def test_earlier_requests_follow() -> None:
+    found = forms("글을 먼저 읽으세요. 세 문장으로 요약하세요.")
+    assert found["ko:hapsyo"] == "글을 먼저 읽으십시오. 세 문장으로 요약하십시오."
+    assert found["ko:request_haeyo"] == "글을 먼저 읽으세요. 세 문장으로 요약해 주세요."
+    greeted = forms("안녕하세요. 글을 요약해 주세요.")
+    assert greeted["ko:request_hapsyo"] == "안녕하세요. 글을 요약해 주십시오."
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "나는 학생이다. 수도는 어디야?",
+        "오늘 비가 온다. 우산을 써야 하나요?",
+        "아래는 기사이다. 주제가 무엇인가?",
+        "이 글을 읽었다. 요약해 줘.",
+    ],
+)
+def test_no_polite_question_behind_a_plain_sentence(asked: str) -> None:
+    for rule, text in forms(asked).items():
+        assert not text.endswith(("요?", "까?", "요.", "오.")), (rule, text)
+
+
+def test_a_polite_request_behind_a_plain_sentence_stays_a_request() -> None:
+    found = forms("회의는 내일이다. 일정을 정리해 주세요.")
+    assert found["ko:request_hapsyo"] == "회의는 내일이다. 일정을 정리해 주십시오."
+    assert "ko:polite_request" not in found
