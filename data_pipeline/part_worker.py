@@ -20,7 +20,7 @@ from data_pipeline.packing.gather import BATCH_ROWS
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import KIND, PartCounts
 from hunmin.artifact import written_whole
-from hunmin.rows import DraftRow, Rejected, Rendered
+from hunmin.rows import DraftRow, Rejected, Rendered, texts_of
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
 STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
@@ -73,7 +73,7 @@ def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Rea
         rows += 1
         if "fields" in draft:
             chars += sum(len(str(text)) for text in draft["fields"].values() if text)
-            chars += sum(len(turn["content"]) for turn in draft["messages"] or ())
+            chars += sum(len(text) for turn in draft["messages"] or () for text in texts_of(turn))
         if rows == min(part_rows, MAX_PART_ROWS) or chars >= PART_CHARS:
             part, rows, chars = part + 1, 0, 0
 

@@ -175,6 +175,7 @@ class SourceStats(TypedDict):
     rejected: dict[str, int]
     licence: str
     dialect: list[str]  # what was detected or declared, in words
+    unread_keys: dict[str, int]  # rows whose record has a key that no reader knows, by key
 
 
 class SourceShares(TypedDict):

@@ -24,6 +24,7 @@ PREPARED = pa.schema(
         ("num_variants", pa.int32()),
         ("num_answer_chars", pa.int32()),
         ("short_answer", pa.string()),
+        ("unread_keys", pa.list_(pa.string())),  # keys of its record that no reader knows
         ("reason", pa.string()),
         ("detail", pa.string()),
     ]

@@ -30,7 +30,7 @@ _BLOCK = 4096  # shingles at a time: (64, 4096) of uint32 stay in the cache
 
 
 def _halves(draft: DraftRow) -> list[str]:
-    turns = turns_of(draft)
+    turns = turns_of(draft, thoughts=True)  # two ways to one answer are no duplicates
     return [comparable("\n".join(turn[half] for turn in turns)) for half in (0, 1)]
 
 

@@ -6,7 +6,7 @@ from data_pipeline.augment.draw import Drawn, draw_variant
 from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.context import BuildContext
 from hunmin.models.renderer import RenderedIds, RowRefused
-from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, with_values
+from hunmin.rows import Drawing, InEpoch, Message, Rendered, Row, Unrendered, texts_of, with_values
 
 
 def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> Rendered | Unrendered:
@@ -48,7 +48,7 @@ def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> Rendere
         **_as_drawn(row, drawn, ids),
         num_tokens=len(ids.input_ids),
         num_trained_tokens=ids.num_trained_tokens,
-        num_chars=sum(len(m["content"]) for m in drawn.messages),
+        num_chars=sum(len(text) for message in drawn.messages for text in texts_of(message)),
         instruction=drawn.instruction,
         examples=drawn.examples,
         input_ids=ids.input_ids,
@@ -129,12 +129,12 @@ def _shortened(drawn: Drawn, build: BuildContext) -> tuple[Drawn, RenderedIds]:
     messages, transforms = drawn.messages, list(drawn.transforms)
     start = 1 if messages[0]["role"] == "system" else 0
     dropped = 0
-    while not _fits(messages, build) and len(messages) - start > 2:
-        messages = [*messages[:start], *messages[start + 2 :]]
+    while not _fits(messages, build) and (questions := _questions(messages))[1:]:
+        messages = [*messages[:start], *messages[questions[1] :]]
         dropped += 1
     if dropped:
         transforms.append(f"exchanges_dropped:{dropped}")
-    asked = messages[-2]["content"]
+    asked = messages[_questions(messages)[-1]]["content"]
     low = asked.find("\n\n") + 2 if "\n\n" in asked else len(asked)  # the instruction stays whole
     high = len(asked)
     if not _fits(messages, build) and low < high and _fits(_cut(messages, low), build):
@@ -150,7 +150,13 @@ def _fits(messages: list[Message], build: BuildContext) -> bool:
     return len(build.renderer.row(messages).input_ids) <= build.config.seq_len
 
 
+def _questions(messages: list[Message]) -> list[int]:
+    """Where the user's turns stand: each begins an exchange, calls of tools and their results included."""
+    return [index for index, message in enumerate(messages) if message["role"] == "user"]
+
+
 def _cut(messages: list[Message], size: int) -> list[Message]:
     """With the first `size` characters of the last question."""
-    asked = messages[-2]
-    return [*messages[:-2], with_values(asked, content=asked["content"][:size]), messages[-1]]
+    at = _questions(messages)[-1]
+    asked = with_values(messages[at], content=messages[at]["content"][:size])
+    return [*messages[:at], asked, *messages[at + 1 :]]

@@ -101,6 +101,9 @@ def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> 
         rejected=rejected,
         licence=source.licence,
         dialect=dialect,
+        unread_keys=database.counts(
+            "SELECT key, count(*) FROM unread WHERE source = ? GROUP BY 1", [source.name]
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from data_pipeline.rows.prepare import prepare
 from data_pipeline.sources import expand, read
 from data_pipeline.tasks.tasks import Task
 from hunmin.errors import InputError
+from hunmin.rows import texts_of
 
 READ = 20_000  # records of a source that are read
 MOST_NARROW, MOST_WIDE = 5, 2.5  # characters that a token of a small vocabulary holds at best: ASCII, Hangul
@@ -26,6 +27,7 @@ class Counts:
     chars: list[int] = field(default_factory=list)  # of kept rows
     least_tokens: list[float] = field(default_factory=list)  # of kept rows, if all their words were tokens
     letters: set[str] = field(default_factory=set)
+    unread: Counter[str] = field(default_factory=Counter)  # kept rows by keys that no reader knows
     partly: bool = False  # there are more records
 
     @property
@@ -55,7 +57,8 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
                 continue
             counts.kept += 1
             texts = [str(text) for name, text in row["fields"].items() if text and name != "label"]
-            texts += [turn["content"] for turn in row["messages"] or []]
+            texts += [text for turn in row["messages"] or [] for text in texts_of(turn)]
+            counts.unread.update(row["unread_keys"] if source.format != "table" else ())
             counts.chars.append(sum(map(len, texts)))
             narrow = sum(char.isascii() for text in texts for char in text)
             counts.least_tokens.append(narrow / MOST_NARROW + (counts.chars[-1] - narrow) / MOST_WIDE)
@@ -78,4 +81,7 @@ def summary_lines(counts: Counts) -> list[str]:
     lines += [
         f"  {reason} {number}: {counts.examples[reason]}" for reason, number in counts.rejected.most_common()
     ]
+    if counts.unread:
+        keys = ", ".join(f"{key} ({number})" for key, number in counts.unread.most_common())
+        lines.append(f"  not used, by rows that have it: {keys}")
     return lines

@@ -58,6 +58,7 @@ def row(number: int = 0, **changes: object) -> Any:
     }
     out: Any = {
         "row_id": f"s:f:{number}.0",
+        "weight": 1.0,
         "family_id": f"family{number}",
         "task": "t",
         "language": "ko",
