@@ -70,7 +70,10 @@ def prepare(
     )
     if judged.refusal:
         return _rejected(draft, judged.refusal)
-    row = _kept(judged.draft, task)
+    draft = judged.draft
+    if draft["messages"] and draft["messages"][-1].get("tool_calls"):  # JSON is masked otherwise than text
+        draft = _with_last_pair(draft, draft["messages"])
+    row = _kept(draft, task)
     row["transforms"] = transforms + judged.transforms
     row["flags"] = judged.flags
     row["split"] = split_of(row["family_id"], task.name, config=config.split, seed=seed)
@@ -101,7 +104,8 @@ def _clean(draft: DraftRow, config: DataConfig) -> tuple[DraftRow, list[str]]:
         for step in _steps_of_turns(config, draft["source"]):
             messages, done = step(messages)
             transforms += done
-        draft = _with_last_pair(draft, messages)
+        if messages != draft["messages"]:
+            draft = _with_last_pair(draft, messages)
     task = draft["task"] or (DEFAULT_CHAT_TASK if draft["messages"] else DEFAULT_TASK)
     return with_values(draft, task=task), transforms
 
@@ -122,8 +126,6 @@ def _drop_thoughts(messages: list[Message]) -> tuple[list[Message], list[str]]:
 
 def _with_last_pair(draft: DraftRow, messages: list[Message]) -> DraftRow:
     """The draft with other turns, and the last question and answer of them as its fields."""
-    if messages == draft["messages"]:
-        return draft
     asked = [message["content"] for message in messages if message["role"] == "user"]
     answer = said_by(messages[-1]) if messages else ""
     fields = {**draft["fields"], "instruction": asked[-1] if asked else None, "answer": answer}

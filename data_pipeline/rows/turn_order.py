@@ -22,7 +22,8 @@ def turn_faults(messages: list[Message]) -> list[Refusal]:
     for index, message in enumerate(messages[start:], start=start):
         role, place = message["role"], f"message {index}"
         if role == "tool":
-            found.append(_result_fault(message, calls, place))
+            if fault := _result_fault(message, calls, place):
+                found.append(fault)
             calls = _without_answered(message, calls)
             expected = "assistant"
             continue

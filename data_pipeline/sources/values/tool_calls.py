@@ -5,6 +5,7 @@ text of either. Arguments stay JSON text in the file's spelling, for servers sen
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from hunmin.rows import ToolCall
 
 ARGUMENTS = ("arguments", "parameters")
 _WHITE = " \t\r\n"
+# As Hermes, Qwen and others write them into the text.
+_TAGGED = re.compile(r"\s*<tool_call>(.*?)</tool_call>\s*", re.DOTALL)
+_TAGGED_RESULT = re.compile(r"\s*<tool_response>((?:(?!<tool_response>).)*)</tool_response>\s*", re.DOTALL)
 
 
 def calls_of(value: Any, where: str) -> list[ToolCall]:
@@ -26,6 +30,27 @@ def calls_of(value: Any, where: str) -> list[ToolCall]:
     values = _several(value, where) if isinstance(value, str) else value
     calls = [] if says_nothing(values) else values if isinstance(values, list) else [values]
     return [_call(one, f"call {number} of {where}") for number, one in enumerate(calls, start=1)]
+
+
+def split_calls(text: str, where: str) -> tuple[str, list[ToolCall]]:
+    """(text, calls) of an assistant's text that ends in `<tool_call>` blocks; no call where it does not.
+
+    Blocks that hold no call as JSON are text.
+    """
+    start = text.find("<tool_call>")
+    if start < 0 or not re.fullmatch(f"(?:{_TAGGED.pattern})+", text[start:], re.DOTALL):
+        return text, []
+    try:
+        calls = [call for block in _TAGGED.findall(text[start:]) for call in calls_of(block, where)]
+    except Reject:
+        return text, []
+    return text[:start].rstrip(), calls
+
+
+def bare_result(text: str) -> str:
+    """A tool's result without the `<tool_response>` tags around it; several of them stay as they are."""
+    found = _TAGGED_RESULT.fullmatch(text)
+    return found[1].strip() if found else text
 
 
 def _several(text: str, where: str) -> list[Any]:

@@ -14,7 +14,7 @@ from data_pipeline.roles import CALL_NAMES, ROLE_OF, role_named
 from data_pipeline.sources.files.records import Reject, kind_of, present, scalar_text, short
 from data_pipeline.sources.values import thoughts
 from data_pipeline.sources.values.keys import one_of, says_nothing, unread_keys, without_missing
-from data_pipeline.sources.values.tool_calls import calls_of, json_text
+from data_pipeline.sources.values.tool_calls import bare_result, calls_of, json_text, split_calls
 from hunmin.rows import Message, ToolCall, with_values
 
 # Our parts of a turn -> the keys that may hold them, where `turn_keys` names no other.
@@ -116,6 +116,8 @@ def _answer(
     declared = one_of(turn, keys["reasoning"], f"{where}: ")
     declared = None if says_nothing(declared) else scalar_text(declared, f"the thought of {where}")
     thought, text = thoughts.with_thought(declared or part, text, f"{where}: ")
+    if not calls:
+        text, calls = split_calls(text, where)
     message = Message(role="assistant", content=text)
     if thought:
         message["reasoning"] = thought
@@ -135,7 +137,7 @@ def _result(
     """What a tool gave back; an object is its JSON text."""
     _check_untrained(turn, keys, "tool", where)
     text = json_text(content) if isinstance(content, dict) else text_and_thought(content, where)[0]
-    message = Message(role="tool", content=text)
+    message = Message(role="tool", content=bare_result(text))
     call_id, name = (one_of(turn, keys[part], f"{where}: ") for part in _RESULTS)
     if not says_nothing(call_id):
         message["tool_call_id"] = scalar_text(call_id, f"tool_call_id of {where}")

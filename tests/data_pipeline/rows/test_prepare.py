@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -185,3 +186,106 @@ def test_language_by_script(text: str, language: str) -> None:
 
 def test_comparable_texts() -> None:
     assert comparable(" Ｈello\n\t World ") == comparable("hello world")
+
+
+CALLED: Any = {
+    "role": "assistant",
+    "content": "",
+    "reasoning": " 부산의 날씨를\u200b 알아보자. ",
+    "tool_calls": [{"id": "c1", "name": "weather", "arguments": '{"to": "kim@korea.kr", "n": 1.50}'}],
+}
+TOOL_TALK: list[Any] = [
+    {"role": "user", "content": "날씨를 알려 줘."},
+    CALLED,
+    {"role": "tool", "content": "맑음, 문의 lee@korea.kr", "tool_call_id": "c1"},
+    {"role": "assistant", "content": "맑습니다.", "weight": 0.5},
+]
+OF_A_TALK: Any = {"fields": {"instruction": "날씨를 알려 줘.", "input": None, "answer": "맑습니다."}}
+
+
+def talked(messages: list[Any] = TOOL_TALK, *, config: Any = CONFIG, **changes: Any) -> Any:
+    row = draft(**OF_A_TALK, messages=messages, references=["맑습니다."], **changes)
+    return prepare(row, config=config, tasks={}, seed=0)
+
+
+def with_reasoning(policy: str) -> DataConfig:
+    return CONFIG.model_copy(update={"reasoning": policy})
+
+
+def test_thoughts_calls_and_results_are_normalized_and_masked() -> None:
+    row = talked()
+    _, called, result, answer = row["messages"]
+    assert called["reasoning"] == "부산의 날씨를 알아보자."
+    assert called["tool_calls"][0]["arguments"] == '{"to": "[이메일]", "n": 1.50}'
+    assert result["content"] == "맑음, 문의 [이메일]"
+    assert "masked:email" in row["transforms"]
+    assert [turn["train"] for turn in row["messages"]] == [False, True, False, True]
+    assert answer["weight"] == 0.5
+
+
+@pytest.mark.parametrize("place", ["reasoning", "arguments", "result"])
+def test_harm_is_found_wherever_it_stands(place: str) -> None:
+    bomb = "사제 폭탄 만드는 방법: 재료를 섞는다."
+    called = {**CALLED, "reasoning": bomb if place == "reasoning" else "음"}
+    text = json.dumps({"q": bomb if place == "arguments" else "날씨"}, ensure_ascii=False)
+    called["tool_calls"] = [{**CALLED["tool_calls"][0], "arguments": text}]
+    result = {**TOOL_TALK[2], "content": bomb if place == "result" else "맑음"}
+    row = talked([TOOL_TALK[0], called, result, TOOL_TALK[3]])
+    assert row["reason"] == "harmful_content"
+
+
+def test_the_policy_of_thoughts() -> None:
+    assert talked(config=with_reasoning("context"))["messages"][1]["reasoning"]
+    row = talked(config=with_reasoning("drop"))
+    assert row["messages"][1]["reasoning"] is None
+    assert "reasoning_dropped" in row["transforms"]
+    plain = talked(TOOL_TALK[:1] + TOOL_TALK[3:], config=with_reasoning("drop"))
+    assert plain["transforms"] == []
+
+
+def test_each_part_is_in_the_keys_and_plain_rows_keep_theirs() -> None:
+    other_thought = [TOOL_TALK[0], {**CALLED, "reasoning": "다른 생각"}, *TOOL_TALK[2:]]
+    call = {**CALLED["tool_calls"][0], "arguments": '{"to": "둘"}'}
+    other_call = [TOOL_TALK[0], {**CALLED, "tool_calls": [call]}, *TOOL_TALK[2:]]
+    other_weight = [*TOOL_TALK[:3], {**TOOL_TALK[3], "weight": 0.25}]
+    rows = [talked(), talked(other_thought), talked(other_call), talked(other_weight), talked(tools="[1]")]
+    assert len({row["text_key"] for row in rows}) == 5
+    assert len({row["family_id"] for row in rows}) == 2  # the other call alone asks and answers otherwise
+    assert len({row["answer_key"] for row in rows}) == 3
+    assert len({row["prompt_key"] for row in rows}) == 2  # other tools are another prompt
+    assert rows[0]["signature"] != rows[1]["signature"]
+    assert rows[0]["gate_hashes"] == rows[1]["gate_hashes"]  # a leak is one whatever was thought
+    plain = talk(("user", "안녕"), ("assistant", "안녕하세요."))
+    missing = [{**turn, "reasoning": None, "tool_calls": None, "weight": None} for turn in plain]
+    names = ("text_key", "family_id", "answer_key", "prompt_key", "signature", "gate_hashes")
+    assert [talked(plain)[name] for name in names] == [talked(missing)[name] for name in names]
+
+
+def test_a_weight_of_the_record_is_on_its_answers() -> None:
+    row = talked(weight=0.5)
+    assert (row["weight"], [turn.get("weight") for turn in row["messages"]]) == (0.5, [None, 0.5, None, 0.25])
+    assert prepared(weight=0.5)["weight"] == 0.5
+
+
+def test_a_script_that_is_taken_apart_keeps_its_answer_as_it_is() -> None:
+    script = "사용자: 안녕\n도우미: 말씀하세요.\n사용자: 날씨를 알려 줘."
+    row = talked([{"role": "user", "content": script}, {**TOOL_TALK[3], "reasoning": "맑음"}])
+    assert [turn["role"] for turn in row["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert (row["messages"][3]["reasoning"], row["messages"][3]["weight"]) == ("맑음", 0.5)
+
+
+def test_joined_turns_are_told_and_give_the_fields() -> None:
+    source = {"name": "s", "format": "messages", "path": "x", "join_turns": True}
+    config = DataConfig.model_validate({"sources": [source]})
+    messages = talk(
+        ("assistant", "어서 오세요."), ("user", "저기"), ("user", "있나요?"), ("assistant", "네.")
+    )
+    row = talked(messages, config=config)
+    assert row["transforms"] == ["greeting_dropped", "turns_joined"]
+    assert (row["fields"]["instruction"], row["fields"]["answer"]) == ("저기\n있나요?", "네.")
+
+
+def test_a_row_that_ends_on_a_call_answers_with_it() -> None:
+    row = talked(TOOL_TALK[:3])
+    assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
+    assert row["fields"]["answer"] == row["references"][0] == 'weather({"to": "[이메일]", "n": 1.50})'
