@@ -23,6 +23,7 @@ from data_pipeline.sources.values.columns import keys_for, value_at
 from data_pipeline.sources.values.conversations import parse_turns, turns_in
 from data_pipeline.sources.values.keys import is_missing, keys_read, unread_keys
 from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
+from data_pipeline.sources.values.turns import TURN_KEYS
 
 PROMPT_KEYS = ("prompt", "question", "query", "input", "instruction")
 COMPLETION_KEYS = ("completion", "response", "answer", "output", "target")
@@ -86,9 +87,14 @@ def _as_turns(value: Any, role: str) -> list[Any]:
     return value if isinstance(value, list) else [{"role": role, "content": value}]
 
 
+def _check(source: SourceConfig, where: str) -> None:
+    check_fields(source.columns, where, known=FIELDS)
+    check_fields(source.turn_keys, where, known=tuple(TURN_KEYS), setting="turn_keys")
+
+
 FORMAT = SourceFormat(
     records=pair_records,
     parse=parse_prompt_completion,
     settings=RECORDS | {"columns", "ignore", "roles", "turn_keys"},
-    check=lambda source, where: check_fields(source.columns, where, known=FIELDS),
+    check=_check,
 )
