@@ -18,7 +18,7 @@ from data_pipeline.sources.files.records import (
     short,
 )
 from data_pipeline.sources.formats import RECORDS, SourceFormat
-from data_pipeline.sources.values import exchange
+from data_pipeline.sources.values import beside
 from data_pipeline.sources.values.columns import keys_for, value_at
 from data_pipeline.sources.values.conversations import parse_turns, turns_in
 from data_pipeline.sources.values.keys import is_missing, keys_read, unread_keys
@@ -27,7 +27,7 @@ from data_pipeline.sources.values.turns import TURN_KEYS
 
 PROMPT_KEYS = ("prompt", "question", "query", "input", "instruction")
 COMPLETION_KEYS = ("completion", "response", "answer", "output", "target")
-FIELDS = ("instruction", "answer", *exchange.FIELDS)
+FIELDS = ("instruction", "answer", *beside.FIELDS)
 
 
 def pair_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
@@ -56,11 +56,11 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
     prompt, completion = (_turns_or_text(value_at(record, key)) for key in keys)
     family = family_key(record, source)
     read = {key for path in keys for key in keys_for(path)} | keys_read(source, source.columns)
-    read |= exchange.usual_keys(source.columns)
+    read |= beside.usual_keys(source.columns)
     unread = tuple(unread_keys(record, read, ignore=source.ignore))
     if isinstance(prompt, list) or isinstance(completion, list):
         turns = [*_as_turns(prompt, "user"), *_as_turns(completion, "assistant")]
-        draft = parse_turns(turns, source, family=family, **exchange.beside_turns(record, source.columns))
+        draft = parse_turns(turns, source, family=family, **beside.for_turns(record, source.columns))
         if not draft.messages or draft.messages[-1]["role"] != "assistant":
             raise Reject(reasons.NO_ANSWER, f"the completion ends on no assistant: {short(completion)}")
         return [replace(draft, unread=(*unread, *draft.unread))]
@@ -70,7 +70,7 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
     if not present(asked):
         raise Reject(reasons.NO_PROMPT, "the prompt is empty")
     draft = Draft(answer=answer, references=[answer], instruction=asked, family_key=family, unread=unread)
-    return [exchange.completed(draft, record, source.columns, usual=True)]
+    return [beside.completed(draft, record, source.columns, usual=True)]
 
 
 def _turns_or_text(value: Any) -> Any:

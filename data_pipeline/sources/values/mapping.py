@@ -11,7 +11,7 @@ from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, present, short
-from data_pipeline.sources.values import exchange
+from data_pipeline.sources.values import beside
 from data_pipeline.sources.values.columns import columns_in, items_of, keys_for, text_of
 from data_pipeline.sources.values.keys import keys_read, unread_keys
 from hunmin.errors import ConfigError, did_you_mean
@@ -20,7 +20,7 @@ _RANGE = re.compile(r"(-?[0-9]+)-(-?[0-9]+)")
 _INTEGER = re.compile(r"-?[0-9]+")
 
 TEXTS = ("instruction", "input", "answer", "label", "rationale")
-FIELDS = (*TEXTS, *exchange.FIELDS)
+FIELDS = (*TEXTS, *beside.FIELDS)
 Columns = Mapping[str, str]
 Optional = Set[str]
 
@@ -84,7 +84,7 @@ def parse_mapped(
 ) -> list[Draft | Reject]:
     """The draft of a record by its columns; with `each`, one outcome for each item.
 
-    `usual`: system text, history, thought and tools are read by their usual names too (exchange.USUAL).
+    `usual`: system text, history, thought and tools are read by their usual names too (beside.USUAL).
     """
     record = as_object(value)
     if source.each is None:
@@ -128,11 +128,11 @@ def _draft(
         family_key=family_key(record, source),
         unread=tuple(unread_keys(record, _read(source, columns, usual), ignore=source.ignore)),
     )
-    return exchange.completed(draft, record, columns, usual=usual)
+    return beside.completed(draft, record, columns, usual=usual)
 
 
 def _read(source: SourceConfig, columns: Columns, usual: bool) -> set[str]:
-    return keys_read(source, columns) | (exchange.usual_keys(columns) if usual else set())
+    return keys_read(source, columns) | (beside.usual_keys(columns) if usual else set())
 
 
 def answer_and_label(

@@ -509,7 +509,7 @@ def test_turns_of_tools_and_thoughts_stay_as_they_are() -> None:
 
 
 def test_a_weight_is_on_the_trained_answer_alone() -> None:
-    assert drawn(row(weight=0.5)).messages[-1]["weight"] == 0.5
+    assert drawn(row(weight=0.5)).messages[-1].get("weight") == 0.5
     assert "weight" not in drawn(row()).messages[-1]
     with_examples = drawn(
         row(weight=0.5), few_shot=1.0, pool=ExamplePool.from_rows(row(i) for i in range(1, 7))

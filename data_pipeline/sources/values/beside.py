@@ -75,7 +75,7 @@ def completed(
     )
 
 
-def beside_turns(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
+def for_turns(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     """System text, tools and weight of a record whose question or answer is a list of turns.
 
     Raises:
