@@ -23,8 +23,3 @@ NAMES: dict[Role, tuple[str, ...]] = {
 CALL_NAMES = ("function_call", "tool_call", "tool_calls")
 
 ROLE_OF: dict[str, Role] = {name: role for role, names in NAMES.items() for name in names}
-
-
-def role_named(name: str) -> Role | None:
-    """The role that a name means, whatever its case and outer white space; None where it is not known."""
-    return ROLE_OF.get(name.strip().lower())

@@ -75,8 +75,11 @@ def unread_keys(
     Raises:
         Reject: such a key changes what the record means.
     """
-    left = [key for key in record if key not in read and place + key not in ignore and key not in ignore]
-    unread = [place + key for key in left if not says_nothing(record[key])]
+    unread = [
+        place + key
+        for key, value in record.items()
+        if key not in read and not says_nothing(value) and not {key, place + key} & {*ignore}
+    ]
     for name in unread:
         key = name.removeprefix(place)
         if key.lower() in MEANINGFUL and not _changes_nothing(key, record[key]):

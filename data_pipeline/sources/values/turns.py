@@ -6,11 +6,12 @@ Read are OpenAI's messages ({role, content, tool_calls, ...}) and ShareGPT's tur
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
-from data_pipeline.roles import CALL_NAMES, ROLE_OF, role_named
+from data_pipeline.roles import CALL_NAMES, NAMES, ROLE_OF, Role
 from data_pipeline.sources.files.records import Reject, kind_of, present, scalar_text, short
 from data_pipeline.sources.values import thoughts
 from data_pipeline.sources.values.keys import one_of, says_nothing, unread_keys, without_missing
@@ -52,17 +53,15 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
     if not isinstance(value, dict):
         raise Reject(reasons.WRONG_TYPE, f"{where} is {kind_of(value)}, needed is an object: {short(value)}")
     turn = without_missing(value)
-    keys = {part: _keys(part, source) for part in TURN_KEYS}
+    keys, known = _keys(tuple(source.turn_keys.items()))
     named = one_of(turn, keys["role"], f"{where}: ")
     if named is None:
         raise Reject(reasons.MISSING_FIELD, f"{where} has no key {_either(keys['role'])}: {short(value)}")
     role, only_calls = _role(scalar_text(named, f"the role of {where}"), where, source)
-    read = {key for part, names in keys.items() if _is_of(part, role) for key in names}
-    unread = unread_keys(turn, read, ignore=source.ignore)
+    unread = unread_keys(turn, known[role], ignore=source.ignore)
     content = one_of(turn, keys["content"], f"{where}: ")
     if only_calls:
-        content, turn = None, {**turn, "tool_calls": content}
-        keys["tool_calls"] = ("tool_calls",)
+        content, turn = None, {**turn, keys["tool_calls"][0]: content}
     if role == "assistant":
         message = _answer(turn, keys, content, where)
     elif content is None:
@@ -76,8 +75,18 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
     return Turn(message, unread)
 
 
-def _keys(part: str, source: SourceConfig) -> tuple[str, ...]:
-    return (source.turn_keys[part],) if part in source.turn_keys else TURN_KEYS[part]
+Keys = Mapping[str, tuple[str, ...]]
+
+
+@lru_cache(maxsize=64)
+def _keys(named: tuple[tuple[str, str], ...]) -> tuple[Keys, dict[Role, frozenset[str]]]:
+    """(part -> the keys that may hold it, role -> all keys that its turns may have) by the file's names."""
+    keys = {**TURN_KEYS, **{part: (key,) for part, key in named}}
+    known: dict[Role, frozenset[str]] = {
+        role: frozenset(key for part, names in keys.items() if _is_of(part, role) for key in names)
+        for role in NAMES
+    }
+    return keys, known
 
 
 def _either(keys: tuple[str, ...]) -> str:
@@ -91,12 +100,14 @@ def _is_of(part: str, role: str) -> bool:
     return role == "tool" or part not in _RESULTS
 
 
-def _role(name: str, where: str, source: SourceConfig) -> tuple[str, bool]:
+def _role(name: str, where: str, source: SourceConfig) -> tuple[Role, bool]:
     """(role, whether the turn is nothing but calls) of a role as the file names it."""
-    spoken = {known.strip().lower(): role for known, role in source.roles.items()}.get(name.strip().lower())
-    if spoken is None and name.strip().lower() in CALL_NAMES:
+    plain = name.strip().lower()
+    named: dict[str, Role] = {known.strip().lower(): role for known, role in source.roles.items()}
+    own = named.get(plain)
+    if own is None and plain in CALL_NAMES:
         return "assistant", True
-    role = spoken or role_named(name)
+    role = own or ROLE_OF.get(plain)
     if role is None:
         raise Reject(
             reasons.UNKNOWN_ROLE,
@@ -106,9 +117,7 @@ def _role(name: str, where: str, source: SourceConfig) -> tuple[str, bool]:
     return role, False
 
 
-def _answer(
-    turn: Mapping[str, Any], keys: Mapping[str, tuple[str, ...]], content: Any, where: str
-) -> Message:
+def _answer(turn: Mapping[str, Any], keys: Keys, content: Any, where: str) -> Message:
     calls = _calls(turn, keys["tool_calls"], where)
     if content is None and not calls:
         raise Reject(reasons.MISSING_FIELD, f"{where} has no key {_either(keys['content'])}: {short(turn)}")
@@ -131,9 +140,7 @@ def _calls(turn: Mapping[str, Any], keys: tuple[str, ...], where: str) -> list[T
     return calls_of(one_of(given, keys, f"{where}: "), where)
 
 
-def _result(
-    turn: Mapping[str, Any], keys: Mapping[str, tuple[str, ...]], content: Any, where: str
-) -> Message:
+def _result(turn: Mapping[str, Any], keys: Keys, content: Any, where: str) -> Message:
     """What a tool gave back; an object is its JSON text."""
     _check_untrained(turn, keys, "tool", where)
     text = json_text(content) if isinstance(content, dict) else text_and_thought(content, where)[0]
@@ -224,9 +231,7 @@ def weighted(message: Message, weight: float) -> Message:
     return message if weight == 1 else with_values(message, weight=weight)
 
 
-def _check_untrained(
-    turn: Mapping[str, Any], keys: Mapping[str, tuple[str, ...]], role: str, where: str
-) -> None:
+def _check_untrained(turn: Mapping[str, Any], keys: Keys, role: str, where: str) -> None:
     """Refuse a turn that is to be trained and is no answer. Some files write the weight 1 on all turns."""
     for key in (*keys["train"], *keys["weight"]):
         weight = 0.0 if says_nothing(turn.get(key)) else _weight(turn[key], f"{key} of {where}")
