@@ -11,7 +11,7 @@ from typing import Any
 
 from data_pipeline import reasons
 from data_pipeline.sources.files.records import Reject, kind_of, present, short
-from data_pipeline.sources.values.keys import is_missing, says_nothing
+from data_pipeline.sources.values.keys import is_missing, says_nothing, without_missing
 from hunmin.rows import ToolCall
 
 ARGUMENTS = ("arguments", "parameters")
@@ -148,12 +148,20 @@ def _loaded(text: str, reason: str, where: str) -> Any:
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON text, letters as they are.
+    """A value as JSON text, letters as they are; keys of objects without a value are left out.
+
+    Parquet gives each object the keys of all others of its column, as nulls.
 
     Raises:
         Reject: it holds something that JSON has no form for, such as the bytes of a Parquet file.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(_without_missing_inside(value), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise Reject(reasons.WRONG_TYPE, f"{short(value)} cannot be written as JSON ({error})") from error
+
+
+def _without_missing_inside(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_missing_inside(inner) for key, inner in without_missing(value).items()}
+    return [_without_missing_inside(inner) for inner in value] if isinstance(value, list) else value

@@ -56,7 +56,7 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
     keys, known = _keys(tuple(source.turn_keys.items()))
     named = one_of(turn, keys["role"], f"{where}: ")
     if named is None:
-        raise Reject(reasons.MISSING_FIELD, f"{where} has no key {_either(keys['role'])}: {short(value)}")
+        raise _without(keys["role"], "role", value, where)
     role, only_calls = _role(scalar_text(named, f"the role of {where}"), where, source)
     unread = unread_keys(turn, known[role], ignore=source.ignore)
     content = one_of(turn, keys["content"], f"{where}: ")
@@ -65,7 +65,7 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
     if role == "assistant":
         message = _answer(turn, keys, content, where)
     elif content is None:
-        raise Reject(reasons.MISSING_FIELD, f"{where} has no key {_either(keys['content'])}: {short(value)}")
+        raise _without(keys["content"], "content", value, where)
     elif role == "tool":
         message = _result(turn, keys, content, where)
     else:
@@ -89,8 +89,12 @@ def _keys(named: tuple[tuple[str, str], ...]) -> tuple[Keys, dict[Role, frozense
     return keys, known
 
 
-def _either(keys: tuple[str, ...]) -> str:
-    return " or ".join(keys)
+def _without(keys: tuple[str, ...], part: str, turn: Any, where: str) -> Reject:
+    named = " or ".join(keys)
+    return Reject(
+        reasons.MISSING_FIELD,
+        f"{where} has no key {named}: {short(turn)}; name another in turn_keys: {{{part}: KEY}}",
+    )
 
 
 def _is_of(part: str, role: str) -> bool:
@@ -120,7 +124,7 @@ def _role(name: str, where: str, source: SourceConfig) -> tuple[Role, bool]:
 def _answer(turn: Mapping[str, Any], keys: Keys, content: Any, where: str) -> Message:
     calls = _calls(turn, keys["tool_calls"], where)
     if content is None and not calls:
-        raise Reject(reasons.MISSING_FIELD, f"{where} has no key {_either(keys['content'])}: {short(turn)}")
+        raise _without(keys["content"], "content", turn, where)
     text, part = text_and_thought(content, where)
     declared = one_of(turn, keys["reasoning"], f"{where}: ")
     declared = None if says_nothing(declared) else scalar_text(declared, f"the thought of {where}")

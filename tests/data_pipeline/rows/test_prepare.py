@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.config import DataConfig, SplitConfig
+from data_pipeline.config import DataConfig, SourceConfig, SplitConfig
 from data_pipeline.reasons import REASONS
 from data_pipeline.rows.identity import split_of
 from data_pipeline.rows.prepare import prepare
+from data_pipeline.sources.values.conversations import parse_conversation
 from data_pipeline.tasks.tasks import Task
 from hunmin.language.normalize import normalize_text
 from hunmin.language.script import comparable, language_of
@@ -289,3 +290,30 @@ def test_a_row_that_ends_on_a_call_answers_with_it() -> None:
     row = talked(TOOL_TALK[:3])
     assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
     assert row["fields"]["answer"] == row["references"][0] == 'weather({"to": "[이메일]", "n": 1.50})'
+
+
+WEIGHTS = st.sampled_from([None, 0, 1, 0.5, False, True, "0.25"])
+EXCHANGES = st.lists(st.tuples(WEIGHTS, st.booleans(), st.booleans()), min_size=1, max_size=5)
+
+
+@given(EXCHANGES)
+def test_exactly_the_answers_that_the_file_trains_are_trained(exchanges: list[Any]) -> None:
+    turns: list[Any] = []
+    wanted: list[float] = []
+    for weight, thinks, calls in exchanges:
+        turns.append({"role": "user", "content": "질문입니다."})
+        thought = {"reasoning": "생각"} if thinks else {}
+        if calls:
+            call = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+            turns.append({"role": "assistant", "tool_calls": [call], "weight": weight, **thought})
+            turns.append({"role": "tool", "tool_call_id": "c", "content": "결과"})
+        turns.append({"role": "assistant", "content": "답입니다.", "weight": weight, **thought})
+        wanted += [1.0 if weight is None else float(weight)] * (2 if calls else 1)
+    if not any(wanted):
+        return
+    source = SourceConfig.model_validate({"name": "s", "format": "messages", "path": "x"})
+    (read,) = parse_conversation({"messages": turns}, source, keys=("messages",))
+    row = talked(read.messages or [])
+    answers = [turn for turn in row["messages"] if turn["role"] == "assistant"]
+    assert [turn["train"] * (turn.get("weight") or 1.0) for turn in answers] == wanted
+    assert not any(turn["train"] for turn in row["messages"] if turn["role"] != "assistant")

@@ -1,8 +1,11 @@
 """Thoughts, calls, tools, weights, parts and roles of turns, as files have them."""
 
+import io
 import json
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from source_helpers import reasons_of
 
@@ -142,7 +145,8 @@ def test_calls_results_and_tools_of_openai(read_files: Any) -> None:
     ("arguments", "text"),
     [
         ('{"a":1.50,  "b":1e6}', '{"a":1.50,  "b":1e6}'),
-        ({"도시": "부산", "수": [1, None]}, '{"도시": "부산", "수": [1, null]}'),
+        ({"도시": "부산", "수": [1, None], "단위": None}, '{"도시": "부산", "수": [1, null]}'),
+        ('{"단위": null}', '{"단위": null}'),
         ("", "{}"),
         (None, "{}"),
     ],
@@ -309,3 +313,22 @@ def test_half_a_surrogate_pair_in_a_call(read_files: Any) -> None:
     called = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {"a": "\ud83d"}}}]}
     line = json.dumps({"messages": [USER, called]})
     assert reasons_of(read_files({"m.jsonl": line}, format="messages")) == ["bad_encoding"]
+
+
+def test_objects_of_parquet_lose_the_keys_of_others(read_files: Any) -> None:
+    def of(name: str, **arguments: Any) -> Any:
+        tools = [{"type": "function", "function": {"name": name, "parameters": {"properties": arguments}}}]
+        call = {"id": "c", "type": "function", "function": {"name": name, "arguments": arguments}}
+        return {"tools": tools, "messages": [USER, {"role": "assistant", "tool_calls": [call]}]}
+
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([of("a", city="부산"), of("b", unit="도")]), sink)
+    rows = read_files({"t.parquet": sink.getvalue()}, format="messages")
+    assert [row["messages"][1]["tool_calls"][0]["arguments"] for row in rows] == [
+        '{"city": "부산"}',
+        '{"unit": "도"}',
+    ]
+    assert [list(json.loads(row["tools"])[0]["function"]["parameters"]["properties"]) for row in rows] == [
+        ["city"],
+        ["unit"],
+    ]

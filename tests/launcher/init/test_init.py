@@ -615,3 +615,9 @@ def test_a_column_that_could_change_the_rows_is_ignored_by_name_and_asked_about(
     config, _ = load(here / "my.yaml", [])
     assert config.data.sources[0].ignore == ("weight",)
     assert any("column weight is not used (ignore: [weight])" in one for one in result.decide)
+
+
+def test_turns_out_of_order_name_the_switch(here: Path) -> None:
+    lines = [json.dumps({"messages": turns}) for turns in (CHAT, [CHAT[0], *CHAT])]
+    result = made([written(here / "a.jsonl", "\n".join(lines))])
+    assert any(one.startswith("1 rows have turns out of order") for one in result.decide)
