@@ -160,13 +160,19 @@ def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, l
 
 
 def turns_in(value: Any) -> list[Any] | None:
-    """The list that a value is, or whose JSON text it is; None where it is neither."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, list) else None
+    """The list that a value is, or whose JSON text it is; its items may be JSON text too. None for others."""
+    value = _from_json(value, "[")
+    return [_from_json(turn, "{") for turn in value] if isinstance(value, list) else None
+
+
+def _from_json(value: Any, sign: str) -> Any:
+    """What a text that begins with the sign says as JSON; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(sign):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def last_pair(turns: list[Message]) -> tuple[str | None, str]:

@@ -13,7 +13,10 @@ from data_pipeline.sources.files.records import Reject, short
 from data_pipeline.sources.values.columns import columns_in, keys_for
 
 _WEIGHTS = ("weight", "weights", "loss", "loss_weight", "loss_mask", "train", "trainable", "train_detail")
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "thought", "thoughts", "reasoning_details")
+_THOUGHTS = (
+    *("reasoning_content", "reasoning", "reasoning_details", "reasoning_trace"),
+    *("thinking", "think", "thought", "thoughts"),
+)
 _TOOLS = ("tools", "functions", "tool_calls", "function_call")
 _OTHER_THAN_TEXT = ("image", "images", "image_url", "audio", "audios", "video", "videos", "input_audio")
 

@@ -304,9 +304,9 @@ def test_a_role_that_is_not_known_names_the_setting(read_files: Any) -> None:
 
 
 def test_turns_as_json_text(read_files: Any) -> None:
-    record = {"messages": json.dumps([USER, ANSWER])}
-    (row,) = read_files({"m.jsonl": json.dumps(record)}, format="messages")
-    assert row["messages"] == [USER, ANSWER]
+    for turns in (json.dumps([USER, ANSWER]), [json.dumps(USER), ANSWER]):
+        (row,) = read_files({"m.jsonl": json.dumps({"messages": turns})}, format="messages")
+        assert row["messages"] == [USER, ANSWER]
 
 
 def test_half_a_surrogate_pair_in_a_call(read_files: Any) -> None:
