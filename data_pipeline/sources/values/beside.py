@@ -47,32 +47,32 @@ def completed(
     """
     found = {field: _value(record, field, columns, usual=usual) for field in FIELDS}
     draft = replace(draft, tools=tools_text(found["tools"]), weight=record_weight(found["weight"]))
-    declared = None if found["reasoning"] is None else scalar_text(found["reasoning"], "the thought")
-    # A label is the name of a class: whatever its signs, there is no thought in it.
-    split = (
-        thoughts.with_thought(declared, draft.answer, "") if draft.label is None else (declared, draft.answer)
-    )
-    thought, answer = present(split[0]), split[1]
-    if not present(answer):
+    thought = None if found["reasoning"] is None else scalar_text(found["reasoning"], "the thought")
+    if draft.label is None:  # a label is the name of a class: whatever its signs, there is no thought in it
+        thought, answer = thoughts.with_thought(thought, draft.answer, "")
+        draft = replace(draft, answer=answer, references=[answer])
+    if not present(draft.answer):
         raise Reject(reasons.NO_ANSWER, "there is nothing behind the thought")
     system = None if found["system"] is None else present(scalar_text(found["system"], "system"))
     history = [] if found["history"] is None else _turns(found["history"])
-    if thought is None and system is None and not history:
-        return draft
+    if thought or system or history:
+        return _conversation(draft, thought, system, history)
+    return draft
+
+
+def _conversation(draft: Draft, thought: str | None, system: str | None, history: list[Message]) -> Draft:
     if draft.instruction is None:
         raise Reject(
             reasons.NO_PROMPT,
             "a record with a thought, a system text or earlier turns needs an instruction of its own",
         )
     asked = "\n\n".join(part for part in (draft.instruction, draft.input) if part)
-    reply = Message(role="assistant", content=answer)
+    reply = Message(role="assistant", content=draft.answer)
     if thought:
         reply["reasoning"] = thought
-    before: list[Message] = [{"role": "system", "content": system}] if system else []
-    messages: list[Message] = [*before, *history, {"role": "user", "content": asked}, reply]
-    return replace(
-        draft, answer=answer, references=[answer], instruction=asked, input=None, messages=messages
-    )
+    first: list[Message] = [{"role": "system", "content": system}] if system else []
+    messages: list[Message] = [*first, *history, {"role": "user", "content": asked}, reply]
+    return replace(draft, instruction=asked, input=None, messages=messages)
 
 
 def for_turns(record: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:

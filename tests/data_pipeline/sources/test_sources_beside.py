@@ -30,6 +30,11 @@ def test_a_thought_makes_a_conversation_of_it(read_files: Any, more: Any) -> Non
     assert (row["fields"]["answer"], row["references"]) == ("51입니다.", ["51입니다."])
 
 
+def test_an_empty_thought_is_none(read_files: Any) -> None:
+    row = read_one(read_files, {**BASE, "output": "<think>\n\n</think>\n\n51입니다.", "reasoning": ""})
+    assert (row["messages"], row["fields"]["answer"], row["references"]) == (None, "51입니다.", ["51입니다."])
+
+
 def test_system_text_and_earlier_turns(read_files: Any) -> None:
     record = {**BASE, "system": "짧게", "history": [["안녕", "안녕하세요."]]}
     assert [turn["content"] for turn in read_one(read_files, record)["messages"]] == [
