@@ -41,12 +41,16 @@ def says_nothing(value: Any) -> bool:
 
 
 def one_of(record: Mapping[str, Any], keys: Sequence[str], where: str) -> Any:
-    """The value under the only one of the keys that has one; None where none has.
+    """The value under the only one of the keys that has one; an empty text only where no other says more.
+
+    None where no key has a value.
 
     Raises:
         Reject: two of them have different values, so the record contradicts itself.
     """
     found = [(key, record[key]) for key in keys if not is_missing(record.get(key))]
+    if len(found) > 1:
+        found = [(key, value) for key, value in found if not says_nothing(value)] or found[:1]
     if not found:
         return None
     for key, value in found[1:]:

@@ -36,6 +36,9 @@ _THOUGHT_PARTS = ("thinking", "reasoning")
 _WORDS = {"true": 1.0, "false": 0.0}
 
 
+Keys = Mapping[str, tuple[str, ...]]  # part of a turn -> the keys that may hold it
+
+
 class Turn(NamedTuple):
     """A message, and the keys of its turn that nobody reads."""
 
@@ -73,9 +76,6 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
         text, _ = text_and_thought(content, where)
         message = Message(role=role, content=text)
     return Turn(message, unread)
-
-
-Keys = Mapping[str, tuple[str, ...]]
 
 
 @lru_cache(maxsize=64)

@@ -99,6 +99,13 @@ def test_null_counts_as_absent_before_a_choice_between_keys(read_files: Any) -> 
     assert (fields["instruction"], fields["answer"]) == ("말은?", "히힝")
 
 
+def test_an_empty_text_gives_way_to_another(read_files: Any) -> None:
+    turns = [{**TALK[0], "from": "", "value": ""}, TALK[1]]
+    record = {"messages": turns, "system": "", "system_prompt": "짧게"}
+    system = {"role": "system", "content": "짧게"}
+    assert only(read_files, record, format="messages")["messages"] == [system, *TALK]
+
+
 def test_two_keys_that_differ_contradict(read_files: Any) -> None:
     for turn in ({**TALK[0], "value": "팥은?"}, {**TALK[0], "from": "gpt"}):
         row = only(read_files, {"messages": [turn, TALK[1]]}, format="messages")
