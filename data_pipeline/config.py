@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
+from data_pipeline.roles import Role
 from hunmin.language.codes import Language
 from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
@@ -92,6 +93,21 @@ class SourceConfig(Section):
     )
     template_names: tuple[str, ...] = Field(
         (), description="names or globs of templates to use; none named: those of the original task"
+    )
+    roles: dict[str, Role] = later_content(
+        {},
+        description="conversations: the role of a speaker that we do not know, such as `{상담사: assistant}`",
+    )
+    turn_keys: dict[str, str] = later_content(
+        {},
+        description="conversations: the file's key for a part of a turn, such as `{content: text}`",
+    )
+    join_turns: bool = later_content(
+        False,
+        description="conversations: join turns of one speaker, and drop a greeting before the first question",
+    )
+    ignore: tuple[str, ...] = later_content(
+        (), description="keys of the file that say nothing of its rows, such as weight: not read, not counted"
     )
     threads: Literal["best", "all"] = Field(
         "best", description="oasst: of a tree of messages, the best-ranked path, or all paths to an answer"
@@ -339,6 +355,10 @@ class DataConfig(Section):
     too_long: Literal["reject", "shorten_input"] = Field(
         "reject",
         description="row over seq_len: reject, or cut old exchanges, then the input; answers stay whole",
+    )
+    reasoning: Literal["train", "context", "drop"] = later_content(
+        "train",
+        description="thoughts before answers: trained with them, shown but not trained, or dropped",
     )
     same_prompt: Literal["keep_all", "first", "majority", "reject"] = Field(
         "keep_all",

@@ -20,7 +20,7 @@ from data_pipeline.packing.gather import BATCH_ROWS
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import KIND, PartCounts
 from hunmin.artifact import written_whole
-from hunmin.rows import DraftRow, Rejected, Rendered
+from hunmin.rows import DraftRow, Rejected, Rendered, texts_of
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
 STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
@@ -104,7 +104,7 @@ def _num_chars(row: Any) -> int:
     if "fields" not in row:
         return 0
     texts = sum(len(str(text)) for text in row["fields"].values() if text)
-    return texts + sum(len(turn["content"]) for turn in row["messages"] or ())
+    return texts + sum(len(text) for turn in row["messages"] or () for text in texts_of(turn))
 
 
 def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:

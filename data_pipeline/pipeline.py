@@ -43,6 +43,7 @@ from hunmin.models.config import ModelConfig
 from hunmin.models.renderer import Renderer, template_text
 from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
 from hunmin.progress import say
+from hunmin.rows import texts_of
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
 from hunmin.section import content_of, resolve_path
 from hunmin.shards import write_shard
@@ -242,7 +243,7 @@ def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -
             examples=None,
             plain=True,
         )
-        yield "\n".join(message["content"] for message in drawn.messages)
+        yield "\n".join(text for message in drawn.messages for text in texts_of(message))
 
 
 def _encode_rows(build: BuildContext, work: WorkFolder) -> None:

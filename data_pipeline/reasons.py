@@ -23,12 +23,18 @@ EMPTY_TRANSLATION = "empty_translation"
 FUZZY_ENTRY = "fuzzy_entry"
 OBSOLETE_ENTRY = "obsolete_entry"
 TEMPLATE_NOT_APPLICABLE = "template_not_applicable"
+CONTRADICTION = "contradiction"
+UNSUPPORTED_KEY = "unsupported_key"
+NOT_TEXT = "not_text"
+BROKEN_TOOL_CALL = "broken_tool_call"
+BROKEN_TOOLS = "broken_tools"
 
 # Of checks.
 EMPTY_ANSWER = "empty_answer"
 EMPTY_INSTRUCTION = "empty_instruction"
 MEANINGLESS_ANSWER = "meaningless_answer"
 ROLE_ORDER = "role_order"
+TOOL_ORDER = "tool_order"
 LABEL_UNKNOWN = "label_unknown"
 LENGTH_OUT_OF_BOUNDS = "length_out_of_bounds"
 MOJIBAKE = "mojibake"
@@ -52,7 +58,7 @@ READING: dict[str, str] = {
     LABEL_NOT_MAPPED: "the label is not among the source's `labels`",
     FILTERED: "the source's `filters` leave the record out",
     EMPTY_CONVERSATION: "the conversation has no turns",
-    UNKNOWN_ROLE: "a turn's role is none of system, user, assistant or their known names",
+    UNKNOWN_ROLE: "a turn's role is none of system, user, assistant, tool or their known names",
     UNEVEN_PARALLEL_LINE: "the line is empty on one side of the parallel files, or on both",
     NO_ITEMS: "the list that `each` names is empty",
     UNANSWERED_TURN: "a message of a tree that no answer follows; its thread ends before it",
@@ -61,6 +67,11 @@ READING: dict[str, str] = {
     FUZZY_ENTRY: "the translation is marked as fuzzy: made for an earlier text, not checked",
     OBSOLETE_ENTRY: "the entry is no longer in the program (`#~`)",
     TEMPLATE_NOT_APPLICABLE: "the template writes no prompt or no answer for this record",
+    CONTRADICTION: "two keys that mean the same part hold different values",
+    UNSUPPORTED_KEY: "a key that changes what the record means, such as a weight, is not read by the format",
+    NOT_TEXT: "a turn holds something other than text, such as an image",
+    BROKEN_TOOL_CALL: "a call of a tool has no name, or its arguments are no JSON object",
+    BROKEN_TOOLS: "the tools are no list of objects with names, nor its JSON text",
 }
 
 # What `validate` looks for.
@@ -68,6 +79,7 @@ CHECKS: dict[str, str] = {
     EMPTY_ANSWER: "nothing to train on: the answer is empty after normalization",
     EMPTY_INSTRUCTION: "neither an instruction, nor an input, nor a wording of the task",
     ROLE_ORDER: "roles do not alternate user, assistant (after at most one system message)",
+    TOOL_ORDER: "a tool's turn answers no call, or a call stands there without its result",
     LABEL_UNKNOWN: "the label is not one of the task's labels",
     MEANINGLESS_ANSWER: "the answer has no letter, no digit and no sign that says something",
     LENGTH_OUT_OF_BOUNDS: "instruction, input or answer outside data.bounds",

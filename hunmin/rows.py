@@ -61,7 +61,10 @@ class Origin(TypedDict):
 
 
 class DraftRow(Origin):
-    """A row as its source has it. `family_key` names its family where the source declares one."""
+    """A row as its source has it. `family_key` names its family where the source declares one.
+
+    `weight` is on all its answers (absent: 1); `unread` are the keys of its record that no reader knows.
+    """
 
     task: str | None
     domain: str | None
@@ -72,6 +75,8 @@ class DraftRow(Origin):
     fields: Fields
     messages: list[Message] | None
     tools: NotRequired[str | None]  # JSON text: the list of function schemas that the row's tools have
+    weight: NotRequired[float]
+    unread: NotRequired[list[str]]
     references: list[str]
 
 
@@ -113,6 +118,8 @@ class Row(Origin):
 
 class Kept(Row):
     """A row that was kept, with what it is compared by; build/prepared_rows.py adds the rest."""
+
+    unread_keys: list[str]
 
     text_key: str
     prompt_key: str
@@ -191,3 +198,15 @@ AnyRow = TypeVar("AnyRow", DraftRow, Row, Kept, Message)
 def with_values(row: AnyRow, **values: object) -> AnyRow:
     """The row with other values under some of its keys."""
     return cast(AnyRow, {**row, **values})
+
+
+def texts_of(message: Message) -> list[str]:
+    """Every text of a message: its thought, its content, and the names and arguments of its calls."""
+    calls = [text for call in message.get("tool_calls") or () for text in (call["name"], call["arguments"])]
+    return [text for text in (message.get("reasoning"), message["content"]) if text is not None] + calls
+
+
+def said_by(message: Message) -> str:
+    """What a message says in the end: its content and its calls, a line each, without its thought."""
+    calls = [f"{call['name']}({call['arguments']})" for call in message.get("tool_calls") or ()]
+    return "\n".join([message["content"], *calls] if message["content"] else calls)

@@ -191,6 +191,7 @@ class SourceStats(TypedDict):
     licence: str
     dialect: list[str]  # what was detected or declared, in words
     languages: NotRequired[dict[str, dict[str, int]]]  # kept rows: language asked in -> answered in
+    unread_keys: dict[str, int]  # rows whose record has a key that no reader knows, by key
 
 
 class SourceShares(TypedDict):

@@ -241,6 +241,8 @@ def test_every_example_of_a_format_is_read_whole(tmp_path: Path) -> None:
         "pairs": 2,
         "chats": 1,
         "turns": 3,
+        "weather": 2,
+        "calls": 1,
         "trees": 2,
         "antonyms": 2,
         "ratings": 2,

@@ -215,7 +215,7 @@ def _draw_fields(
             with_prefix(same.instruction, task, augment=augment), other["fields"]["input"], steps
         )
         answer = _answer(other, same, steps)
-        messages += exchange(question, answer, train=other is row)
+        messages += exchange(question, answer, train=other is row, weight=row["weight"])
     role = draw_role(row, task, augment=augment, language=language, chance=chance)
     choice = request.choice
     return Drawn(

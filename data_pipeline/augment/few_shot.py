@@ -37,11 +37,12 @@ class ExamplePool:
     def from_rows(cls, rows: Iterable[Row]) -> "ExamplePool":
         """The pool of these rows, in whatever order they come.
 
-        Only rows of train are taken, no conversations, of each task the MAX_EXAMPLES of lowest `pool_rank`.
+        Only rows of train are taken, no conversations, none with tools (an example would lack them), of each
+        task the MAX_EXAMPLES of lowest `pool_rank`.
         """
         by_task: dict[str, list[Row]] = {}
         for row in rows:
-            if row["split"] == "train" and not row["messages"]:
+            if row["split"] == "train" and not row["messages"] and not row.get("tools"):
                 by_task.setdefault(row["task"], []).append(row)
         by_kind: dict[tuple[str, str, bool, bool, bool], list[Row]] = {}
         for members in by_task.values():

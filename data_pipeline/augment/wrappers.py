@@ -120,12 +120,12 @@ def with_role(messages: list[Message], role: Role | None) -> list[Message]:
     return messages if role is None else [{"role": "system", "content": role.text, "train": False}, *messages]
 
 
-def exchange(user: str, answer: str, *, train: bool) -> list[Message]:
-    """A question and its answer as two turns."""
-    return [
-        {"role": "user", "content": user, "train": False},
-        {"role": "assistant", "content": answer, "train": train},
-    ]
+def exchange(user: str, answer: str, *, train: bool, weight: float = 1.0) -> list[Message]:
+    """A question and its answer as two turns; the answer has a weight where it is not 1."""
+    reply: Message = {"role": "assistant", "content": answer, "train": train}
+    if train and weight != 1:
+        reply["weight"] = weight
+    return [{"role": "user", "content": user, "train": False}, reply]
 
 
 def wrapper_name(

@@ -29,6 +29,7 @@ PREPARED = pa.schema(
         ("asked_key", pa.uint64()),  # of what is asked, whatever the task; null where that is nothing
         ("asked_language", pa.string()),  # ko, en, other, und
         ("said_language", pa.string()),  # of the answer; code: a program
+        ("unread_keys", pa.list_(pa.string())),  # keys of its record that no reader knows
         ("reason", pa.string()),
         ("detail", pa.string()),
     ]

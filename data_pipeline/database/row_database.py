@@ -3,8 +3,9 @@
 Tables live in a file and joins spill to disk, so memory does not grow with the corpus. Every question has one
 answer whatever the order in which parts came: rows are ordered by `ord`, ties never decided by arrival.
 
-Tables: `rows` (a line a record, no texts), `refused` (ord, reason, detail; once per ord), view `alive` (the
-rest), `jobs` (ord, epoch, repeat: what is to be rendered), `renders` (what came of it), `placed` (its pack).
+Tables: `rows` (a line a record, no texts), `unread` (source, key: a line for each key of a record that no
+reader knows), `refused` (ord, reason, detail; once per ord), view `alive` (the rest), `jobs` (ord, epoch,
+repeat: what is to be rendered), `renders` (what came of it), `placed` (its pack).
 `turn = 0` picks one line of each (ord, epoch, repeat) of `renders`: a rendered one where there is any.
 """
 
@@ -47,6 +48,7 @@ class RowDatabase:
     def load_rows(self, parts: Sequence[Path]) -> None:
         """Take in what was read; what the reader or a row's own check refused is refused."""
         self._create_from_parquet("rows", LIGHT, parts)
+        self._create_from_parquet("unread", "source, unnest(unread_keys) AS key", parts)
         self.con.execute("INSERT INTO refused SELECT ord, reason, detail FROM rows WHERE reason IS NOT NULL")
         self.con.execute("ALTER TABLE rows DROP reason; ALTER TABLE rows DROP detail")
         self.con.execute("CREATE VIEW alive AS SELECT * FROM rows ANTI JOIN refused USING (ord)")

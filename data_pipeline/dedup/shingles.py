@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hunmin.hashing import GOLDEN, MURMUR3_64, mixed
-from hunmin.rows import DraftRow, Row
+from hunmin.rows import DraftRow, Row, said_by
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -47,12 +47,15 @@ def shingle_hashes(
     return mixed(sums, MURMUR3_64), starts
 
 
-def turns_of(draft: DraftRow | Row) -> list[tuple[str, str]]:
+def turns_of(draft: DraftRow | Row, *, thoughts: bool = False) -> list[tuple[str, str]]:
     """What was asked and what was answered, in order: one pair for a row, one a turn for a conversation.
 
     What a row asks is its input; the instruction counts only where there is no input, because wordings and
     task definitions stand in thousands of rows and say nothing about one of them. A system message is no
-    turn.
+    turn; a tool's result is what the answer behind it was asked, and a call is an answer.
+
+    Args:
+        thoughts: of an assistant are part of its answer.
     """
     if not draft["messages"]:
         fields = draft["fields"]
@@ -60,8 +63,9 @@ def turns_of(draft: DraftRow | Row) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     asked = ""
     for message in draft["messages"]:
-        if message["role"] == "user":
+        if message["role"] in ("user", "tool"):
             asked = message["content"]
         elif message["role"] == "assistant":
-            pairs.append((asked, message["content"]))
+            thought = message.get("reasoning") if thoughts else None
+            pairs.append((asked, f"{thought}\n{said_by(message)}" if thought else said_by(message)))
     return pairs

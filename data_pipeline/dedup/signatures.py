@@ -34,7 +34,7 @@ _HALVES = ("asked", "answered")
 
 
 def _forms(draft: DraftRow | Row) -> list[str]:
-    turns = turns_of(draft)
+    turns = turns_of(draft, thoughts=True)  # two ways to one answer are no duplicates
     return [comparable("\n".join(turn[half] for turn in turns)) for half in (0, 1)]
 
 

@@ -5,7 +5,7 @@ from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.context import BuildContext
 from data_pipeline.packing.fit import Fitter, Part
 from hunmin.models.renderer import RenderedIds, RowRefused
-from hunmin.rows import Drawing, InEpoch, Rendered, Row, Unrendered, with_values
+from hunmin.rows import Drawing, InEpoch, Rendered, Row, Unrendered, texts_of, with_values
 
 
 def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> list[Rendered | Unrendered]:
@@ -64,7 +64,7 @@ def _rendered(where: InEpoch, row: Row, part: Part) -> Rendered:
         num_behind=part.num_behind,
         num_tokens=len(part.ids.input_ids),
         num_trained_tokens=part.ids.num_trained_tokens,
-        num_chars=sum(len(m["content"]) for m in part.drawn.messages),
+        num_chars=sum(len(text) for message in part.drawn.messages for text in texts_of(message)),
         instruction=part.drawn.instruction,
         examples=part.drawn.examples,
         input_ids=part.ids.input_ids,

@@ -1,7 +1,9 @@
 """From a draft row of a source to a row of the pipeline: normalized, judged, identified, split."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
@@ -16,18 +18,22 @@ from data_pipeline.rows.identity import (
     text_key,
 )
 from data_pipeline.rows.normalize_rows import normalize_draft
-from data_pipeline.rows.validate import drop_unanswered, validate
+from data_pipeline.rows.turn_order import drop_unanswered, join_turns
+from data_pipeline.rows.validate import validate
 from data_pipeline.rows.written_roles import take_roles_apart
 from data_pipeline.tasks.derived import works_on_text
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import language_of
-from hunmin.rows import DraftRow, Kept, Origin, Rejected, Row, with_values
+from hunmin.rows import DraftRow, Kept, Message, Origin, Rejected, Row, said_by, with_values
 from hunmin.safety import judge
 from hunmin.safety.config import SafetyConfig
 from hunmin.safety.detector import Detector
 
 SHORT_ANSWER = 100  # characters; longer answers are not counted for the commonest one
+REASONING_DROPPED = "reasoning_dropped"
+
+StepOfTurns: TypeAlias = Callable[[list[Message]], tuple[list[Message], list[str]]]
 
 
 def row_id_of(item: Origin) -> str:
@@ -53,7 +59,7 @@ def prepare(
     """
     if "reason" in draft:
         return {**draft, "row_id": row_id_of(draft)}
-    cleaned, transforms = _clean(draft)
+    cleaned, transforms = _clean(draft, config)
     task = task_of(tasks, cleaned["task"] or "")
     refusal = validate(
         cleaned,
@@ -73,7 +79,10 @@ def prepare(
     )
     if judged.refusal:
         return _rejected(draft, judged.refusal)
-    row = _kept(judged.draft, task)
+    draft = judged.draft
+    if draft["messages"] and draft["messages"][-1].get("tool_calls"):  # JSON is masked otherwise than text
+        draft = _with_last_pair(draft, draft["messages"])
+    row = _kept(draft, task)
     row["transforms"] = transforms + judged.transforms
     row["flags"] = judged.flags
     row["split"] = split_of(row["family_id"], task.name, config=config.split, seed=seed)
@@ -94,17 +103,42 @@ def _origin(draft: DraftRow) -> Origin:
     }
 
 
-def _clean(draft: DraftRow) -> tuple[DraftRow, list[str]]:
-    """The draft as it is judged: normalized, its roles taken apart, unanswered turns gone, with a task."""
+def _clean(draft: DraftRow, config: DataConfig) -> tuple[DraftRow, list[str]]:
+    """The draft as it is judged: normalized, its roles taken apart, its turns in order, with a task."""
     draft, transforms = normalize_draft(draft)
     draft, apart = take_roles_apart(draft)
     transforms += apart
     if draft["messages"]:
-        messages, dropped = drop_unanswered(draft["messages"])
-        draft = with_values(draft, messages=messages)
-        transforms += dropped
+        messages = draft["messages"]
+        for step in _steps_of_turns(config, draft["source"]):
+            messages, done = step(messages)
+            transforms += done
+        if messages != draft["messages"]:
+            draft = _with_last_pair(draft, messages)
     task = draft["task"] or (DEFAULT_CHAT_TASK if draft["messages"] else DEFAULT_TASK)
     return with_values(draft, task=task), transforms
+
+
+def _steps_of_turns(config: DataConfig, source: str) -> list[StepOfTurns]:
+    steps: list[StepOfTurns] = [_drop_thoughts] if config.reasoning == "drop" else []
+    steps += [join_turns] if source_of(config, source).join_turns else []
+    return [*steps, drop_unanswered]
+
+
+def _drop_thoughts(messages: list[Message]) -> tuple[list[Message], list[str]]:
+    """Without the thoughts before answers."""
+    thoughts = any(message.get("reasoning") for message in messages)
+    if not thoughts:
+        return messages, []
+    return [with_values(message, reasoning=None) for message in messages], [REASONING_DROPPED]
+
+
+def _with_last_pair(draft: DraftRow, messages: list[Message]) -> DraftRow:
+    """The draft with other turns, and the last question and answer of them as its fields."""
+    asked = [message["content"] for message in messages if message["role"] == "user"]
+    answer = said_by(messages[-1]) if messages else ""
+    fields = {**draft["fields"], "instruction": asked[-1] if asked else None, "answer": answer}
+    return with_values(draft, messages=messages, fields=fields, references=[answer])
 
 
 def _kept(draft: DraftRow, task: Task) -> Kept:
@@ -112,7 +146,8 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
     answer, row_id = answer_text(draft), row_id_of(draft)
     language = draft["language"] or language_of(answer)
     asked_language = language_of(prompt_text(draft))
-    messages = [with_values(m, train=m["role"] == "assistant") for m in draft["messages"] or []]
+    weight = draft.get("weight", 1.0)
+    messages = [_marked(message, weight) for message in draft["messages"] or []]
     return {
         **_origin(draft),
         "ord": 0,
@@ -123,12 +158,13 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "language": language,
         "licence": draft["licence"],
         "synthetic": draft["synthetic"],
-        "weight": 1.0,
+        "weight": weight,
         "constraints": [],
         "transforms": [],
         "flags": [],
         "fields": draft["fields"],
         "messages": messages or None,
+        "tools": draft.get("tools"),
         "references": draft["references"],
         "split": "train",
         "row_hash": stable_hash("row", row_id),
@@ -142,7 +178,16 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "asked_language": asked_language,
         # Of two that differ, the answer may be a program, which is no language of people.
         "said_language": "code" if language != asked_language and is_code(answer) else language,
+        "unread_keys": draft.get("unread", []),
     }
+
+
+def _marked(message: Message, weight: float) -> Message:
+    """The message with whether it is trained, and its weight where that is not 1."""
+    train = message["role"] == "assistant" and message.get("train") is not False
+    marked = with_values(message, train=train)
+    weight *= message.get("weight") or 1.0
+    return with_values(marked, weight=weight) if train and weight != 1 else marked
 
 
 def _variants(row: Kept, config: DataConfig, tasks: dict[str, Task]) -> int:
@@ -166,5 +211,5 @@ def _detector(classifier: str | None, threshold: float | None, base: Path) -> De
 def answer_text(draft: DraftRow | Row) -> str:
     """The answer, or the last one of a conversation."""
     if draft["messages"]:
-        return draft["messages"][-1]["content"]
+        return said_by(draft["messages"][-1])
     return draft["fields"]["answer"]

@@ -12,7 +12,8 @@ from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
 from data_pipeline.rows.checks.meaningless import meaningless_answer
 from data_pipeline.rows.checks.mojibake import mojibake
-from hunmin.rows import DraftRow, Fields, Message
+from data_pipeline.rows.turn_order import turn_faults
+from hunmin.rows import DraftRow, Fields
 
 # Of the texts of an exchange, in the order in which they are tried: the first that refuses is the reason.
 _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
@@ -63,7 +64,7 @@ def _structure(
 ) -> Refusal:
     """Whether the row has all its parts, each in its place."""
     if draft["messages"] is not None:
-        found = _turn_order(draft["messages"])
+        found = turn_faults(draft["messages"])
     else:
         found = _parts(draft["fields"], task_labels, has_bank=has_bank)
     return next((refusal for refusal in found if refusal and refusal[0] not in skip), None)
@@ -78,28 +79,3 @@ def _parts(fields: Fields, labels: Sequence[str], *, has_bank: bool) -> list[Ref
     if fields["label"] and labels and fields["label"] not in labels:
         found.append((reasons.LABEL_UNKNOWN, f"{fields['label']!r} is not one of {', '.join(labels)}"))
     return found
-
-
-def _turn_order(messages: list[Message]) -> list[Refusal]:
-    """At most one system message, then user and assistant in turn, an answer last; none empty."""
-    start = int(bool(messages) and messages[0]["role"] == "system")
-    turns = messages[start:]
-    found: list[Refusal] = []
-    for index, message in enumerate(turns):
-        place, is_answer = f"message {start + index}", index % 2 == 1
-        expected = "assistant" if is_answer else "user"
-        if message["role"] != expected:
-            found.append((reasons.ROLE_ORDER, f"{place} is {message['role']}, expected {expected}"))
-        elif not message["content"]:
-            found.append((reasons.EMPTY_ANSWER if is_answer else reasons.EMPTY_INSTRUCTION, place))
-    if len(turns) < 2 or turns[-1]["role"] != "assistant":
-        found.append((reasons.EMPTY_ANSWER, "no answered turn"))
-    return found
-
-
-def drop_unanswered(messages: list[Message]) -> tuple[list[Message], list[str]]:
-    """Without the user turns at the end that nobody answered."""
-    end = len(messages)
-    while end and messages[end - 1]["role"] != "assistant":
-        end -= 1
-    return messages[:end], ["unanswered_turn_dropped"] if end < len(messages) else []

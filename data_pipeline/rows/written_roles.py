@@ -6,29 +6,25 @@ could be a dialogue to work on (more text around it, an input, other speakers) s
 
 import re
 from itertools import pairwise
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
+from data_pipeline.roles import ROLE_OF, Role
 from hunmin.rows import DraftRow, Message, with_values
 
-Role: TypeAlias = Literal["system", "user", "assistant"]
 Turn: TypeAlias = tuple[Role, str]
 
 PREFIX_REMOVED = "role_prefix_removed"
 ROLES_SPLIT = "roles_split"
 
 # Names that speak to each other. A mark of one family does not close a turn of another.
-_FAMILIES: tuple[dict[str, Role], ...] = (
-    {"system": "system", "user": "user", "assistant": "assistant", "gpt": "assistant"},
-    {"human": "user", "ai": "assistant", "assistant": "assistant", "bot": "assistant"},
-    {
-        "시스템": "system",
-        "사용자": "user",
-        "유저": "user",
-        "어시스턴트": "assistant",
-        "도우미": "assistant",
-        "챗봇": "assistant",
-    },
-    {"instruction": "user", "response": "assistant"},
+_FAMILIES: tuple[dict[str, Role], ...] = tuple(
+    {name: ROLE_OF[name] for name in names}
+    for names in (
+        ("system", "user", "assistant", "gpt"),
+        ("human", "ai", "assistant", "bot"),
+        ("시스템", "사용자", "유저", "어시스턴트", "도우미", "챗봇"),
+        ("instruction", "response"),
+    )
 )
 _SPEAKER = re.compile(
     r"(?:^|(?<=\s))(?P<name>USER|ASSISTANT|SYSTEM|[Uu]ser|[Aa]ssistant|[Ss]ystem|GPT|[Hh]uman|HUMAN|AI|[Bb]ot"
@@ -135,8 +131,8 @@ def _from_messages(draft: DraftRow, messages: list[Message]) -> tuple[DraftRow, 
         turns = script_turns(messages[0]["content"])
         if turns is not None and len(turns) > 1:
             row = _changed(draft, {"instruction": turns[-1][1]})
-            answer = _bare(messages[1]["content"], "assistant")
-            return with_values(row, messages=_messages([*turns, ("assistant", answer)])), [ROLES_SPLIT]
+            answer = with_values(messages[1], content=_bare(messages[1]["content"], "assistant"))
+            return with_values(row, messages=[*_messages(turns), answer]), [ROLES_SPLIT]
     bare = [with_values(message, content=_bare(message["content"], message["role"])) for message in messages]
     if bare == messages:
         return draft, []
@@ -165,5 +161,5 @@ def _bare(text: str, role: str) -> str:
     return rest if spoken and rest and not others else text
 
 
-def _messages(turns: list[Turn]) -> list[dict[str, str]]:
+def _messages(turns: list[Turn]) -> list[Message]:
     return [{"role": role, "content": content} for role, content in turns]

@@ -81,6 +81,9 @@ def _row(draft: Draft, source: SourceConfig, origin: Origin) -> DraftRow:
             value=draft.value,
         ),
         messages=draft.messages,
+        tools=draft.tools,
+        weight=draft.weight,
+        unread=list(draft.unread),
         references=draft.references,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.stats.diversity import TaskTexts
 from data_pipeline.stats.token_count import TokenCount
+from hunmin.rows import said_by
 
 KIND = "tally"  # of the files in the work folder
 
@@ -74,4 +75,4 @@ def _texts(line: Mapping[str, Any]) -> tuple[str, str, str]:
     """Instruction, input and trained answer of a row as it was rendered; a conversation's last ones."""
     row = line["row"]
     fields, messages = row["fields"] or {}, row["messages"] or line["messages"]
-    return line["instruction"] or "", fields.get("input") or "", messages[-1]["content"]
+    return line["instruction"] or "", fields.get("input") or "", said_by(messages[-1])

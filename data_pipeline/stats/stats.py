@@ -109,6 +109,9 @@ def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> 
         licence=source.licence,
         dialect=dialect,
         languages=languages_of(database, source.name),
+        unread_keys=database.counts(
+            "SELECT key, count(*) FROM unread WHERE source = ? GROUP BY 1", [source.name]
+        ),
     )
 
 

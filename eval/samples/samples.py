@@ -37,7 +37,10 @@ class Sample:
 
 
 def make_samples(rows: Sequence[Mapping[str, Any]], tasks: Mapping[str, TaskInfo]) -> list[Sample]:
-    """One sample per trained assistant turn of each held-out row (schema.HELDOUT)."""
+    """One sample per trained answer of each held-out row (schema.HELDOUT).
+
+    A turn that calls tools is history of the answer behind it and no sample: metrics compare texts.
+    """
     extractors = {
         name: LabelExtractor(info["labels"]) for name, info in sorted(tasks.items()) if info["labels"]
     }
@@ -48,7 +51,7 @@ def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Itera
     messages = row["messages"]
     places = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     for turn, index in enumerate(places):
-        if not messages[index]["train"]:
+        if not messages[index]["train"] or messages[index].get("tool_calls"):
             continue
         texts: list[str] = [messages[index]["content"]]
         if turn == len(places) - 1:  # a row's references are of its last answer

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from hunmin.language.script import language_of
-from hunmin.rows import DraftRow, Message, with_values
+from hunmin.rows import DraftRow, Message, texts_of, with_values
 from hunmin.safety import personal_data
 from hunmin.safety.classifier import load_classifier
 from hunmin.safety.config import PersonalDataConfig, PersonalKind, SafetyConfig
 from hunmin.safety.detector import AnyOf, Detector, Hit
+from hunmin.safety.json_texts import change_in_json
 from hunmin.safety.lexicon import Lexicon
 from hunmin.safety.refusals import is_refusal
 from hunmin.schema import Refusal
@@ -150,17 +151,23 @@ def exchanges(draft: DraftRow) -> list[Exchange]:
 
 
 def _turns(messages: list[Message]) -> list[Exchange]:
-    """Each answer closes an exchange; the system message belongs to the first."""
+    """Each answer closes an exchange; the system message belongs to the first.
+
+    Calls are no answer yet: what comes of them belongs to the same exchange, as does a thought.
+    """
     out: list[Exchange] = []
     asked: list[tuple[str, str]] = []
+    answered: list[tuple[str, str]] = []
     for index, message in enumerate(messages):
-        place = (f"messages[{index}]", message["content"])
-        if message["role"] == "assistant":
-            out.append(Exchange(asked, [place], message["content"]))
-            asked = []
-        else:
-            asked.append(place)
-    return [*out, Exchange(asked, [], "")] if asked else out
+        places = [(f"messages[{index}]", text) for text in texts_of(message)]
+        if message["role"] != "assistant":
+            asked += places
+            continue
+        answered += places
+        if not message.get("tool_calls"):
+            out.append(Exchange(asked, answered, message["content"]))
+            asked, answered = [], []
+    return [*out, Exchange(asked, answered, "")] if asked or answered else out
 
 
 def _findings(texts: Iterable[tuple[str, str]], detector: Detector) -> list[Finding]:
@@ -187,7 +194,8 @@ def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRo
     if config.action == "keep":
         return draft, [], None
     texts = [*(str(text) for text in draft["fields"].values() if text), *draft["references"]]
-    texts += [message["content"] for message in draft["messages"] or ()]
+    texts += [text for message in draft["messages"] or () for text in texts_of(message)]
+    texts += [tools] if (tools := draft.get("tools")) else []
     looked_for = {"kinds": config.kinds, "allow": config.allow, "code": config.code}
     if not any(personal_data.find(text, **looked_for) for text in texts):
         return draft, [], None
@@ -210,14 +218,33 @@ def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRo
 
 
 def map_texts(draft: DraftRow, change: Callable[[str, str, bool], str]) -> DraftRow:
-    """A draft with `change(field, text, whether it is an answer)` for every text; nothing else is touched."""
+    """A draft with `change(field, text, whether it is an answer)` for every text; nothing else is touched.
+
+    Calls' arguments and tools are JSON, and stay it (see `json_texts`).
+    """
     fields = {
         name: None if text is None else change(name, str(text), name == "answer")
         for name, text in draft["fields"].items()
     }
     messages = draft["messages"] and [
-        with_values(turn, content=change(f"messages[{index}]", turn["content"], turn["role"] == "assistant"))
-        for index, turn in enumerate(draft["messages"])
+        _map_message(turn, f"messages[{index}]", change) for index, turn in enumerate(draft["messages"])
     ]
     references = [change("references", text, True) for text in draft["references"]]
-    return with_values(draft, fields=fields, messages=messages, references=references)
+    out = with_values(draft, fields=fields, messages=messages, references=references)
+    if tools := draft.get("tools"):
+        out = with_values(out, tools=change_in_json(tools, lambda text: change("tools", text, False)))
+    return out
+
+
+def _map_message(turn: Message, place: str, change: Callable[[str, str, bool], str]) -> Message:
+    turn = with_values(turn, content=change(place, turn["content"], turn["role"] == "assistant"))
+    if thought := turn.get("reasoning"):
+        turn = with_values(turn, reasoning=change(f"{place}.reasoning", thought, False))
+    if calls := turn.get("tool_calls"):
+        where = f"{place}.tool_calls"
+        changed = [
+            {**call, "arguments": change_in_json(call["arguments"], lambda text: change(where, text, False))}
+            for call in calls
+        ]
+        turn = with_values(turn, tool_calls=changed)
+    return turn

@@ -121,7 +121,7 @@ def _source_block(source: SourceConfig, base: Path) -> str:
     relative = [os.path.relpath(Path(path).resolve(), base) for path in paths]
     shown = _scalar(relative[0]) if len(relative) == 1 else "[" + ", ".join(map(_scalar, relative)) + "]"
     lines.append(f"      path: {shown}")
-    for key in ("task", "encoding", "delimiter", "quoted", "header", "languages", "directions"):
+    for key in ("task", "encoding", "delimiter", "quoted", "header", "ignore", "languages", "directions"):
         value = getattr(source, key)
         if value == SourceConfig.model_fields[key].default:
             continue

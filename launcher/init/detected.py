@@ -11,6 +11,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Reject, scalar_text
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.values.keys import MEANINGFUL
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
 from launcher.init.column_roles import choose_columns, guess_task
@@ -96,12 +97,19 @@ def detect_columns(
     unused = [name for name in header if name and name not in columns.values()]
     if unused:
         seen.append(f"not used: {', '.join(unused)}")
+    ignore = tuple(name for name in unused if name.lower() in MEANINGFUL)
+    decide = [
+        f"column {name} is not used (ignore: [{name}]); if it weighs, explains or illustrates the rows, "
+        "see docs/formats.md"
+        for name in ignore
+    ]
     asked = columns.get("input") or columns["instruction"]
     values = label_values(path, source, columns["label"]) if "label" in columns else {}
+    task = hints.task or guess_task(columns, rows)
     return Detected(
-        source.model_copy(update={"columns": columns, "task": hints.task or guess_task(columns, rows)}),
+        source.model_copy(update={"columns": columns, "task": task, "ignore": ignore}),
         tuple(seen),
-        (),
+        tuple(decide),
         values,
         language_among(row.get(asked, "") for row in rows),
     )

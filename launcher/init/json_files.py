@@ -12,6 +12,7 @@ from data_pipeline.sources.files.json_records import json_records, load_json
 from data_pipeline.sources.files.records import Reject, kind_of, scalar_text, short
 from data_pipeline.sources.files.text_files import lines
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
+from data_pipeline.sources.values.conversations import turns_in
 from hunmin.errors import InputError
 from launcher.init.detected import HEAD, Detected, Hints, detect_columns, language_among, make_source, no_task
 
@@ -105,7 +106,7 @@ def _is_conversation(value: dict[str, Any]) -> bool:
 
 def _json_format(objects: Sequence[dict[str, Any]], keys: Counter[str]) -> str:
     most = {key for key, count in keys.items() if count * 2 >= len(objects)}
-    lists = {key for one in objects for key, value in one.items() if isinstance(value, list)}
+    lists = {key for one in objects for key, value in one.items() if turns_in(value) is not None}
     if "prompt" in most and any(isinstance(one.get("prompt"), dict) for one in objects):
         return "oasst"
     if "messages" in most & lists:

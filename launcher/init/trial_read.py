@@ -11,6 +11,7 @@ from data_pipeline.rows.prepare import prepare
 from data_pipeline.sources import expand, read
 from data_pipeline.tasks.tasks import Task
 from hunmin.errors import InputError
+from hunmin.rows import Kept, texts_of
 
 READ = 20_000  # records of a source that are read
 MOST_NARROW, MOST_WIDE = 5, 2.5  # characters that a token of a small vocabulary holds at best: ASCII, Hangul
@@ -26,6 +27,8 @@ class Counts:
     chars: list[int] = field(default_factory=list)  # of kept rows
     least_tokens: list[float] = field(default_factory=list)  # of kept rows, if all their words were tokens
     letters: set[str] = field(default_factory=set)
+    seen: Counter[str] = field(default_factory=Counter)  # kept rows with thoughts, tools, weights
+    unread: Counter[str] = field(default_factory=Counter)  # kept rows by keys that no reader knows
     partly: bool = False  # there are more records
 
     @property
@@ -55,7 +58,9 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
                 continue
             counts.kept += 1
             texts = [str(text) for name, text in row["fields"].items() if text and name != "label"]
-            texts += [turn["content"] for turn in row["messages"] or []]
+            texts += [text for turn in row["messages"] or [] for text in texts_of(turn)]
+            counts.seen.update(_seen_in(row))
+            counts.unread.update(row["unread_keys"] if source.format != "table" else ())
             counts.chars.append(sum(map(len, texts)))
             narrow = sum(char.isascii() for text in texts for char in text)
             counts.least_tokens.append(narrow / MOST_NARROW + (counts.chars[-1] - narrow) / MOST_WIDE)
@@ -71,6 +76,21 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
     return counts
 
 
+def _seen_in(row: Kept) -> set[str]:
+    """What a row has beside questions and answers."""
+    answers = [turn for turn in row["messages"] or [] if turn["role"] == "assistant"]
+    found = {
+        "thoughts, which data.reasoning trains, shows or drops": any(
+            turn.get("reasoning") for turn in answers
+        ),
+        "calls of tools": any(turn.get("tool_calls") for turn in answers),
+        "tools": bool(row.get("tools")),
+        "answers that are context": any(not turn.get("train") for turn in answers),
+        "weights": row["weight"] != 1 or any(turn.get("weight") for turn in answers),
+    }
+    return {kind for kind, there in found.items() if there}
+
+
 def summary_lines(counts: Counts) -> list[str]:
     """Records in = kept + rejected, with the first detail of each reason."""
     more = f"the first {counts.total}" if counts.partly else str(counts.total)
@@ -78,4 +98,10 @@ def summary_lines(counts: Counts) -> list[str]:
     lines += [
         f"  {reason} {number}: {counts.examples[reason]}" for reason, number in counts.rejected.most_common()
     ]
+    if counts.seen:
+        kinds = ", ".join(f"{kind} ({number})" for kind, number in counts.seen.most_common())
+        lines.append(f"  rows with {kinds}")
+    if counts.unread:
+        keys = ", ".join(f"{key} ({number})" for key, number in counts.unread.most_common())
+        lines.append(f"  not used, by rows that have it: {keys}")
     return lines

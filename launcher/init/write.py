@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from data_pipeline.build.inputs import check_sources
+from data_pipeline.reasons import ROLE_ORDER
 from data_pipeline.tasks.tasks import Task, load_tasks
 from hunmin.errors import EnvironmentFailure, InputError
 from hunmin.language.normalize import normalize_text
@@ -187,6 +188,11 @@ def _write(
     seen += summary_lines(counts)
     decide = [f"{one.source.name}: {line}" for one in sources for line in one.decide]
     decide += long
+    if counts.rejected[ROLE_ORDER]:
+        decide.append(
+            f"{counts.rejected[ROLE_ORDER]} rows have turns out of order ({ROLE_ORDER}); join_turns: true in "
+            "their source joins turns of one speaker and drops a greeting"
+        )
     for path in task_files:
         decide.append(f"{path.relative_to(base)}: the wording that asks; add more, the model hears them all")
     decide.append("licence: unknown; write the corpus' own")

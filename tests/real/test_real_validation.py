@@ -12,7 +12,8 @@ import pytest
 
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.rows.normalize_rows import normalize_draft
-from data_pipeline.rows.validate import drop_unanswered, validate
+from data_pipeline.rows.turn_order import drop_unanswered
+from data_pipeline.rows.validate import validate
 from data_pipeline.rows.written_roles import take_roles_apart
 from data_pipeline.sources import expand, read
 

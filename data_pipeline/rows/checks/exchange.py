@@ -43,7 +43,7 @@ def exchanges_of(draft: DraftRow) -> list[Exchange]:
     found = []
     before = {"role": "", "content": ""}
     for number, message in enumerate(draft["messages"]):
-        if message["role"] == "assistant":
+        if message["role"] == "assistant" and message["content"]:  # not calls alone
             asked = before["content"] if before["role"] == "user" else ""
             found.append(
                 Exchange(asked, "", message["content"], False, declared, f"message {max(0, number - 1)}: ")

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from data_pipeline import reasons
-from hunmin.rows import Message
+from hunmin.rows import Message, texts_of
 
 SHORT = 80  # characters of a value that a message shows
 
@@ -53,16 +53,19 @@ class Draft:
     rationale: str | None = None
     label: str | None = None
     value: str | None = None  # the raw label, before `labels` mapped it
-    messages: list[Message] | None = None  # role, content; of conversations only
+    messages: list[Message] | None = None  # of conversations only
     language: str | None = None  # where the format knows better than the source
     family_key: str | None = None
     synthetic: bool = False  # a model wrote it, whatever the source says
+    tools: str | None = None  # JSON text: the list of functions that it may call
+    weight: float = 1.0  # on all its answers
+    unread: tuple[str, ...] = ()  # keys of the record that nobody reads
 
     def texts(self) -> list[str]:
         """Every text that would reach a row."""
         fields = (self.instruction, self.input, self.rationale, self.label, self.value, self.family_key)
-        turns = (turn["content"] for turn in self.messages or ())
-        return [text for text in (*fields, *self.references, *turns) if text is not None]
+        turns = (text for turn in self.messages or () for text in texts_of(turn))
+        return [text for text in (*fields, *self.references, *turns, self.tools) if text is not None]
 
 
 Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None where there is none

@@ -28,12 +28,12 @@ def _records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
 
 def _parse(value: Any, source: SourceConfig) -> list[Draft | Reject]:
-    return parse_mapped(value, source, _columns(source), optional=_optional(source))
+    return parse_mapped(value, source, _columns(source), optional=_optional(source), usual=True)
 
 
 FORMAT = SourceFormat(
     records=_records,
     parse=_parse,
-    settings=RECORDS | {"columns", "labels", "each"},
+    settings=RECORDS | {"columns", "labels", "each", "ignore"},
     check=lambda source, where: check_columns(source, where, _columns(source)),
 )

@@ -19,10 +19,12 @@ from data_pipeline.sources.files.records import (
 )
 from data_pipeline.sources.formats import RECORDS, SourceFormat, text_in_the_shape
 from data_pipeline.sources.values.columns import column_text
+from data_pipeline.sources.values.keys import keys_read, unread_keys
 from data_pipeline.sources.values.mapping import check_filters, family_key, map_label
 from hunmin.errors import InputError
 
 DEFINITION = "Definition"  # put into each instance, which has no such key
+_INSTANCE = {DEFINITION, "input", "output"}  # the keys that are read of one
 
 
 def instance_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
@@ -79,6 +81,7 @@ def parse_instance(value: Any, source: SourceConfig) -> list[Draft]:
         label=label,
         value=value,
         family_key=family_key(record, source),
+        unread=tuple(unread_keys(record, _INSTANCE | keys_read(source, {}), ignore=source.ignore)),
     )
     return [draft]
 
@@ -86,7 +89,7 @@ def parse_instance(value: Any, source: SourceConfig) -> list[Draft]:
 FORMAT = SourceFormat(
     records=instance_records,
     parse=parse_instance,
-    settings=RECORDS | {"labels"},
+    settings=RECORDS | {"labels", "ignore"},
     describe=text_in_the_shape("JSON object with Instances"),
     from_hub=False,
 )

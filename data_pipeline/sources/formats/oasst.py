@@ -9,11 +9,16 @@ from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, kind_of, short
 from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.conversations import last_pair
+from data_pipeline.sources.values.keys import keys_read, unread_keys
 from data_pipeline.sources.values.mapping import check_filters, family_key
 from hunmin.rows import Message
 
 _ROLES = {"prompter": "user", "assistant": "assistant"}
 _LANGUAGES = ("ko", "en")  # that answers are known by; any other is "other"
+
+# The keys that are read of a tree and of each of its messages.
+_TREE = {"message_tree_id", "prompt"}
+_NODE = {"message_id", "role", "text", "replies", "rank", "lang", "deleted", "synthetic"}
 
 Node = dict[str, Any]
 
@@ -42,7 +47,8 @@ def parse_tree(value: Any, source: SourceConfig) -> list[Draft | Reject]:
     paths = list(_paths([root], source.threads == "best", left_away))
     if not paths:
         return list(left_away) or [Reject(reasons.UNANSWERED_TURN, "the prompt has no answer")]
-    return [*(_outcome(path, family) for path in paths), *left_away]
+    unread = unread_keys(record, _TREE | keys_read(source, {}), ignore=source.ignore)
+    return [*(_outcome(path, family, unread, source) for path in paths), *left_away]
 
 
 def _paths(siblings: list[Any], best: bool, left_away: list[Reject]) -> Iterator[list[Node]]:
@@ -92,9 +98,12 @@ def _id(node: Node) -> str:
     return str(node.get("message_id", "without id"))
 
 
-def _outcome(path: list[Node], family: str) -> Draft | Reject:
+def _outcome(path: list[Node], family: str, unread: list[str], source: SourceConfig) -> Draft | Reject:
     turns: list[Message] = [{"role": _ROLES[node["role"]], "content": node["text"]} for node in path]
     try:
+        of_nodes = [
+            key for node in path for key in unread_keys(node, _NODE, ignore=source.ignore, place="prompt.")
+        ]
         asked, answer = last_pair(turns)
     except Reject as reject:
         return reject
@@ -106,8 +115,9 @@ def _outcome(path: list[Node], family: str) -> Draft | Reject:
         messages=turns,
         language=None if language is None else language if language in _LANGUAGES else "other",
         family_key=family,
+        unread=tuple(dict.fromkeys([*unread, *of_nodes])),
         synthetic=any(node.get("synthetic") for node in path if node["role"] == "assistant"),
     )
 
 
-FORMAT = SourceFormat(records=tree_records, parse=parse_tree, settings=RECORDS | {"threads"})
+FORMAT = SourceFormat(records=tree_records, parse=parse_tree, settings=RECORDS | {"threads", "ignore"})

@@ -1,6 +1,7 @@
 """A prompt and its completion, each a text or a list of messages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from data_pipeline import reasons
@@ -17,12 +18,16 @@ from data_pipeline.sources.files.records import (
     short,
 )
 from data_pipeline.sources.formats import RECORDS, SourceFormat
+from data_pipeline.sources.values import beside
 from data_pipeline.sources.values.columns import keys_for, value_at
-from data_pipeline.sources.values.conversations import parse_turns
+from data_pipeline.sources.values.conversations import parse_turns, turns_in
+from data_pipeline.sources.values.keys import is_missing, keys_read, unread_keys
 from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
+from data_pipeline.sources.values.turns import TURN_KEYS
 
 PROMPT_KEYS = ("prompt", "question", "query", "input", "instruction")
 COMPLETION_KEYS = ("completion", "response", "answer", "output", "target")
+FIELDS = ("instruction", "answer", *beside.FIELDS)
 
 
 def pair_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
@@ -47,32 +52,49 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
     """One draft: a row where both are texts, else the conversation of all their messages."""
     record = as_object(value)
     check_filters(record, source)
-    prompt, completion = (_value(record, keys) for keys in _keys(source))
+    keys = [next((key for key in keys if not is_missing(record.get(key))), keys[0]) for keys in _keys(source)]
+    prompt, completion = (_turns_or_text(value_at(record, key)) for key in keys)
     family = family_key(record, source)
+    read = {key for path in keys for key in keys_for(path)} | keys_read(source, source.columns)
+    read |= beside.usual_keys(source.columns)
+    unread = tuple(unread_keys(record, read, ignore=source.ignore))
     if isinstance(prompt, list) or isinstance(completion, list):
-        draft = parse_turns([*_as_turns(prompt, "user"), *_as_turns(completion, "assistant")], family)
+        turns = [*_as_turns(prompt, "user"), *_as_turns(completion, "assistant")]
+        draft = parse_turns(turns, source, family=family, **beside.for_turns(record, source.columns))
         if not draft.messages or draft.messages[-1]["role"] != "assistant":
             raise Reject(reasons.NO_ANSWER, f"the completion ends on no assistant: {short(completion)}")
-        return [draft]
+        return [replace(draft, unread=(*unread, *draft.unread))]
     answer, asked = scalar_text(completion, "the completion"), scalar_text(prompt, "the prompt")
     if not present(answer):
         raise Reject(reasons.NO_ANSWER, "the completion is empty")
     if not present(asked):
         raise Reject(reasons.NO_PROMPT, "the prompt is empty")
-    return [Draft(answer=answer, references=[answer], instruction=asked, family_key=family)]
+    draft = Draft(answer=answer, references=[answer], instruction=asked, family_key=family, unread=unread)
+    return [beside.completed(draft, record, source.columns, usual=True)]
 
 
-def _value(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    return value_at(record, next((key for key in keys if key in record), keys[0]))
+def _turns_or_text(value: Any) -> Any:
+    """The value; a text that is the JSON of a list of turns as that list."""
+    turns = turns_in(value) or []
+    return (
+        turns
+        if all(isinstance(turn, dict) and {"role", "from"} & turn.keys() for turn in turns) and turns
+        else value
+    )
 
 
 def _as_turns(value: Any, role: str) -> list[Any]:
     return value if isinstance(value, list) else [{"role": role, "content": value}]
 
 
+def _check(source: SourceConfig, where: str) -> None:
+    check_fields(source.columns, where, known=FIELDS)
+    check_fields(source.turn_keys, where, known=tuple(TURN_KEYS), setting="turn_keys")
+
+
 FORMAT = SourceFormat(
     records=pair_records,
     parse=parse_prompt_completion,
-    settings=RECORDS | {"columns"},
-    check=lambda source, where: check_fields(source.columns, where, known=("instruction", "answer")),
+    settings=RECORDS | {"columns", "ignore", "roles", "turn_keys"},
+    check=_check,
 )

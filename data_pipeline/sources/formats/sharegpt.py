@@ -2,13 +2,19 @@
 
 from functools import partial
 
-from data_pipeline.sources.formats import RECORDS, SourceFormat
-from data_pipeline.sources.values.conversations import conversation_records, parse_conversation
+from data_pipeline.sources.formats import SourceFormat
+from data_pipeline.sources.values.conversations import (
+    SETTINGS,
+    check_conversation,
+    conversation_records,
+    parse_conversation,
+)
 
 KEYS = ("conversations", "conversation", "items", "messages")  # that may hold the list of turns
 
 FORMAT = SourceFormat(
     records=partial(conversation_records, keys=KEYS),
     parse=partial(parse_conversation, keys=KEYS),
-    settings=RECORDS,
+    settings=SETTINGS,
+    check=check_conversation,
 )

@@ -204,7 +204,8 @@ FORMAT = SourceFormat(
     records=table_records,
     parse=lambda value, source: parse_mapped(value, source, source.columns),
     settings=RECORDS
-    | {"columns", "labels", "each", "templates", "template_names", "delimiter", "quoted", "header"},
+    | {"columns", "labels", "each", "ignore", "templates", "template_names"}
+    | {"delimiter", "quoted", "header"},
     check=_check,
     describe=_describe,
     needs_wordings=lambda source: "instruction" not in source.columns and source.templates is None,

@@ -3,7 +3,9 @@
 Whether the turns alternate, and what becomes of a question nobody answered, is judged in `rows.validate`.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from data_pipeline import reasons
@@ -17,94 +19,172 @@ from data_pipeline.sources.files.records import (
     as_object,
     kind_of,
     present,
-    scalar_text,
     short,
 )
-from data_pipeline.sources.values.mapping import check_filters, family_key
-from hunmin.rows import Message
+from data_pipeline.sources.values.keys import is_missing, keys_read, one_of, unread_keys
+from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
+from data_pipeline.sources.values.tool_calls import tools_text
+from data_pipeline.sources.values.turns import TURN_KEYS, read_turn, record_weight, text_and_thought
+from hunmin.rows import Message, said_by, with_values
 
-ROLES = {
-    "system": ("system", "developer"),
-    "user": ("human", "user", "prompter", "instruction", "사용자"),
-    "assistant": ("gpt", "assistant", "bot", "chatgpt", "chatbot", "model", "vicuna", "도우미"),
-}
-_ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
+# Our parts of a record -> the keys that may hold them, where `columns` names no other.
+SYSTEM_KEYS, TOOLS_KEYS = ("system", "system_prompt"), ("tools", "functions")
+FIELDS = ("messages", "system", "tools", "weight")
+SETTINGS = frozenset({"filters", "family", "ignore", "columns", "roles", "turn_keys", "join_turns"})
 
 
 def conversation_records(unit: Unit, source: SourceConfig, *, keys: tuple[str, ...]) -> Iterator[Record]:
     """The records of a file of conversations, whose turns stand under one of the keys."""
-    return object_records(unit, source, needed={"the list of turns": keys})
+    return object_records(unit, source, needed={"the list of turns": _keys("messages", source, keys)})
+
+
+def check_conversation(source: SourceConfig, where: str) -> None:
+    """Refuse parts of records and turns that there are not.
+
+    Raises:
+        ConfigError: names the part and what it may have been meant to be.
+    """
+    check_fields(source.columns, where, known=FIELDS)
+    check_fields(source.turn_keys, where, known=tuple(TURN_KEYS), setting="turn_keys")
 
 
 def parse_conversation(value: Any, source: SourceConfig, *, keys: tuple[str, ...]) -> list[Draft]:
     """One draft: the whole conversation, with its last question and answer as fields."""
     record = as_object(value)
     check_filters(record, source)
-    system = record.get("system")  # some files keep it beside the turns
-    beside: list[Message] = [{"role": "system", "content": system}] if isinstance(system, str) else []
-    return [parse_turns(_turn_list(record, keys), family_key(record, source), beside=beside)]
+    key, turns = _turn_list(record, _keys("messages", source, keys))
+    system, tools = _keys("system", source, SYSTEM_KEYS), _keys("tools", source, TOOLS_KEYS)
+    weight = _keys("weight", source, ())
+    read = {key, *system, *tools, *weight, *keys_read(source, source.columns)}
+    unread = unread_keys(record, read, ignore=source.ignore)
+    draft = parse_turns(
+        turns,
+        source,
+        family=family_key(record, source),
+        system=one_of(record, system, ""),
+        tools=one_of(record, tools, ""),
+        weight=one_of(record, weight, ""),
+        key=key,
+    )
+    return [replace(draft, unread=(*unread, *draft.unread))]
 
 
-def parse_turns(turns: list[Any], family: str | None, *, beside: list[Message] | None = None) -> Draft:
+def _keys(field: str, source: SourceConfig, usual: tuple[str, ...]) -> tuple[str, ...]:
+    return (source.columns[field],) if field in source.columns else usual
+
+
+def parse_turns(
+    turns: Sequence[Any],
+    source: SourceConfig,
+    *,
+    family: str | None,
+    system: Any = None,
+    tools: Any = None,
+    weight: Any = None,
+    key: str = "messages",
+) -> Draft:
     """The draft of a list of turns as the file has them: objects {from, value} or {role, content}.
 
-    `beside` is a system turn elsewhere in the record, for conversations that begin without one.
+    Args:
+        system: a text that stands elsewhere in the record, for conversations that begin without one.
+        tools, weight: of the record.
+        key: under which the turns stand, for naming what is not read.
+
+    Raises:
+        Reject: a turn cannot be read, or no answer is to be learnt.
     """
-    read = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
-    if beside and read and read[0]["role"] != "system":
-        read = [*beside, *read]
+    found = [read_turn(turn, number, source) for number, turn in enumerate(turns, start=1)]
+    messages = _with_system(system, [turn.message for turn in found])
     # An empty system turn says nothing; without it the conversation is the same.
-    read = [turn for turn in read if turn["role"] != "system" or present(turn["content"])]
-    asked, answer = last_pair(read)
-    return Draft(answer=answer, references=[answer], instruction=asked, messages=read, family_key=family)
+    messages = [turn for turn in messages if turn["role"] != "system" or present(turn["content"])]
+    messages = _with_calls_joined(messages)
+    asked, answer = last_pair(messages)
+    return Draft(
+        answer=answer,
+        references=[answer],
+        instruction=asked,
+        messages=messages,
+        tools=tools_text(tools),
+        weight=record_weight(weight),
+        family_key=family,
+        unread=tuple(dict.fromkeys(f"{key}.*.{name}" for turn in found for name in turn.unread)),
+    )
 
 
-def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> list[Any]:
-    key = next((key for key in keys if key in record), None)
+def _with_system(value: Any, messages: list[Message]) -> list[Message]:
+    """The messages below a system text that stands beside them.
+
+    Raises:
+        Reject: they begin with another one.
+    """
+    text = "" if is_missing(value) else text_and_thought(value, "system")[0]
+    if not present(text) or not messages:
+        return messages
+    if messages[0]["role"] != "system" or not present(messages[0]["content"]):
+        return [{"role": "system", "content": text}, *messages]
+    if messages[0]["content"].strip() != text.strip():
+        own = short(messages[0]["content"])
+        raise Reject(reasons.CONTRADICTION, f"system is {short(text)}, and the first turn is {own}")
+    return messages
+
+
+def _with_calls_joined(messages: list[Message]) -> list[Message]:
+    """Calls that have a turn of their own, as in ShareGPT, are part of the assistant's turn before them."""
+    joined: list[Message] = []
+    for message in messages:
+        before = joined[-1] if joined else None
+        calls = message.get("tool_calls") or []
+        if before and before["role"] == "assistant" and calls and not message["content"]:
+            same = all(before.get(key) == message.get(key) for key in ("train", "weight"))
+            if same and not message.get("reasoning"):
+                joined[-1] = with_values(before, tool_calls=[*(before.get("tool_calls") or []), *calls])
+                continue
+        joined.append(message)
+    return joined
+
+
+def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, list[Any]]:
+    """(key, turns); the list may be JSON text."""
+    key = next((key for key in keys if not is_missing(record.get(key))), None)
     if key is None:
         raise Reject(reasons.MISSING_FIELD, f"no key {keys[0]}; the record has {short(list(record))}")
-    turns = record[key]
-    if not isinstance(turns, list):
+    turns = turns_in(record[key])
+    if turns is None:
         raise Reject(
             reasons.WRONG_TYPE,
-            f"{key} is {kind_of(turns)}, needed is a list of turns: {short(turns)}",
+            f"{key} is {kind_of(record[key])}, needed is a list of turns: {short(record[key])}",
         )
     if not turns:
         raise Reject(reasons.EMPTY_CONVERSATION, f"{key} is an empty list")
-    return turns
+    return key, turns
 
 
-def _turn(turn: Any, number: int) -> Message:
-    """Role and content of a turn spelled {from, value} or {role, content}."""
-    if not isinstance(turn, dict):
-        raise Reject(
-            reasons.WRONG_TYPE,
-            f"turn {number} is {kind_of(turn)}, needed is an object: {short(turn)}",
-        )
-    texts = []
-    for keys in (("from", "role"), ("value", "content")):
-        key = next((key for key in keys if key in turn), None)
-        if key is None:
-            raise Reject(
-                reasons.MISSING_FIELD, f"turn {number} has no key {' or '.join(keys)}: {short(turn)}"
-            )
-        texts.append(scalar_text(turn[key], f"{key} of turn {number}"))
-    role = _ROLE_OF.get(texts[0].strip().lower())
-    if role is None:
-        raise Reject(
-            reasons.UNKNOWN_ROLE,
-            f"turn {number} is by {short(texts[0])}; known are {', '.join(_ROLE_OF)}",
-        )
-    return {"role": role, "content": texts[1]}
+def turns_in(value: Any) -> list[Any] | None:
+    """The list that a value is, or whose JSON text it is; its items may be JSON text too. None for others."""
+    value = _from_json(value, "[")
+    return [_from_json(turn, "{") for turn in value] if isinstance(value, list) else None
+
+
+def _from_json(value: Any, sign: str) -> Any:
+    """What a text that begins with the sign says as JSON; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(sign):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def last_pair(turns: list[Message]) -> tuple[str | None, str]:
-    """The last answer and the question before it, or Reject."""
+    """The last answer and the question before it, or Reject. Calls are an answer too."""
     answered = [number for number, turn in enumerate(turns) if turn["role"] == "assistant"]
     if not answered:
         raise Reject(reasons.NO_ANSWER, f"no turn of an assistant among {len(turns)}")
     last = answered[-1]
-    if not present(turns[last]["content"]):
+    answer = said_by(turns[last])
+    if not present(answer):
         raise Reject(reasons.NO_ANSWER, f"the last answer, turn {last + 1}, is empty")
+    if all(turns[number].get("train") is False for number in answered):
+        raise Reject(reasons.NO_ANSWER, "every answer has the weight 0, so there is nothing to learn")
     questions = [turn["content"] for turn in turns[:last] if turn["role"] == "user"]
-    return (questions[-1] if questions else None), turns[last]["content"]
+    return (questions[-1] if questions else None), answer

@@ -11,13 +11,16 @@ from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, present, short
+from data_pipeline.sources.values import beside
 from data_pipeline.sources.values.columns import columns_in, items_of, keys_for, text_of
+from data_pipeline.sources.values.keys import keys_read, unread_keys
 from hunmin.errors import ConfigError, did_you_mean
 
 _RANGE = re.compile(r"(-?[0-9]+)-(-?[0-9]+)")
 _INTEGER = re.compile(r"-?[0-9]+")
 
-FIELDS = ("instruction", "input", "answer", "label", "rationale")
+TEXTS = ("instruction", "input", "answer", "label", "rationale")
+FIELDS = (*TEXTS, *beside.FIELDS)
 Columns = Mapping[str, str]
 Optional = Set[str]
 
@@ -37,7 +40,7 @@ def check_columns(source: SourceConfig, where: str, columns: Columns) -> None:
         )
 
 
-def check_fields(columns: Columns, where: str, *, known: Sequence[str]) -> None:
+def check_fields(columns: Columns, where: str, *, known: Sequence[str], setting: str = "columns") -> None:
     """Refuse a field of ours that there is not.
 
     Raises:
@@ -46,7 +49,7 @@ def check_fields(columns: Columns, where: str, *, known: Sequence[str]) -> None:
     for field in columns:
         if field not in known:
             hint = did_you_mean(field, known, f"the fields are {', '.join(known)}")
-            raise ConfigError(f"{where}: columns.{field} is unknown; {hint}")
+            raise ConfigError(f"{where}: {setting}.{field} is unknown; {hint}")
 
 
 def mapped_records(
@@ -72,27 +75,41 @@ def _needed_keys(source: SourceConfig, columns: Columns, optional: Optional) -> 
 
 
 def parse_mapped(
-    value: Any, source: SourceConfig, columns: Columns, *, optional: Optional = frozenset()
+    value: Any,
+    source: SourceConfig,
+    columns: Columns,
+    *,
+    optional: Optional = frozenset(),
+    usual: bool = False,
 ) -> list[Draft | Reject]:
-    """The draft of a record by its columns; with `each`, one outcome for each item."""
+    """The draft of a record by its columns; with `each`, one outcome for each item.
+
+    `usual`: system text, history, thought and tools are read by their usual names too (beside.USUAL).
+    """
     record = as_object(value)
     if source.each is None:
-        return [_draft(record, source, columns, optional)]
-    return [_outcome(item, source, columns, optional) for item in items_of(record, source.each)]
+        return [_draft(record, source, columns, optional, usual)]
+    return [_outcome(item, source, columns, optional, usual) for item in items_of(record, source.each)]
 
 
 def _outcome(
-    item: Mapping[str, Any] | Reject, source: SourceConfig, columns: Columns, optional: Optional
+    item: Mapping[str, Any] | Reject, source: SourceConfig, columns: Columns, optional: Optional, usual: bool
 ) -> Draft | Reject:
     try:
-        return item if isinstance(item, Reject) else _draft(item, source, columns, optional)
+        return item if isinstance(item, Reject) else _draft(item, source, columns, optional, usual)
     except Reject as reject:
         return reject
 
 
-def _draft(record: Mapping[str, Any], source: SourceConfig, columns: Columns, optional: Optional) -> Draft:
+def _draft(
+    record: Mapping[str, Any], source: SourceConfig, columns: Columns, optional: Optional, usual: bool
+) -> Draft:
     check_filters(record, source)
-    texts = {field: text_of(record, spec, optional=field in optional) for field, spec in columns.items()}
+    texts = {
+        field: text_of(record, spec, optional=field in optional)
+        for field, spec in columns.items()
+        if field in TEXTS
+    }
     answer, label, value = answer_and_label(texts.get("answer"), texts.get("label"), source)
     instruction, input_text = present(texts.get("instruction")), present(texts.get("input"))
     # An instruction that says the same for every record needs something to say it of.
@@ -100,7 +117,7 @@ def _draft(record: Mapping[str, Any], source: SourceConfig, columns: Columns, op
     if input_text is None and (instruction is None or said_of_all):
         asked = [columns[field] for field in ("instruction", "input") if field in columns]
         raise Reject(reasons.NO_PROMPT, f"{' and '.join(asked[-1:] if instruction else asked)} empty")
-    return Draft(
+    draft = Draft(
         answer=answer,
         references=[answer],
         instruction=instruction,
@@ -109,7 +126,13 @@ def _draft(record: Mapping[str, Any], source: SourceConfig, columns: Columns, op
         label=label,
         value=value,
         family_key=family_key(record, source),
+        unread=tuple(unread_keys(record, _read(source, columns, usual), ignore=source.ignore)),
     )
+    return beside.completed(draft, record, columns, usual=usual)
+
+
+def _read(source: SourceConfig, columns: Columns, usual: bool) -> set[str]:
+    return keys_read(source, columns) | (beside.usual_keys(columns) if usual else set())
 
 
 def answer_and_label(

@@ -58,6 +58,7 @@ def row(number: int = 0, **changes: object) -> Any:
     }
     out: Any = {
         "row_id": f"s:f:{number}.0",
+        "weight": 1.0,
         "family_id": f"family{number}",
         "task": "t",
         "language": "ko",
@@ -488,3 +489,34 @@ def test_shipped_banks_draw_for_a_row_of_each_task() -> None:
             result = drawn(item, tasks={name: task}, role=1.0)
             assert result.wording_id is not None, (name, language)
             assert result.messages[-1]["role"] == "assistant"
+
+
+def test_turns_of_tools_and_thoughts_stay_as_they_are() -> None:
+    call = {"role": "assistant", "content": "", "train": True, "tool_calls": [{"id": "a", "name": "f"}]}
+    output = {"role": "tool", "content": "12도", "train": False, "tool_call_id": "a"}
+    last = {"role": "assistant", "content": "12도입니다.", "train": True, "reasoning": "12", "weight": 0.5}
+    messages = [
+        *TURNS[:2],
+        {"role": "user", "content": "온도를 알려 주세요.", "train": False},
+        call,
+        output,
+        last,
+    ]
+    result = drawn(row(messages=messages, fields={"input": None}), rewordings=1.0, role=1.0)
+    assert result.messages[0]["role"] == "system"
+    assert result.messages[1:3] == messages[:2]
+    assert result.messages[4:] == messages[3:]
+
+
+def test_a_weight_is_on_the_trained_answer_alone() -> None:
+    assert drawn(row(weight=0.5)).messages[-1].get("weight") == 0.5
+    assert "weight" not in drawn(row()).messages[-1]
+    with_examples = drawn(
+        row(weight=0.5), few_shot=1.0, pool=ExamplePool.from_rows(row(i) for i in range(1, 7))
+    )
+    assert [turn.get("weight") for turn in with_examples.messages if turn["role"] == "assistant"][-1] == 0.5
+    assert not any("weight" in turn for turn in with_examples.messages[:-1])
+
+
+def test_rows_with_tools_are_no_examples() -> None:
+    assert ExamplePool.from_rows([row(1, tools="[]x")]).by_kind == {}

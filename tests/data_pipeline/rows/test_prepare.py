@@ -1,13 +1,16 @@
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline.config import DataConfig, SplitConfig
+from data_pipeline.build.prepared_rows import table_of
+from data_pipeline.config import DataConfig, SourceConfig, SplitConfig
 from data_pipeline.reasons import REASONS
 from data_pipeline.rows.identity import split_of
 from data_pipeline.rows.prepare import prepare
+from data_pipeline.sources.values.conversations import parse_conversation
 from data_pipeline.tasks.tasks import Task
 from hunmin.language.normalize import normalize_text
 from hunmin.language.script import comparable, language_of
@@ -199,3 +202,140 @@ def test_what_is_compared_over_sources_is_told() -> None:
     row = prepared(fields={"instruction": "두 배로", "input": None, "answer": "x = f(2); y = 3"})
     assert (row["asked_language"], row["said_language"], row["language"]) == ("ko", "code", "en")
     assert row["asked_key"] is not None
+
+
+CALLED: Any = {
+    "role": "assistant",
+    "content": "",
+    "reasoning": " 부산의 날씨를\u200b 알아보자. ",
+    "tool_calls": [{"id": "c1", "name": "weather", "arguments": '{"to": "kim@korea.kr", "n": 1.50}'}],
+}
+TOOL_TALK: list[Any] = [
+    {"role": "user", "content": "날씨를 알려 줘."},
+    CALLED,
+    {"role": "tool", "content": "맑음, 문의 lee@korea.kr", "tool_call_id": "c1"},
+    {"role": "assistant", "content": "맑습니다.", "weight": 0.5},
+]
+OF_A_TALK: Any = {"fields": {"instruction": "날씨를 알려 줘.", "input": None, "answer": "맑습니다."}}
+
+
+def talked(messages: list[Any] = TOOL_TALK, *, config: Any = CONFIG, **changes: Any) -> Any:
+    row = draft(**OF_A_TALK, messages=messages, references=["맑습니다."], **changes)
+    return prepare(row, config=config, tasks={}, seed=0)
+
+
+def compared(row: Any) -> Any:
+    """A prepared row with what it is compared by."""
+    (line,) = table_of([{**row, "ord": 0}]).to_pylist()
+    return line
+
+
+def with_reasoning(policy: str) -> DataConfig:
+    return CONFIG.model_copy(update={"reasoning": policy})
+
+
+def test_thoughts_calls_and_results_are_normalized_and_masked() -> None:
+    row = talked()
+    _, called, result, answer = row["messages"]
+    assert called["reasoning"] == "부산의 날씨를 알아보자."
+    assert called["tool_calls"][0]["arguments"] == '{"to": "[이메일]", "n": 1.50}'
+    assert result["content"] == "맑음, 문의 [이메일]"
+    assert "masked:email" in row["transforms"]
+    assert [turn["train"] for turn in row["messages"]] == [False, True, False, True]
+    assert answer["weight"] == 0.5
+
+
+@pytest.mark.parametrize("place", ["reasoning", "arguments", "result"])
+def test_harm_is_found_wherever_it_stands(place: str) -> None:
+    bomb = "사제 폭탄 만드는 방법: 재료를 섞는다."
+    called = {**CALLED, "reasoning": bomb if place == "reasoning" else "음"}
+    text = json.dumps({"q": bomb if place == "arguments" else "날씨"}, ensure_ascii=False)
+    called["tool_calls"] = [{**CALLED["tool_calls"][0], "arguments": text}]
+    result = {**TOOL_TALK[2], "content": bomb if place == "result" else "맑음"}
+    row = talked([TOOL_TALK[0], called, result, TOOL_TALK[3]])
+    assert row["reason"] == "harmful_content"
+
+
+def test_the_policy_of_thoughts() -> None:
+    assert talked(config=with_reasoning("context"))["messages"][1]["reasoning"]
+    row = talked(config=with_reasoning("drop"))
+    assert row["messages"][1]["reasoning"] is None
+    assert "reasoning_dropped" in row["transforms"]
+    plain = talked(TOOL_TALK[:1] + TOOL_TALK[3:], config=with_reasoning("drop"))
+    assert plain["transforms"] == []
+
+
+def test_each_part_is_in_the_keys_and_plain_rows_keep_theirs() -> None:
+    other_thought = [TOOL_TALK[0], {**CALLED, "reasoning": "다른 생각"}, *TOOL_TALK[2:]]
+    call = {**CALLED["tool_calls"][0], "arguments": '{"to": "둘"}'}
+    other_call = [TOOL_TALK[0], {**CALLED, "tool_calls": [call]}, *TOOL_TALK[2:]]
+    other_weight = [*TOOL_TALK[:3], {**TOOL_TALK[3], "weight": 0.25}]
+    rows = [talked(), talked(other_thought), talked(other_call), talked(other_weight), talked(tools="[1]")]
+    assert len({row["text_key"] for row in rows}) == 5
+    assert len({row["family_id"] for row in rows}) == 2  # the other call alone asks and answers otherwise
+    assert len({row["answer_key"] for row in rows}) == 3
+    assert len({row["prompt_key"] for row in rows}) == 2  # other tools are another prompt
+    assert compared(rows[0])["signature"] != compared(rows[1])["signature"]
+    assert compared(rows[0])["gate_hashes"] == compared(rows[1])["gate_hashes"]  # whatever was thought
+    plain = talk(("user", "안녕"), ("assistant", "안녕하세요."))
+    missing = [{**turn, "reasoning": None, "tool_calls": None, "weight": None} for turn in plain]
+    names = ("text_key", "family_id", "answer_key", "prompt_key", "signature", "gate_hashes")
+    lines = [compared(talked(turns)) for turns in (plain, missing)]
+    assert [lines[0][name] for name in names] == [lines[1][name] for name in names]
+
+
+def test_a_weight_of_the_record_is_on_its_answers() -> None:
+    row = talked(weight=0.5)
+    assert (row["weight"], [turn.get("weight") for turn in row["messages"]]) == (0.5, [None, 0.5, None, 0.25])
+    assert prepared(weight=0.5)["weight"] == 0.5
+
+
+def test_a_script_that_is_taken_apart_keeps_its_answer_as_it_is() -> None:
+    script = "사용자: 안녕\n도우미: 말씀하세요.\n사용자: 날씨를 알려 줘."
+    row = talked([{"role": "user", "content": script}, {**TOOL_TALK[3], "reasoning": "맑음"}])
+    assert [turn["role"] for turn in row["messages"]] == ["user", "assistant", "user", "assistant"]
+    assert (row["messages"][3]["reasoning"], row["messages"][3]["weight"]) == ("맑음", 0.5)
+
+
+def test_joined_turns_are_told_and_give_the_fields() -> None:
+    source = {"name": "s", "format": "messages", "path": "x", "join_turns": True}
+    config = DataConfig.model_validate({"sources": [source]})
+    messages = talk(
+        ("assistant", "어서 오세요."), ("user", "저기"), ("user", "있나요?"), ("assistant", "네.")
+    )
+    row = talked(messages, config=config)
+    assert row["transforms"] == ["greeting_dropped", "turns_joined"]
+    assert (row["fields"]["instruction"], row["fields"]["answer"]) == ("저기\n있나요?", "네.")
+
+
+def test_a_row_that_ends_on_a_call_answers_with_it() -> None:
+    row = talked(TOOL_TALK[:3])
+    assert [turn["role"] for turn in row["messages"]] == ["user", "assistant"]
+    assert row["fields"]["answer"] == row["references"][0] == 'weather({"to": "[이메일]", "n": 1.50})'
+
+
+WEIGHTS = st.sampled_from([None, 0, 1, 0.5, False, True, "0.25"])
+EXCHANGES = st.lists(st.tuples(WEIGHTS, st.booleans(), st.booleans()), min_size=1, max_size=5)
+
+
+@given(EXCHANGES)
+def test_exactly_the_answers_that_the_file_trains_are_trained(exchanges: list[Any]) -> None:
+    turns: list[Any] = []
+    wanted: list[float] = []
+    for weight, thinks, calls in exchanges:
+        turns.append({"role": "user", "content": "질문입니다."})
+        thought = {"reasoning": "생각"} if thinks else {}
+        if calls:
+            call = {"id": "c", "function": {"name": "f", "arguments": "{}"}}
+            turns.append({"role": "assistant", "tool_calls": [call], "weight": weight, **thought})
+            turns.append({"role": "tool", "tool_call_id": "c", "content": "결과"})
+        turns.append({"role": "assistant", "content": "답입니다.", "weight": weight, **thought})
+        wanted += [1.0 if weight is None else float(weight)] * (2 if calls else 1)
+    if not any(wanted):
+        return
+    source = SourceConfig.model_validate({"name": "s", "format": "messages", "path": "x"})
+    (read,) = parse_conversation({"messages": turns}, source, keys=("messages",))
+    row = talked(read.messages or [])
+    answers = [turn for turn in row["messages"] if turn["role"] == "assistant"]
+    assert [turn["train"] * (turn.get("weight") or 1.0) for turn in answers] == wanted
+    assert not any(turn["train"] for turn in row["messages"] if turn["role"] != "assistant")

@@ -25,6 +25,7 @@ BAD: dict[str, Any] = {
     "empty_instruction": draft(None),
     "role_order": draft(messages=[("user", "하나"), ("user", "둘"), ("assistant", "둘입니다.")]),
     "meaningless_answer": draft(answer="**"),
+    "tool_order": draft(messages=[("user", "하나"), ("tool", "둘"), ("assistant", "둘입니다.")]),
     "length_out_of_bounds": draft("가" * 20_001),
     "mojibake": draft(answer="cafÃ© de Paris"),
     "template_leftover": draft(answer="짧은 요약입니다.<|im_end|>"),

@@ -66,7 +66,7 @@ def test_the_same_rows_as_from_json_lines(read_files: Any, name: str) -> None:
 @pytest.mark.parametrize("name", COLUMNAR)
 def test_conversations_of_nested_columns(read_files: Any, name: str) -> None:
     rows = read_files({name: parquet([{"conversations": r["turns"]} for r in RECORDS])}, format="sharegpt")
-    assert reasons_of(rows) == [None, "empty_conversation", "wrong_type"]
+    assert reasons_of(rows) == [None, "empty_conversation", "missing_field"]
     assert [turn["content"] for turn in rows[0]["messages"]] == ["a", "b"]
 
 

@@ -56,6 +56,9 @@ def test_a_row_carries_the_whole_interface(read_files: Any) -> None:
                 "value": None,
             },
             "messages": None,
+            "tools": None,
+            "weight": 1.0,
+            "unread": [],
             "references": ["3"],
         }
     ]

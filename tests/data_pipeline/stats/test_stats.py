@@ -237,3 +237,9 @@ def test_materialised_variants_count_as_one_row(tmp_path: Path) -> None:
     mix = stats_of(tmp_path, rows, renders, config=config, mix=plan)["mix"]
     assert mix["a"]["realised_rows_share"] == mix["a"]["planned_rows_share"] == 0.5
     assert mix["a"]["planned_tokens_share"] == mix["a"]["realised_tokens_share"] == 0.75
+
+
+def test_keys_that_no_reader_knows_are_counted_by_source(tmp_path: Path) -> None:
+    rows = [origin(0, unread_keys=["id", "turns.*.id"]), origin(1, unread_keys=["id"]), origin(2)]
+    stats = stats_of(tmp_path, rows, [render(0), render(1), render(2)])
+    assert stats["sources"]["s"]["unread_keys"] == {"id": 2, "turns.*.id": 1}

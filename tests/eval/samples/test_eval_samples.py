@@ -27,6 +27,14 @@ def test_a_sample_per_trained_turn_after_the_true_history() -> None:
     assert first.reference.label is None
 
 
+def test_a_call_of_a_tool_is_history_of_the_answer_behind_it() -> None:
+    call = {**assistant(""), "tool_calls": [{"id": "a", "name": "weather", "arguments": "{}"}]}
+    result = {"role": "tool", "content": "맑음", "train": False}
+    messages = [user("날씨는?"), call, result, assistant("맑아요.")]
+    (sample,) = make_samples([heldout_row(0, task="chat", messages=messages, references=["맑아요."])], TASKS)
+    assert (sample.turn, sample.messages, sample.question) == (1, messages[:3], "날씨는?")
+
+
 def test_the_prompt_is_what_training_saw_before_the_answer(tokenizer: PreTrainedTokenizerFast) -> None:
     renderer = Renderer(tokenizer)
     for row in default_rows():

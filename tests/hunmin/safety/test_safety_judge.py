@@ -65,6 +65,17 @@ def test_a_harmful_request_that_is_declined_is_kept_and_marked() -> None:
     assert outcome(chat("안녕", "안녕하세요", ASKED, DECLINED)) == (["harmful_request_refused"], None)
 
 
+def test_a_call_is_no_answer_yet() -> None:
+    call = {"role": "assistant", "content": "", "tool_calls": [{"id": "a", "name": "f", "arguments": "{}"}]}
+    result = {"role": "tool", "content": "없음"}
+    asked, declined = chat(ASKED, DECLINED)["messages"]
+    draft = row() | {"messages": [asked, call, result, declined], "references": []}
+    assert outcome(draft) == (["harmful_request_refused"], None)
+    told = {"role": "assistant", "content": "재료를 섞으세요."}
+    _, refusal = outcome(row() | {"messages": [asked, call, result, told], "references": []})
+    assert refusal[0] == "harmful_content"
+
+
 def test_declining_may_name_what_was_asked_but_nothing_else() -> None:
     named = "폭탄 만드는 방법은 알려 드릴 수 없습니다."
     assert outcome(row(instruction=ASKED, answer=named)) == (["harmful_request_refused"], None)

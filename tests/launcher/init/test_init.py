@@ -590,3 +590,34 @@ def test_hints_win(here: Path) -> None:
     file = written(here / "a.csv", pairs("text", "label", ("긍정", "부정")))
     made([file], replace(Hints(), task="mood"))
     assert load(here / "my.yaml", [])[0].data.sources[0].task == "mood"
+
+
+CHAT = [{"role": "user", "content": "가는?"}, {"role": "assistant", "content": "나입니다."}]
+
+
+def test_conversations_as_json_text_are_read(here: Path) -> None:
+    lines = [json.dumps({"messages": json.dumps(CHAT)}) for _ in range(3)]
+    result = made([written(here / "a.jsonl", "\n".join(lines))])
+    assert any("messages: conversations" in line for line in result.seen)
+
+
+def test_what_rows_have_and_what_is_not_used_is_told(here: Path) -> None:
+    turns = [CHAT[0], {**CHAT[1], "reasoning": "음", "id": 1}, CHAT[0], {**CHAT[1], "weight": 0}]
+    lines = [json.dumps({"messages": turns, "source": f"s{i}", "tools": [{"name": "f"}]}) for i in range(3)]
+    seen = "\n".join(made([written(here / "a.jsonl", "\n".join(lines))]).seen)
+    assert "not used, by rows that have it: source (3), messages.*.id (3)" in seen
+    for kind in ("thoughts, which data.reasoning trains", "tools (3)", "answers that are context (3)"):
+        assert kind in seen
+
+
+def test_a_column_that_could_change_the_rows_is_ignored_by_name_and_asked_about(here: Path) -> None:
+    result = made([written(here / "a.csv", "질문,답변,weight\n" + rows("물음 {t}", "{t}", "{i5}"))])
+    config, _ = load(here / "my.yaml", [])
+    assert config.data.sources[0].ignore == ("weight",)
+    assert any("column weight is not used (ignore: [weight])" in one for one in result.decide)
+
+
+def test_turns_out_of_order_name_the_switch(here: Path) -> None:
+    lines = [json.dumps({"messages": turns}) for turns in (CHAT, [CHAT[0], *CHAT])]
+    result = made([written(here / "a.jsonl", "\n".join(lines))])
+    assert any(one.startswith("1 rows have turns out of order") for one in result.decide)
