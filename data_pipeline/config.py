@@ -10,7 +10,7 @@ from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
 from hunmin.language.codes import Language
 from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
-from hunmin.section import Section, execution
+from hunmin.section import Section, execution, later_content
 
 
 class FilterConfig(Section):
@@ -81,6 +81,15 @@ class SourceConfig(Section):
     labels: dict[str, str] = Field(
         default_factory=dict,
         description='answer for each raw label or range of numbers, such as `{"1-4": bad, "5-9": good}`',
+    )
+    objects: Literal["reject", "json"] = later_content(
+        "reject",
+        description="mapped values that are objects or lists: reject the row (wrong_type), or write JSON text",
+    )
+    missing: tuple[str, ...] | None = later_content(
+        None,
+        description="words that mean no value where they are all that stands there; absent: in CSV and TSV "
+        "nan, \\N, #N/A and their like, in other files none; see docs/formats.md",
     )
     filters: tuple[FilterConfig, ...] = ()
     family: str | None = Field(

@@ -5,6 +5,7 @@ from hunmin.schema import Refusal as Refusal
 # Of readers.
 BROKEN_JSON = "broken_json"
 NOT_AN_OBJECT = "not_an_object"
+DUPLICATE_KEY = "duplicate_key"
 BROKEN_ROW = "broken_row"
 BAD_ENCODING = "bad_encoding"
 MISSING_FIELD = "missing_field"
@@ -42,6 +43,7 @@ REPEATED_TEXT = "repeated_text"
 READING: dict[str, str] = {
     BROKEN_JSON: "the line is not JSON",
     NOT_AN_OBJECT: "the record is JSON, but not an object with named fields",
+    DUPLICATE_KEY: "an object of the record has a key twice, so it says two things",
     BROKEN_ROW: "the table row has other fields than the header, or its quotes do not match",
     BAD_ENCODING: "a text holds bytes that the encoding does not know, or half a surrogate pair",
     MISSING_FIELD: "a field that the mapping needs is not in the record, or is empty",

@@ -13,6 +13,7 @@ from data_pipeline.sources.files.records import (
     Unit,
     as_object,
     present,
+    present_key,
     scalar_text,
     short,
 )
@@ -63,7 +64,7 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
 
 
 def _value(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    return value_at(record, next((key for key in keys if key in record), keys[0]))
+    return value_at(record, present_key(record, keys) or keys[0])
 
 
 def _as_turns(value: Any, role: str) -> list[Any]:
@@ -73,6 +74,6 @@ def _as_turns(value: Any, role: str) -> list[Any]:
 FORMAT = SourceFormat(
     records=pair_records,
     parse=parse_prompt_completion,
-    settings=RECORDS | {"columns"},
+    settings=RECORDS | {"columns", "missing"},
     check=lambda source, where: check_fields(source.columns, where, known=("instruction", "answer")),
 )
