@@ -84,7 +84,7 @@ class SourceConfig(Section):
     )
     objects: Literal["reject", "json"] = later_content(
         "reject",
-        description="mapped values that are objects or lists: reject the row (wrong_type), or write JSON text",
+        description="mapped values that are objects or lists: reject the row, or write them as JSON text",
     )
     missing: tuple[str, ...] | None = later_content(
         None,

@@ -32,6 +32,7 @@ ROLE_ORDER = "role_order"
 LABEL_UNKNOWN = "label_unknown"
 LENGTH_OUT_OF_BOUNDS = "length_out_of_bounds"
 MOJIBAKE = "mojibake"
+PRIVATE_USE = "private_use"
 TEMPLATE_LEFTOVER = "template_leftover"
 PLACEHOLDER = "placeholder"
 STACKED_INSTRUCTIONS = "stacked_instructions"
@@ -72,6 +73,7 @@ CHECKS: dict[str, str] = {
     LABEL_UNKNOWN: "the label is not one of the task's labels",
     LENGTH_OUT_OF_BOUNDS: "instruction, input or answer outside data.bounds",
     MOJIBAKE: "bytes were read in the wrong encoding, or letters were lost",
+    PRIVATE_USE: "a text holds a sign of Unicode's private areas, which only some font or program knows",
     TEMPLATE_LEFTOVER: "a mark or an unfilled variable of a prompt template stands in the text",
     PLACEHOLDER: "the whole text is filler that was meant to be replaced",
     STACKED_INSTRUCTIONS: "two complete requests stand one after another over one missing text",

@@ -11,11 +11,13 @@ from data_pipeline.rows.checks.broken import repeated_text, truncated_text
 from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
 from data_pipeline.rows.checks.mojibake import mojibake
+from data_pipeline.rows.checks.private_use import private_use
 from hunmin.rows import DraftRow, Fields, Message
 
 # Of the texts of an exchange, in the order in which they are tried: the first that refuses is the reason.
 _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
     reasons.MOJIBAKE: mojibake,
+    reasons.PRIVATE_USE: private_use,
     reasons.TEMPLATE_LEFTOVER: template_leftover,
     reasons.PLACEHOLDER: placeholder,
     reasons.STACKED_INSTRUCTIONS: stacked_instructions,

@@ -1,7 +1,7 @@
 """Parquet and Arrow files: their rows as records, a batch at a time."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,40 +48,40 @@ def column_names(path: str) -> list[str]:
     return list(_schema(path).names)
 
 
-def class_features(path: str) -> dict[str, Any]:
-    """Column -> what `datasets` wrote of its labels into the file: {_type: ClassLabel, names: [..]}, or lists of it.
+def class_names(path: str, column: str) -> list[str]:
+    """The names that a file itself gives to the numbers 0, 1, .. of a column; none where it gives none."""
+    return _names_of(_features(path).get(column))
 
-    https://huggingface.co/docs/datasets/about_dataset_features
+
+def _features(path: str) -> dict[str, Any]:
+    """Column -> what `datasets` wrote of it into the file, for labels {_type: ClassLabel, names: [..]}.
+
+    Source: https://huggingface.co/docs/datasets/about_dataset_features
     """
     try:
         written = json.loads((_schema(path).metadata or {}).get(b"huggingface", b"{}"))
         features = written["info"]["features"]
     except (ValueError, KeyError, TypeError):  # of another program: it says nothing of labels
         return {}
-    return {name: one for name, one in features.items() if _class_names(one)}
+    return features if isinstance(features, dict) else {}
 
 
-def class_names(path: str, column: str) -> list[str]:
-    """The names that a file itself gives to the numbers 0, 1, .. of a column; none where it gives none."""
-    return _class_names(class_features(path).get(column))
-
-
-def _class_names(feature: Any) -> list[str]:
-    if isinstance(feature, list):  # an older spelling of a list
-        return _class_names(feature[0]) if len(feature) == 1 else []
-    if not isinstance(feature, dict):
-        return []
-    if feature.get("_type") in ("Sequence", "List", "LargeList"):
-        return _class_names(feature.get("feature"))
-    names = feature.get("names") if feature.get("_type") == "ClassLabel" else None
+def _names_of(feature: Any) -> list[str]:
+    is_class = isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+    names = feature.get("names") if is_class else None
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def _named(value: Any, names: Sequence[str]) -> Any:
-    """A label's name, null for a number that has none (-1 means no label), lists item by item."""
+def _with_names(value: Any, feature: Any) -> Any:
+    """A value with names for its labels' numbers, null for a number without one (-1 means no label)."""
     if isinstance(value, list):
-        return [_named(item, names) for item in value]
-    if not isinstance(value, int):
+        item = feature[0] if isinstance(feature, list) and feature else feature
+        item = item.get("feature", item) if isinstance(item, dict) else item
+        return [_with_names(one, item) for one in value]
+    if isinstance(value, dict) and isinstance(feature, dict):
+        return {key: _with_names(one, feature.get(key)) for key, one in value.items()}
+    names = _names_of(feature)
+    if not names or not isinstance(value, int):
         return value
     return names[value] if 0 <= value < len(names) else None
 
@@ -93,7 +93,7 @@ def _schema(path: str) -> pa.Schema:
 
 def _rows(path: str, named: Set[str]) -> Iterator[Record]:
     number = 0
-    labels = {column: class_names(path, column) for column in named}
+    features = {column: one for column, one in _features(path).items() if column in named}
     with _readable(path):
         schema, batches = _batches(path)
         _check_names(path, schema)
@@ -104,9 +104,8 @@ def _rows(path: str, named: Set[str]) -> Iterator[Record]:
                 batch = pa.table(batch).cast(as_text).cast(as_double)
             for row in batch.to_pylist():
                 number += 1
-                for column, names in labels.items():
-                    if names:
-                        row[column] = _named(row[column], names)
+                for column, feature in features.items():
+                    row[column] = _with_names(row.get(column), feature)
                 yield Record(f"row {number}", row)
 
 

@@ -19,7 +19,9 @@ from data_pipeline.sources.files.text_files import HEAD_BYTES, lines, open_text
 from hunmin.errors import InputError
 
 HEAD_RECORDS = 100
-PYTHON = "Python prints an object like this, and it is no JSON; write it with json.dumps(row, ensure_ascii=False)"
+PYTHON = (
+    "Python prints an object like this, and it is no JSON; write it with json.dumps(row, ensure_ascii=False)"
+)
 ONE_OBJECT_CHARS = 64 << 20  # a longer object is no record: it would stand in memory whole
 
 
@@ -125,7 +127,9 @@ def _parse_line(line: str) -> list[Any]:
 def _check_head(path: str, head: list[Record], needed: Mapping[str, tuple[str, ...]]) -> None:
     """Stop where no record at all can become a row: that is a wrong mapping or file, not broken records."""
     objects = [record.value for record in head if isinstance(record.value, dict)]
-    if head and all(isinstance(one.value, Reject) and one.value.reason != reasons.BROKEN_JSON for one in head):
+    if head and all(
+        isinstance(one.value, Reject) and one.value.reason != reasons.BROKEN_JSON for one in head
+    ):
         return  # objects, each with a fault of its own
     if head and not objects:
         found = head[0].value

@@ -8,10 +8,15 @@ from data_pipeline.sources.files.records import Record
 
 # A delimited table has no null. These are what databases, pandas and Excel write in its place, and no text.
 NO_VALUE = frozenset(
-    r"\N nan NaN NAN -nan -NaN <NA> NaT #N/A #NA #NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! 1.#QNAN -1.#IND".split()
+    (
+        *(r"\N", "nan", "NaN", "NAN", "-nan", "-NaN", "1.#QNAN", "-1.#IND", "<NA>", "NaT"),
+        *("#N/A", "#NA", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"),
+    )
 )
 # These may be an answer ("None" to a question), so they are read as text unless the source declares them.
-PERHAPS_NO_VALUE = frozenset("None none NONE null Null NULL N/A n/a NA (null) - .".split())
+PERHAPS_NO_VALUE = frozenset(
+    ("None", "none", "NONE", "null", "Null", "NULL", "(null)", "N/A", "n/a", "NA", "-", ".")
+)
 
 
 def missing_words(source: SourceConfig, *, delimited: bool) -> Set[str]:
@@ -19,7 +24,9 @@ def missing_words(source: SourceConfig, *, delimited: bool) -> Set[str]:
 
     A word that the source maps as a label or keeps by a filter means what the source says.
     """
-    words = frozenset(source.missing) if source.missing is not None else NO_VALUE if delimited else frozenset()
+    words = (
+        frozenset(source.missing) if source.missing is not None else NO_VALUE if delimited else frozenset()
+    )
     return words - source.labels.keys() - {value for rule in source.filters for value in rule.values}
 
 

@@ -1,4 +1,4 @@
-"""How pandas' `to_json` lays a table out. Only its rows (`orient="records"`) are records; the others are named."""
+"""How pandas' `to_json` lays a table out: only rows (`orient="records"`) are records, the rest is named."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _SPLIT = {"columns", "index", "data"}
 
 
 def pandas_layout(value: Any) -> str | None:
-    """The `orient` that a first value of a file was written with: split, table, columns, index, list or values.
+    """The `orient` of a file, by its first value: split, table, columns, index, values or list.
 
     "list" is `to_dict(orient="list")`, whole columns in one object. None for anything else, and where it
     cannot be told: row names of an index or a column are known by being numbers.
@@ -20,7 +20,11 @@ def pandas_layout(value: Any) -> str | None:
         return None
     if {"columns", "data"} <= value.keys() <= _SPLIT | {"index_names", "column_names"}:
         return "split" if _is_table(value["columns"], value["data"]) else None
-    if value.keys() == {"schema", "data"} and isinstance(value["schema"], dict) and "fields" in value["schema"]:
+    if (
+        value.keys() == {"schema", "data"}
+        and isinstance(value["schema"], dict)
+        and "fields" in value["schema"]
+    ):
         return "table"
     inner = list(value.values())
     if all(isinstance(one, dict) and one for one in inner):

@@ -37,7 +37,7 @@ class Unit:
 
 
 class Spelled(float):
-    """A number with a fraction or an exponent, in the digits of its file: 3.10 counts as 3.1, and is written 3.10."""
+    """A number in the digits of its file: 3.10 counts as 3.1, and is written 3.10."""
 
     text: str
 

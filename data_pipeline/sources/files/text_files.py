@@ -161,8 +161,8 @@ def open_text(path: str, *, encoding: str, newline: str | None = "\n") -> Iterat
 
     Args:
         encoding: the source's, unless the file has a byte order mark.
-        newline: "\n" splits at line feeds only, so a lone CR or U+2028 stays in its line; "" is for csv. A file
-            whose only line ends are CR is read as if they were line feeds.
+        newline: "\n" splits at line feeds only, so a lone CR or U+2028 stays in its line; "" is for csv. A
+            file whose only line ends are CR is read as if they were line feeds.
 
     Raises:
         InputError: the file is not text in this encoding.

@@ -68,7 +68,9 @@ def parse_instance(value: Any, source: SourceConfig) -> list[Draft]:
     if "output" not in record:
         raise Reject(reasons.MISSING_FIELD, f"no key output; the instance has {short(list(record))}")
     if is_absent(record.get("input")):
-        raise Reject(reasons.MISSING_FIELD, f"no key input with a value; the instance has {short(list(record))}")
+        raise Reject(
+            reasons.MISSING_FIELD, f"no key input with a value; the instance has {short(list(record))}"
+        )
     texts = [scalar_text(output, "output") for output in outputs]
     references = list(dict.fromkeys(text for text in texts if present(text)))
     if not references:

@@ -168,6 +168,8 @@ def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: Tabl
     ]
     used += [(f"filters: {rule.column}", rule.column) for rule in source.filters]
     used += [("family", column) for column in columns_in(source.family or "=")]
+    if source.each is not None:  # the items may hold all the rest
+        used = [("each", source.each)]
     for setting, path_ in used:
         # A path may go on into the JSON that the cells of a column hold.
         column = next((key for key in keys_for(path_) if key in header), path_)

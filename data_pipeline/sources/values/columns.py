@@ -69,9 +69,7 @@ def keys_for(path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((path, path.split(".")[0])))
 
 
-def text_of(
-    record: Mapping[str, Any], spec: str, *, optional: bool = False, as_json: bool = False
-) -> str:
+def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False, as_json: bool = False) -> str:
     """The text that a mapping's value means for a record; empty for null and NaN.
 
     Args:
@@ -103,7 +101,8 @@ def column_text(
     value = value_at(record, path, optional=optional)
     items = value if isinstance(value, _Joined) else [value]
     return "\n".join(
-        encode(item) if as_json and isinstance(item, (dict, list)) else scalar_text(item, path) for item in items
+        encode(item) if as_json and isinstance(item, (dict, list)) else scalar_text(item, path)
+        for item in items
     )
 
 
@@ -131,7 +130,9 @@ def opened(value: Any, what: str) -> Any:
     try:
         return _or_raise(checked(decode_nested(value)))
     except (ValueError, RecursionError) as error:
-        found = "as Python prints it, which is no JSON" if python_literal(value) else f"that is no JSON ({error})"
+        found = (
+            "as Python prints it, which is no JSON" if python_literal(value) else f"that is no JSON ({error})"
+        )
         raise Reject(reasons.WRONG_TYPE, f"{what} is a text {found}: {short(value)}") from error
 
 

@@ -70,7 +70,8 @@ def _named(source: SourceConfig, columns: Columns) -> set[str]:
     """
     if source.templates is not None or any(number_of(label) is not None for label in source.labels):
         return set()
-    return {column for spec in columns.values() for column in columns_in(spec)}
+    paths = [path for spec in columns.values() for path in columns_in(spec)]
+    return {key for path in [*paths, *columns_in(source.each or "=")] for key in keys_for(path)}
 
 
 def _needed_keys(source: SourceConfig, columns: Columns, optional: Optional) -> dict[str, tuple[str, ...]]:
@@ -166,7 +167,7 @@ def answer_and_label(
 
 
 def map_label(raw: str, labels: Mapping[str, str]) -> str:
-    """The answer for a raw label: of the key that is spelled so, else of the one of its value, else of its range."""
+    """The answer for a raw label: of the key that is spelled so, else that means it, else that holds it."""
     value = raw.strip()
     if not value:
         raise Reject(reasons.NO_ANSWER, "the label is empty")
@@ -183,7 +184,7 @@ def map_label(raw: str, labels: Mapping[str, str]) -> str:
 
 
 def same_value(one: str, other: str) -> bool:
-    """Whether two spellings mean one value: numbers by what they count (1.0 is 1), true and false in any case."""
+    """Whether two spellings mean one value: numbers as numbers (1.0 is 1), true and false in any case."""
     if one == other:
         return True
     numbers = number_of(one), number_of(other)

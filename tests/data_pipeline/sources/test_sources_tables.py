@@ -110,7 +110,8 @@ RATING = {
 
 
 @pytest.mark.parametrize(
-    ("rating", "label"), [("1", "부정"), ("4", "부정"), ("4.0", "부정"), (" 9\u00a0", "긍정"), (10, "긍정"), ("모름 ", "중립")]
+    ("rating", "label"),
+    [("1", "부정"), ("4", "부정"), ("4.0", "부정"), (" 9\u00a0", "긍정"), (10, "긍정"), ("모름 ", "중립")],
 )
 def test_labels_map_strings_and_inclusive_ranges(read_files: Any, rating: Any, label: str) -> None:
     rows = read_files({"t.json": json.dumps([{"review": "글", "rating": rating}])}, **RATING)
