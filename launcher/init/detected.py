@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.records import Reject, scalar_text
+from data_pipeline.sources.files.columnar import class_names, columnar_kind
+from data_pipeline.sources.files.records import Reject, is_absent, scalar_text
+from data_pipeline.sources.files.text_files import suffix_of
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
+from launcher.init.cell_notes import json_columns, missing_notes
 from launcher.init.column_roles import choose_columns, guess_task
 
 HEAD = 2000  # records that are looked at; labels are collected from all
@@ -37,6 +41,7 @@ class Detected:
     seen: tuple[str, ...] = ()
     decide: tuple[str, ...] = ()
     values: Mapping[str, int] = field(default_factory=dict)  # of the label column, and how often
+    names: tuple[str, ...] = ()  # that the file itself gives to the numbers 0, 1, .. of the label column
     language: str = "und"  # of the texts
 
 
@@ -94,15 +99,28 @@ def detect_columns(
         ", ".join(f"{role} is column {column}" for role, column in columns.items()),
     ]
     unused = [name for name in header if name and name not in columns.values()]
+    nameless = header.count("")
+    if nameless:
+        unused.append(
+            f"{nameless} without a name" if nameless > 1 else "one without a name, as pandas writes its index"
+        )
     if unused:
         seen.append(f"not used: {', '.join(unused)}")
+    for name in json_columns(header, rows):
+        seen.append(f"column {name} holds JSON; its parts are columns too, as in {name}.KEY or {name}.0")
     asked = columns.get("input") or columns["instruction"]
-    values = label_values(path, source, columns["label"]) if "label" in columns else {}
+    columnar = columnar_kind(str(path))
+    names = tuple(class_names(str(path), columns["label"])) if "label" in columns and columnar else ()
+    if names:
+        seen.append(f"the file names its labels: {', '.join(f'{i} {name}' for i, name in enumerate(names))}")
+    source = source.model_copy(update={"columns": columns, "task": hints.task or guess_task(columns, rows)})
+    delimited = not columnar and suffix_of(str(path)) not in JSON_SUFFIXES
     return Detected(
-        source.model_copy(update={"columns": columns, "task": hints.task or guess_task(columns, rows)}),
+        source,
         tuple(seen),
-        (),
-        values,
+        missing_notes(columns, rows, delimited=delimited),
+        label_values(path, source, columns["label"]) if "label" in columns else {},
+        names,
         language_among(row.get(asked, "") for row in rows),
     )
 
@@ -115,7 +133,7 @@ def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int
     """
     counts: Counter[str] = Counter()
     for record in format_of(source.format).records(unit_of(path, source), source):
-        if isinstance(record.value, dict):
+        if isinstance(record.value, dict) and not is_absent(record.value.get(column)):
             with suppress(Reject):
                 counts[scalar_text(record.value.get(column), column).strip()] += 1
     del counts[""]

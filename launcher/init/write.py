@@ -70,7 +70,7 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
     if "label" not in source.columns or source.format != "table":
         return one
     named = f"{source.columns['label']} {source.path}".casefold()
-    labels = sentiment_labels(one.values, one.language)
+    labels = sentiment_labels(dict.fromkeys(one.names, 1) or one.values, one.language)
     words = labels is not None and not all(value.strip().lstrip("-").isdigit() for value in labels)
     if source.task == "sentiment" or (
         source.task is None and labels and (words or SENTIMENT_WORDS.search(named))
@@ -81,6 +81,13 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
                 f"{source.path}: the values of {source.columns['label']} ({_listed(list(one.values))}) "
                 "are no sentiment that can be told; name the task otherwise with --task, or write "
                 f"{known} into the file"
+            )
+        if one.names:  # the file itself says what its numbers mean
+            meaning = {str(i): labels[name] for i, name in enumerate(one.names) if name in labels}
+            told = ", ".join(f"{number} = {answer}" for number, answer in meaning.items())
+            source = source.model_copy(update={"task": "sentiment", "labels": meaning})
+            return replace(
+                one, source=source, decide=(*one.decide, f"labels: {told}, by the file's own names")
             )
         left = [value for value in one.values if value not in labels]
         meant = ", ".join(
@@ -100,6 +107,9 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
             f"{_listed(list(one.values))}; what do they tell? Pass --task sentiment, or a name of "
             "your own, such as --task topic: a task file with these labels is written beside the config"
         )
+    if one.names:
+        meaning = {str(i): name for i, name in enumerate(one.names)}
+        return replace(one, source=source.model_copy(update={"labels": meaning}))
     return one
 
 

@@ -1,5 +1,6 @@
 """How pandas' `to_json` lays a table out: only rows (`orient="records"`) are records, the rest is named."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,14 +49,17 @@ def refuse_pandas_layout(path: str, value: Any, *, whole: bool = False) -> None:
     layout = pandas_layout(value)
     if layout is None or (layout == "list" and not whole):
         return
-    rows = "to_json(NEW, orient='records', lines=True, force_ascii=False)"
     if layout == "list":
-        cure = f"pandas.DataFrame(json.load(open({path!r}))).{rows}"
-    else:
-        cure = f"pandas.read_json({path!r}, orient={layout!r}).{rows}"
+        read = "DataFrame(json.load(open(sys.argv[1])))"
+    elif layout == "table":
+        read = "read_json(sys.argv[1], orient='table')"
+    else:  # without a guess at types: "01" is no number
+        read = f"read_json(sys.argv[1], orient='{layout}', dtype=False, convert_dates=False)"
+    code = f"pandas.{read}.to_json('new.jsonl', orient='records', lines=True, force_ascii=False)"
+    cure = shlex.join(["python3", "-c", f"import json, sys, pandas; {code}", path])
     raise InputError(
-        f"{path}: a whole table in the layout orient={layout!r} of pandas; needed are its rows as objects: "
-        f"write it with orient='records', lines=True, or turn it with {cure}"
+        f"{path}: a whole table in the layout orient='{layout}' of pandas; needed are its rows as objects: "
+        f"write it with orient='records', lines=True, or turn it: {cure}"
     )
 
 
