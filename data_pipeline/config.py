@@ -88,8 +88,7 @@ class SourceConfig(Section):
     )
     missing: tuple[str, ...] | None = later_content(
         None,
-        description="words that mean no value where they are all that stands there; absent: in CSV and TSV "
-        "nan, \\N, #N/A and their like, in other files none; see docs/formats.md",
+        description="cells that mean no value; absent: nan, #N/A and their like in CSV and TSV, else none",
     )
     filters: tuple[FilterConfig, ...] = ()
     family: str | None = Field(
