@@ -139,6 +139,8 @@ def _float32_as(schema: pa.Schema, wanted: pa.DataType) -> pa.Schema:
             return pa.list_(changed(kind.value_type))
         if pa.types.is_large_list(kind):
             return pa.large_list(changed(kind.value_type))
+        if pa.types.is_fixed_size_list(kind):
+            return pa.list_(changed(kind.value_type), kind.list_size)
         if pa.types.is_struct(kind):
             return pa.struct([pa.field(field.name, changed(field.type)) for field in kind])
         return kind

@@ -84,6 +84,9 @@ def test_numbers_of_parquet_are_the_shortest_text_that_gives_them_back(read_file
     assert (
         answers(read_files(file, **OPEN | {"columns": {"instruction": "Q", "answer": "n.A"}})) == ["2.2"] * 4
     )
+    fixed = pa.array([[1.1, None]], pa.list_(kind, 2))
+    file = {"t.parquet": parquet({"Q": pa.array(["?"]), "A": fixed})}
+    assert answers(read_files(file, objects="json", **OPEN)) == ["[1.1, null]"]
 
 
 # ---- null, NaN and absent
@@ -136,6 +139,7 @@ def test_an_absent_part_of_a_path_is_as_null(read_files: Any) -> None:
     [
         '{"instruction": "x", "output": "1", "output": "2"}',
         '{"instruction": "x", "output": "1", "output": "1"}',
+        '{"instruction": "x", "output": 1.50, "output": 1.5}',
         '{"instruction": "x", "output": "1", "meta": [{"a": {"b": 1, "b": 2}}]}',
     ],
 )
