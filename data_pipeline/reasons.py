@@ -9,6 +9,7 @@ DUPLICATE_KEY = "duplicate_key"
 BROKEN_ROW = "broken_row"
 BAD_ENCODING = "bad_encoding"
 MISSING_FIELD = "missing_field"
+SEVERAL_KEYS = "several_keys"
 WRONG_TYPE = "wrong_type"
 NO_PROMPT = "no_prompt"
 NO_ANSWER = "no_answer"
@@ -48,6 +49,7 @@ READING: dict[str, str] = {
     BROKEN_ROW: "the table row has other fields than the header, or its quotes do not match",
     BAD_ENCODING: "a text holds bytes that the encoding does not know, or half a surrogate pair",
     MISSING_FIELD: "a field that the mapping needs is not in the record, or is empty",
+    SEVERAL_KEYS: "several keys that may hold the prompt, or the answer, have a value, and not the same",
     WRONG_TYPE: "a field holds another kind of value than text",
     NO_PROMPT: "there is nothing to answer: instruction and input are empty",
     NO_ANSWER: "there is no answer to learn",

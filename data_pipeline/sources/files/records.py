@@ -93,7 +93,9 @@ Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None
 
 def short(value: Any) -> str:
     """A value as it is shown in a message: one line of at most SHORT characters."""
-    spelled = value.text if isinstance(value, Spelled) else json.dumps(value, ensure_ascii=False, default=repr)
+    spelled = (
+        value.text if isinstance(value, Spelled) else json.dumps(value, ensure_ascii=False, default=repr)
+    )
     text = printable(spelled)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
 

@@ -12,6 +12,7 @@ from data_pipeline.sources.files.records import (
     Reject,
     Unit,
     as_object,
+    is_absent,
     present,
     present_key,
     scalar_text,
@@ -64,7 +65,15 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
 
 
 def _value(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
-    return value_at(record, present_key(record, keys) or keys[0])
+    """The value of the one key that has one, or Reject: several may each say a part of what is meant."""
+    filled = [key for key in keys if record.get(key) not in ("", []) and not is_absent(record.get(key))]
+    if any(record[key] != record[filled[0]] for key in filled):
+        raise Reject(
+            reasons.SEVERAL_KEYS,
+            f"{' and '.join(filled)} all have a value; name the one that is meant in columns, or use format "
+            "alpaca or table",
+        )
+    return value_at(record, filled[0] if filled else present_key(record, keys) or keys[0])
 
 
 def _as_turns(value: Any, role: str) -> list[Any]:
