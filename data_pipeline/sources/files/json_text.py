@@ -13,6 +13,7 @@ from data_pipeline import reasons
 from data_pipeline.sources.files.records import Reject, Spelled, is_absent, scalar_text, short
 
 _WHITE = re.compile(r"[ \t\r\n\ufeff]*")  # a byte order mark stands where files were put together
+MAX_DEPTH = 200  # of objects and lists inside each other; what walks through them may call itself for each
 _PYTHON_CHARS = 1 << 20  # a longer text is not tried as a Python literal
 
 
@@ -81,17 +82,21 @@ def _after_white(text: str, pos: int) -> int:
 
 
 def checked(value: Any) -> Any:
-    """The value, or the first Reject that stands anywhere in it."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Reject):
-            return one
-        if isinstance(one, dict):
-            waiting += one.values()
-        elif isinstance(one, list):
-            waiting += one
-    return value
+    """The value; or the first Reject that stands in it, or one where it is nested too deep to walk."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for container in level:
+            for item in container.values() if type(container) is dict else container:
+                kind = type(item)  # most items are texts: one look is all that they cost
+                if kind is dict or kind is list:
+                    below.append(item)
+                elif kind is Reject:
+                    return item
+        if not below:
+            return value
+        level = below
+    return Reject(reasons.BROKEN_JSON, f"more than {MAX_DEPTH} objects and lists inside each other")
 
 
 def encode(value: Any) -> str:

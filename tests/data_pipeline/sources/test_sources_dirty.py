@@ -338,6 +338,13 @@ def test_objects_are_written_as_json_text_where_asked(read_files: Any) -> None:
     ] == ('[1.0, "b"]')
 
 
+@pytest.mark.parametrize("depth", [150, 900, 100_000])
+def test_values_inside_each_other_without_end_are_one_rejection(read_files: Any, depth: int) -> None:
+    nested = '{"instruction": "x", "output": ' + "[" * depth + "]" * depth + "}"
+    rows = alpaca(read_files, f"{ONE}\n{nested}\n{TWO}", objects="json", missing=["-"])
+    assert reasons_of(rows) == [None, None if depth == 150 else "broken_json", None]
+
+
 # ---- labels
 
 
