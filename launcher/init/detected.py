@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.columnar import class_names, columnar_kind
+from data_pipeline.sources.files.columnar import columnar_kind
 from data_pipeline.sources.files.records import Reject, is_absent, scalar_text
 from data_pipeline.sources.files.text_files import suffix_of
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
+from data_pipeline.sources.values.mapping import same_value
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
 from launcher.init.cell_notes import json_columns, missing_notes
 from launcher.init.column_roles import choose_columns, guess_task
+from launcher.init.label_names import label_names
 
 HEAD = 2000  # records that are looked at; labels are collected from all
 
@@ -101,28 +103,35 @@ def detect_columns(
     unused = [name for name in header if name and name not in columns.values()]
     nameless = header.count("")
     if nameless:
-        unused.append(
-            f"{nameless} without a name" if nameless > 1 else "one without a name, as pandas writes its index"
-        )
+        unused.append(f"{nameless} without a name, as pandas writes its index")
     if unused:
         seen.append(f"not used: {', '.join(unused)}")
     for name in json_columns(header, rows):
         seen.append(f"column {name} holds JSON; its parts are columns too, as in {name}.KEY or {name}.0")
     asked = columns.get("input") or columns["instruction"]
-    columnar = columnar_kind(str(path))
-    names = tuple(class_names(str(path), columns["label"])) if "label" in columns and columnar else ()
-    if names:
-        seen.append(f"the file names its labels: {', '.join(f'{i} {name}' for i, name in enumerate(names))}")
     source = source.model_copy(update={"columns": columns, "task": hints.task or guess_task(columns, rows)})
-    delimited = not columnar and suffix_of(str(path)) not in JSON_SUFFIXES
+    values = label_values(path, source, columns["label"]) if "label" in columns else {}
+    names = label_names(path, columns["label"]) if "label" in columns else ()
+    if not _are_of(values, names):
+        names = ()
+    if names:
+        told = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+        seen.append(f"the file names its labels: {told}")
+    delimited = not columnar_kind(str(path)) and suffix_of(str(path)) not in JSON_SUFFIXES
     return Detected(
         source,
         tuple(seen),
         missing_notes(columns, rows, delimited=delimited),
-        label_values(path, source, columns["label"]) if "label" in columns else {},
+        values,
         names,
         language_among(row.get(asked, "") for row in rows),
     )
+
+
+def _are_of(values: Iterable[str], names: Sequence[str]) -> bool:
+    """Whether the names are of these labels: values are their numbers, or names that were read for numbers."""
+    known = (*names, *map(str, range(-1, len(names))))
+    return all(any(same_value(value, one) for one in known) for value in values)
 
 
 def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int]:

@@ -141,7 +141,11 @@ def _task_file(one: Detected, tasks: dict[str, Task], ask: str | None) -> dict[s
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", source.task):
         raise InputError(f"--task {source.task!r}: a task's name has letters, digits, - and _")
-    labels = sorted({_spelled(value) for value in one.values} - {""}) if "label" in source.columns else []
+    labels = (
+        sorted({_spelled(value) for value in one.names or one.values} - {""})
+        if "label" in source.columns
+        else []
+    )
     if not ask and not labels:
         raise InputError(
             f"{source.path}: {source.task} is none of the shipped tasks ({', '.join(sorted(tasks))}); "

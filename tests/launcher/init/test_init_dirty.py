@@ -56,6 +56,52 @@ def test_label_names_of_the_file_are_the_labels_of_a_task_of_its_own(here: Path)
     assert "labels:\n- 경제\n- 문화\n- 사회\n" in Path("tasks/topic.yaml").read_text()
 
 
+def test_label_names_of_a_card_are_the_labels_of_a_task_of_its_own(here: Path) -> None:
+    Path("README.md").write_text(CARD.replace("positive", "경제").replace("negative", "문화"))
+    body = "".join(f"{TEXTS[i % 4]} {i},{i % 2}\n" for i in range(24))
+    _, config = written("t.csv", "text,label\n" + body, task="topic")
+    assert 'labels: {"0": 경제, "1": 문화}' in config
+    assert "labels:\n- 경제\n- 문화\n" in Path("tasks/topic.yaml").read_text()
+
+
+CARD = """\
+---
+license: mit
+dataset_info:
+- config_name: default
+  features:
+  - {name: text, dtype: string}
+  - {name: label, dtype: {class_label: {names: {'0': positive, '1': negative}}}}
+---
+# Reviews
+"""
+INFO = {"features": {"label": {"_type": "ClassLabel", "names": ["positive", "negative"]}}}
+
+
+@pytest.mark.parametrize(
+    ("beside", "text"),
+    [("README.md", CARD), ("data/README.md", CARD), ("data/dataset_info.json", json.dumps(INFO))],
+)
+@pytest.mark.parametrize("spelled", ["{}", "{}.0"])
+def test_label_names_of_the_folder_win_over_guesses(here: Path, beside: str, text: str, spelled: str) -> None:
+    Path("data").mkdir()
+    Path(beside).write_text(text)
+    body = "".join(f"{TEXTS[i % 4]} {i},{spelled.format(i % 2)}\n" for i in range(24))
+    made, config = written("data/t.csv", "text,label\n" + body)
+    assert 'labels: {"0": 긍정, "1": 부정}' in config
+    assert any("24 records read: 24 kept, 0 rejected" in line for line in made.seen)
+
+
+@pytest.mark.parametrize(
+    "text", ["---\n: [\n---\n", "---\ndataset_info: x\n---\n", "# Reviews", CARD.replace("label,", "l,")]
+)
+def test_a_card_that_names_no_labels_changes_nothing(here: Path, text: str) -> None:
+    Path("README.md").write_text(text)
+    body = "".join(f"{TEXTS[i % 4]} {i},{i % 2}\n" for i in range(24))
+    _, config = written("t.csv", "text,label\n" + body, task="sentiment")
+    assert 'labels: {"0": 부정, "1": 긍정}' in config
+
+
 def test_files_that_name_their_labels_otherwise_are_two_sources(here: Path) -> None:
     classes("a.parquet", ["긍정", "부정"], [0, 1] * 12)
     classes("b.parquet", ["부정", "긍정"], [0, 1] * 12)
@@ -84,7 +130,7 @@ def test_a_word_that_is_read_as_no_value_is_said() -> None:
 
 def test_a_column_without_a_name_is_said(here: Path) -> None:
     made, _ = written("t.csv", ",질문,답변\n" + "".join(f"{i},{i}은?,{i}입니다.\n" for i in range(5)))
-    assert "not used: one without a name, as pandas writes its index" in made.seen
+    assert "not used: 1 without a name, as pandas writes its index" in made.seen
 
 
 def test_objects_in_the_place_of_texts_are_named_with_the_cure(here: Path) -> None:
