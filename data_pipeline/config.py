@@ -83,6 +83,14 @@ class SourceConfig(Section):
         default_factory=dict,
         description='answer for each raw label or range of numbers, such as `{"1-4": bad, "5-9": good}`',
     )
+    objects: Literal["reject", "json"] = later_content(
+        "reject",
+        description="mapped values that are objects or lists: reject the row, or write them as JSON text",
+    )
+    missing: tuple[str, ...] | None = later_content(
+        None,
+        description="cells that mean no value; absent: nan, #N/A and their like in CSV and TSV, else none",
+    )
     filters: tuple[FilterConfig, ...] = ()
     family: str | None = Field(
         None, description="column or key that names the row's family; a family is never split"

@@ -5,6 +5,7 @@ from hunmin.schema import Refusal as Refusal
 # Of readers.
 BROKEN_JSON = "broken_json"
 NOT_AN_OBJECT = "not_an_object"
+DUPLICATE_KEY = "duplicate_key"
 BROKEN_ROW = "broken_row"
 BAD_ENCODING = "bad_encoding"
 MISSING_FIELD = "missing_field"
@@ -38,6 +39,7 @@ TOOL_ORDER = "tool_order"
 LABEL_UNKNOWN = "label_unknown"
 LENGTH_OUT_OF_BOUNDS = "length_out_of_bounds"
 MOJIBAKE = "mojibake"
+PRIVATE_USE = "private_use"
 TEMPLATE_LEFTOVER = "template_leftover"
 PLACEHOLDER = "placeholder"
 STACKED_INSTRUCTIONS = "stacked_instructions"
@@ -49,6 +51,7 @@ REPEATED_TEXT = "repeated_text"
 READING: dict[str, str] = {
     BROKEN_JSON: "the line is not JSON",
     NOT_AN_OBJECT: "the record is JSON, but not an object with named fields",
+    DUPLICATE_KEY: "an object of the record has a key twice, so it says two things",
     BROKEN_ROW: "the table row has other fields than the header, or its quotes do not match",
     BAD_ENCODING: "a text holds bytes that the encoding does not know, or half a surrogate pair",
     MISSING_FIELD: "a field that the mapping needs is not in the record, or is empty",
@@ -84,6 +87,7 @@ CHECKS: dict[str, str] = {
     MEANINGLESS_ANSWER: "the answer has no letter, no digit and no sign that says something",
     LENGTH_OUT_OF_BOUNDS: "instruction, input or answer outside data.bounds",
     MOJIBAKE: "bytes were read in the wrong encoding, or letters were lost",
+    PRIVATE_USE: "a text holds a sign of Unicode's private areas, which only some font or program knows",
     TEMPLATE_LEFTOVER: "a mark or an unfilled variable of a prompt template stands in the text",
     PLACEHOLDER: "the whole text is filler that was meant to be replaced",
     STACKED_INSTRUCTIONS: "two complete requests stand one after another over one missing text",

@@ -15,6 +15,7 @@ from eval.config import EvalConfig
 from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
 from hunmin.section import Section, content_of, execution
+from hunmin.yaml_text import read_yaml, typed
 from trainer.config import TrainConfig
 
 
@@ -77,7 +78,7 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     except PermissionError as error:
         raise ConfigError(f"{path}: may not be read ({error.strerror})") from error
     try:
-        raw = yaml.safe_load(text)
+        raw = read_yaml(text)
         lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), ())
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
@@ -90,12 +91,15 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
         found = "the file is empty" if raw is None else f"found {raw!r:.60}"
         raise ConfigError(f"{path}: a config is a mapping with name, model and data; {found}")
     given = [_override(raw, item) for item in overrides]
+    written: dict[tuple[str | int, ...], str] = {}
     try:
-        config = RunConfig.model_validate(raw)
+        config = RunConfig.model_validate(typed(raw, RunConfig, written=written))
     except ValidationError as error:
         found = error.errors()
         deepest = [e for e in found if not any(_inside(other["loc"], e["loc"]) for other in found)]
-        raise ConfigError("\n".join(_explain(item, path, lines, given) for item in deepest)) from error
+        raise ConfigError(
+            "\n".join(_explain(item, path, lines, given, written) for item in deepest)
+        ) from error
     return config, (path.parent / config.base).resolve()
 
 
@@ -160,7 +164,7 @@ def _override(raw: dict[str, Any], item: str) -> tuple[str | int, ...]:
     try:
         here = _index(last, target)
         path.append(here)
-        target[here] = yaml.safe_load(value)
+        target[here] = read_yaml(value)
     except (IndexError, TypeError):
         raise ConfigError(f"{item}: {last} is not an index of this list of {len(target)}") from None
     except yaml.YAMLError as error:
@@ -174,7 +178,11 @@ def _index(part: str, target: Any) -> str | int:
 
 
 def _explain(
-    item: Any, path: Path, lines: dict[tuple[str | int, ...], int], given: list[tuple[str | int, ...]]
+    item: Any,
+    path: Path,
+    lines: dict[tuple[str | int, ...], int],
+    given: list[tuple[str | int, ...]],
+    written: dict[tuple[str | int, ...], str],
 ) -> str:
     """One line for one of pydantic's errors."""
     at = tuple(item["loc"])
@@ -190,11 +198,9 @@ def _explain(
         there = f"known here: {', '.join(names)}"
         hint = did_you_mean(str(at[-1]), names, there, show=lambda name: ".".join(map(str, (*at[:-1], name))))
         return f"{key} is unknown; {hint} ({where})"
-    if at and at[-1] == "[key]":
-        return f'{".".join(map(str, at[:-1]))}: a key must be text; quote it: "{at[-2]}" ({where})'
     if item["type"] == "missing":
         return f"{key} is missing ({where})"
-    found = "" if isinstance(item["input"], dict) else f", found {item['input']!r:.80}"
+    found = "" if isinstance(item["input"], dict) else f", found {written.get(at, repr(item['input'])):.80}"
     return f"{key or path.name}: {_plain(item)}{found}{_nearest(item)} ({where})"
 
 

@@ -12,6 +12,7 @@ from data_pipeline.rows.checks.exchange import Exchange, exchanges_of
 from data_pipeline.rows.checks.leftovers import placeholder, stacked_instructions, template_leftover
 from data_pipeline.rows.checks.meaningless import meaningless_answer
 from data_pipeline.rows.checks.mojibake import mojibake
+from data_pipeline.rows.checks.private_use import private_use
 from data_pipeline.rows.turn_order import turn_faults
 from hunmin.rows import DraftRow, Fields
 
@@ -19,6 +20,7 @@ from hunmin.rows import DraftRow, Fields
 _OF_TEXTS: dict[str, Callable[[Exchange], Refusal]] = {
     reasons.MEANINGLESS_ANSWER: meaningless_answer,
     reasons.MOJIBAKE: mojibake,
+    reasons.PRIVATE_USE: private_use,
     reasons.TEMPLATE_LEFTOVER: template_leftover,
     reasons.PLACEHOLDER: placeholder,
     reasons.STACKED_INSTRUCTIONS: stacked_instructions,

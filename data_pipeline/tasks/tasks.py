@@ -17,6 +17,7 @@ from hunmin.language.codes import Language
 from hunmin.progress import say
 from hunmin.schema import TaskInfo
 from hunmin.section import Section, model_problems, resolve_path, yaml_problem
+from hunmin.yaml_text import read_yaml, typed
 
 DEFAULT_TASK = "instruction"  # of rows whose source names none
 DEFAULT_CHAT_TASK = "conversation"
@@ -176,7 +177,7 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
         raise ConfigError(f"data.tasks {folder}: no such folder; it should hold one YAML file a task")
     for path in [*shipped, *(sorted(folder.glob("*.yaml")) if folder else [])]:
         try:
-            task = Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            task = Task.model_validate(typed(read_yaml(path.read_text(encoding="utf-8")), Task))
         except ValidationError as error:
             raise ConfigError(f"{path}: not a task file: {model_problems(error)}") from error
         except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""Text normalization: NFC, line ends, control characters, outer white space. What changed is named."""
+"""Text normalization: NFC, line ends, invisible characters, outer white space. What changed is named."""
 
 import html
 import re
@@ -6,8 +6,17 @@ import unicodedata
 from collections.abc import Sequence
 from html.entities import html5
 
-# Control characters but tab and line feed; zero-width space and BOM. The zero-width joiner stays: emoji.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff]")
+# Control characters but tab and line feed; zero-width space and BOM; code points that are no characters. The
+# zero-width joiner and non-joiner stay: emoji and Persian words are spelled with them.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\ufeff\ufdd0-\ufdef\ufffe\uffff]")
+# What no reader sees, so that a text says one thing on the screen and another to a model: signs that turn the
+# direction (https://trojansource.codes), invisible operators and anchors, the soft hyphen.
+_UNSEEN = re.compile(
+    "[\u00ad\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u206f\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+_SELECTORS = re.compile("([\ufe00-\ufe0f\U000e0100-\U000e01ef])[\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
+# The flags of England, Scotland and Wales are a black flag and tags: letters of a region, then the end tag.
+_FLAG = re.compile("(\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f)")
 
 # References of HTML with their semicolon; without it, &copy=1 is a part of an address.
 ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -60,7 +69,8 @@ def normalize_text(text: str, *, answer: bool = False) -> tuple[str, list[str]]:
     steps = (
         ("line_ends", lambda s: s.replace("\r\n", "\n").replace("\r", "\n")),
         ("control_characters", lambda s: _CONTROL.sub("", s)),
-        # After the control characters, which may stand between a letter and its mark.
+        ("invisible_characters", without_unseen),
+        # After these, which may stand between a letter and its mark.
         ("nfc", lambda s: unicodedata.normalize("NFC", s)),
         ("outer_space", (lambda s: re.sub(r"^(?:[^\S\n]*\n)+", "", s).rstrip()) if answer else str.strip),
     )
@@ -71,3 +81,14 @@ def normalize_text(text: str, *, answer: bool = False) -> tuple[str, list[str]]:
             changed.append(name)
         text = after
     return text, changed
+
+
+def without_unseen(text: str) -> str:
+    """The text without what is not seen: direction signs, tags outside a flag, a second selector."""
+    if text.isascii():
+        return text
+    if _UNSEEN.search(text):
+        # Every other piece is a flag; what is between two flags loses what is not seen.
+        pieces = _FLAG.split(text)
+        text = "".join(piece if index % 2 else _UNSEEN.sub("", piece) for index, piece in enumerate(pieces))
+    return _SELECTORS.sub(r"\1", text)

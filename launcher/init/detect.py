@@ -216,11 +216,12 @@ def _grouped(found: list[Detected]) -> list[Detected]:
     for one in found:
         for index, other in enumerate(out):
             same = {"path": other.source.path}
-            if one.source.model_copy(update=same) == other.source:
+            if one.source.model_copy(update=same) == other.source and one.names == other.names:
                 paths = [other.source.path] if isinstance(other.source.path, str) else other.source.path
                 values = dict(Counter(other.values) + Counter(one.values))
                 merged = other.source.model_copy(update={"path": (*paths, str(one.source.path))})
-                out[index] = replace(other, source=merged, values=values)
+                decide = tuple(dict.fromkeys((*other.decide, *one.decide)))
+                out[index] = replace(other, source=merged, values=values, decide=decide)
                 break
         else:
             out.append(one)

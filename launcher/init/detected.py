@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.records import Reject, scalar_text
+from data_pipeline.sources.files.columnar import columnar_kind
+from data_pipeline.sources.files.records import Reject, is_absent, scalar_text
+from data_pipeline.sources.files.text_files import suffix_of
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from data_pipeline.sources.values.keys import MEANINGFUL
+from data_pipeline.sources.values.mapping import same_value
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
+from launcher.init.cell_notes import json_columns, missing_notes
 from launcher.init.column_roles import choose_columns, guess_task
+from launcher.init.label_names import label_names
 
 HEAD = 2000  # records that are looked at; labels are collected from all
 
@@ -38,6 +44,7 @@ class Detected:
     seen: tuple[str, ...] = ()
     decide: tuple[str, ...] = ()
     values: Mapping[str, int] = field(default_factory=dict)  # of the label column, and how often
+    names: tuple[str, ...] = ()  # that the file itself gives to the numbers 0, 1, .. of the label column
     language: str = "und"  # of the texts
 
 
@@ -95,6 +102,9 @@ def detect_columns(
         ", ".join(f"{role} is column {column}" for role, column in columns.items()),
     ]
     unused = [name for name in header if name and name not in columns.values()]
+    nameless = header.count("")
+    if nameless:
+        unused.append(f"{nameless} without a name, as pandas writes its index")
     if unused:
         seen.append(f"not used: {', '.join(unused)}")
     ignore = tuple(name for name in unused if name.lower() in MEANINGFUL)
@@ -103,16 +113,34 @@ def detect_columns(
         "see docs/formats.md"
         for name in ignore
     ]
+    for name in json_columns(header, rows):
+        seen.append(f"column {name} holds JSON; its parts are columns too, as in {name}.KEY or {name}.0")
     asked = columns.get("input") or columns["instruction"]
+    source = source.model_copy(
+        update={"columns": columns, "task": hints.task or guess_task(columns, rows), "ignore": ignore}
+    )
     values = label_values(path, source, columns["label"]) if "label" in columns else {}
-    task = hints.task or guess_task(columns, rows)
+    names = label_names(path, columns["label"]) if "label" in columns else ()
+    if not _are_of(values, names):
+        names = ()
+    if names:
+        told = ", ".join(f"{number} {name}" for number, name in enumerate(names))
+        seen.append(f"the file names its labels: {told}")
+    delimited = not columnar_kind(str(path)) and suffix_of(str(path)) not in JSON_SUFFIXES
     return Detected(
-        source.model_copy(update={"columns": columns, "task": task, "ignore": ignore}),
+        source,
         tuple(seen),
-        tuple(decide),
+        (*decide, *missing_notes(columns, rows, delimited=delimited)),
         values,
+        names,
         language_among(row.get(asked, "") for row in rows),
     )
+
+
+def _are_of(values: Iterable[str], names: Sequence[str]) -> bool:
+    """Whether the names are of these labels: values are their numbers, or names read for numbers."""
+    known = (*names, *map(str, range(-1, len(names))))
+    return all(any(same_value(value, one) for one in known) for value in values)
 
 
 def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int]:
@@ -123,7 +151,7 @@ def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int
     """
     counts: Counter[str] = Counter()
     for record in format_of(source.format).records(unit_of(path, source), source):
-        if isinstance(record.value, dict):
+        if isinstance(record.value, dict) and not is_absent(record.value.get(column)):
             with suppress(Reject):
                 counts[scalar_text(record.value.get(column), column).strip()] += 1
     del counts[""]

@@ -40,7 +40,8 @@ def _read_table(path: Path, source: SourceConfig) -> tuple[SourceConfig, list[Re
     notes: list[str] = []
 
     def records(one: SourceConfig) -> list[Record]:
-        return list(itertools.islice(table_records(unit_of(path, one), one), HEAD))
+        as_written = one.model_copy(update={"missing": ()})
+        return list(itertools.islice(table_records(unit_of(path, one), as_written), HEAD))
 
     try:
         found = records(source)

@@ -71,7 +71,7 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
     if "label" not in source.columns or source.format != "table":
         return one
     named = f"{source.columns['label']} {source.path}".casefold()
-    labels = sentiment_labels(one.values, one.language)
+    labels = sentiment_labels(dict.fromkeys(one.names, 1) or one.values, one.language)
     words = labels is not None and not all(value.strip().lstrip("-").isdigit() for value in labels)
     if source.task == "sentiment" or (
         source.task is None and labels and (words or SENTIMENT_WORDS.search(named))
@@ -82,6 +82,13 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
                 f"{source.path}: the values of {source.columns['label']} ({_listed(list(one.values))}) "
                 "are no sentiment that can be told; name the task otherwise with --task, or write "
                 f"{known} into the file"
+            )
+        if one.names:  # the file itself says what its numbers mean
+            meaning = {str(i): labels[name] for i, name in enumerate(one.names) if name in labels}
+            told = ", ".join(f"{number} = {answer}" for number, answer in meaning.items())
+            source = source.model_copy(update={"task": "sentiment", "labels": meaning})
+            return replace(
+                one, source=source, decide=(*one.decide, f"labels: {told}, by the file's own names")
             )
         left = [value for value in one.values if value not in labels]
         meant = ", ".join(
@@ -101,6 +108,9 @@ def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
             f"{_listed(list(one.values))}; what do they tell? Pass --task sentiment, or a name of "
             "your own, such as --task topic: a task file with these labels is written beside the config"
         )
+    if one.names:
+        meaning = {str(i): name for i, name in enumerate(one.names)}
+        return replace(one, source=source.model_copy(update={"labels": meaning}))
     return one
 
 
@@ -132,7 +142,11 @@ def _task_file(one: Detected, tasks: dict[str, Task], ask: str | None) -> dict[s
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", source.task):
         raise InputError(f"--task {source.task!r}: a task's name has letters, digits, - and _")
-    labels = sorted({_spelled(value) for value in one.values} - {""}) if "label" in source.columns else []
+    labels = (
+        sorted({_spelled(value) for value in one.names or one.values} - {""})
+        if "label" in source.columns
+        else []
+    )
     if not ask and not labels:
         raise InputError(
             f"{source.path}: {source.task} is none of the shipped tasks ({', '.join(sorted(tasks))}); "

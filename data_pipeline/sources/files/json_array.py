@@ -1,45 +1,72 @@
-"""The items of a JSON array as they come, in a window of the file: memory does not grow with it."""
+"""JSON values one after another as they come, in a window of the file: memory does not grow with it."""
 
 import json
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from data_pipeline.sources.files.json_text import decode_at
 from data_pipeline.sources.files.records import short
 from data_pipeline.sources.files.text_files import open_text
 from hunmin.errors import InputError
 
 WINDOW_CHARS = 1 << 20
 _TOKEN_CHARS = 16  # an error nearer to the window's end may only mean that the text goes on
-_WHITE = " \t\n\r"
-_decode = json.JSONDecoder().raw_decode
+_WHITE = " \t\n\r\ufeff"  # a byte order mark stands where files were put together
 
 
 def array_items(path: str, *, encoding: str) -> Iterator[Any]:
-    """The items of the array that a file is, one at a time.
+    """The items of the array that a file is, one at a time; of several arrays one after another, of them all.
 
     Raises:
         InputError: the array is broken; with line, column and the text there. Items before it were given.
     """
     with open_text(path, encoding=encoding) as handle:
         window = _Window(path, handle)
-        window.take("[")
-        if window.sign() == "]":
-            window.take("]")
-        else:
-            yield window.value()
-            while window.sign() == ",":
-                window.take(",")
-                yield window.value()
-            window.take("]")
+        yield from window.items()
+        while window.sign() == "[":
+            yield from window.items()
         if window.sign():
             raise window.broken("Extra data", window.pos)
+
+
+def objects_in(path: str, *, encoding: str) -> Iterator[Any]:
+    """The objects that stand in a file one after another, over as many lines as each takes.
+
+    Raises:
+        InputError: one of them is broken; with line, column and the text there. Those before it were given.
+    """
+    with open_text(path, encoding=encoding) as handle:
+        window = _Window(path, handle)
+        while sign := window.sign():
+            if sign == ",":
+                window.take(",")
+            else:
+                yield window.value()
+
+
+def lines_of_the_first_object(path: str, *, encoding: str, limit: int) -> tuple[int, bool]:
+    """How many lines the first value of a file takes, 0 where it is broken, and whether another follows.
+
+    Args:
+        limit: characters that are read to its end at most; a longer one counts as broken.
+    """
+    with open_text(path, encoding=encoding) as handle:
+        window = _Window(path, handle, limit=limit)
+        try:
+            window.sign()
+            first = window.place(window.pos)[0]
+            window.value()
+            last = window.place(window.pos)[0]
+        except InputError:
+            return 0, False
+        return last - first + 1, window.sign() not in ("", ",")
 
 
 class _Window:
     """A part of the file's text and where in the file it begins."""
 
-    def __init__(self, path: str, handle: TextIO):
-        self.path, self.handle = path, handle
+    def __init__(self, path: str, handle: TextIO, *, limit: int | None = None):
+        self.path, self.handle, self.limit = path, handle, limit
         self.text, self.pos = "", 0
         self.line, self.column = 1, 1  # of the first character of `text`
 
@@ -53,6 +80,16 @@ class _Window:
             if not self._more():
                 return ""
 
+    def items(self) -> Iterator[Any]:
+        """The items of the array that begins here."""
+        self.take("[")
+        if self.sign() != "]":
+            yield self.value()
+            while self.sign() == ",":
+                self.take(",")
+                yield self.value()
+        self.take("]")
+
     def take(self, wanted: str) -> None:
         if self.sign() != wanted:
             raise self.broken("Expecting ',' delimiter", self.pos)
@@ -62,7 +99,7 @@ class _Window:
         self.sign()
         while True:
             try:
-                value, end = _decode(self.text, self.pos)
+                value, end = decode_at(self.text, self.pos)
             except json.JSONDecodeError as error:
                 if self._may_go_on(error) and self._more():
                     continue
@@ -79,21 +116,24 @@ class _Window:
 
     def _more(self) -> bool:
         """Read on, as much again as is not yet understood; what was understood is let go."""
+        if self.limit is not None and len(self.text) - self.pos > self.limit:
+            return False
         added = self.handle.read(max(WINDOW_CHARS, len(self.text) - self.pos))
         if not added:
             return False
-        self.line, self.column = self._place(self.pos)
+        self.line, self.column = self.place(self.pos)
         self.text, self.pos = self.text[self.pos :] + added, 0
         return True
 
-    def _place(self, pos: int) -> tuple[int, int]:
+    def place(self, pos: int) -> tuple[int, int]:
+        """Line and column of a place in the window, from 1."""
         lines = self.text.count("\n", 0, pos)
         if lines == 0:
             return self.line, self.column + pos
         return self.line + lines, pos - self.text.rindex("\n", 0, pos)
 
     def broken(self, message: str, pos: int) -> InputError:
-        line, column = self._place(pos)
+        line, column = self.place(pos)
         return broken_json(self.path, message, self.text[pos:], line=line, column=column)
 
 

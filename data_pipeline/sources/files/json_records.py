@@ -1,19 +1,28 @@
-"""Records of JSON files: one array, one object a line, or one object; which of them is seen from the file."""
+"""Records of JSON files: an array, one object a line, or objects over several lines; seen from the file."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
 
 from data_pipeline import reasons
-from data_pipeline.sources.files.json_array import array_items, broken_json
+from data_pipeline.sources.files.json_array import (
+    array_items,
+    broken_json,
+    lines_of_the_first_object,
+    objects_in,
+)
+from data_pipeline.sources.files.json_text import decode_line, decode_nested, python_literal
+from data_pipeline.sources.files.pandas_layouts import refuse_pandas_layout
 from data_pipeline.sources.files.records import Record, Reject, did_you_mean, kind_of, short
 from data_pipeline.sources.files.text_files import HEAD_BYTES, lines, open_text
 from hunmin.errors import InputError
 
 HEAD_RECORDS = 100
-ONE_OBJECT_BYTES = 64 << 20  # a larger file is read as lines: one object would stand in memory whole
+PYTHON = (
+    "Python prints an object like this, and it is no JSON; write it with json.dumps(row, ensure_ascii=False)"
+)
+ONE_OBJECT_CHARS = 64 << 20  # a longer object is no record: it would stand in memory whole
 
 
 def json_records(path: str, *, encoding: str, needed: Mapping[str, tuple[str, ...]]) -> Iterator[Record]:
@@ -27,11 +36,12 @@ def json_records(path: str, *, encoding: str, needed: Mapping[str, tuple[str, ..
     """
     shape = json_shape(path, encoding=encoding)
     if shape == "JSON array":
-        found = _array_records(path, encoding=encoding)
-    elif shape == "one JSON object":
-        found = iter([Record("the object", load_json(path, encoding=encoding))])
-    else:
+        found = _numbered(path, array_items(path, encoding=encoding), "item {} of the array")
+    elif shape == "JSON lines":
         found = _line_records(path, encoding=encoding)
+    else:
+        place = "the object" if shape == "one JSON object" else "object {} of the file"
+        found = _numbered(path, objects_in(path, encoding=encoding), place)
     return checked_head(path, found, needed)
 
 
@@ -45,32 +55,32 @@ def checked_head(
 
 
 def json_shape(path: str, *, encoding: str) -> str:
-    """In words: JSON array, JSON lines, or one JSON object (over several lines)."""
+    """In words: JSON array, JSON lines, one JSON object, or JSON objects over several lines."""
     with open_text(path, encoding=encoding) as handle:
-        text = handle.read(HEAD_BYTES).lstrip()
+        text = handle.read(HEAD_BYTES).lstrip("\ufeff \t\r\n")
         if text.startswith("["):
             return "JSON array"
-        if not text.startswith("{") or os.path.getsize(path) > ONE_OBJECT_BYTES:
-            return "JSON lines"
         first, end, _ = text.partition("\n")
         if not end:
             first += handle.readline()
-        try:
-            json.loads(first)
-        except (ValueError, RecursionError):
-            return "one JSON object" if _is_whole(path, encoding) else "JSON lines"
-    return "JSON lines"
+    if not text.startswith("{") or _is_json(first):
+        return "JSON lines"
+    count, more = lines_of_the_first_object(path, encoding=encoding, limit=ONE_OBJECT_CHARS)
+    if count < 2:
+        return "JSON lines"
+    return "JSON objects over several lines" if more else "one JSON object"
 
 
-def _is_whole(path: str, encoding: str) -> bool:
+def _is_json(line: str) -> bool:
     try:
-        return isinstance(load_json(path, encoding=encoding), dict)
-    except InputError:
+        decode_line(line)
+    except (ValueError, RecursionError):
         return False
+    return True
 
 
 def load_json(path: str, *, encoding: str) -> Any:
-    """A whole JSON file.
+    """A whole JSON file; a Reject stands in the place of an object that has a key twice.
 
     Raises:
         InputError: with line, column and the text there.
@@ -78,7 +88,7 @@ def load_json(path: str, *, encoding: str) -> Any:
     with open_text(path, encoding=encoding) as handle:
         text = handle.read()
     try:
-        return json.loads(text)
+        return decode_nested(text)
     except json.JSONDecodeError as error:
         rest = text[error.pos :]
         raise broken_json(path, error.msg, rest, line=error.lineno, column=error.colno) from error
@@ -86,29 +96,41 @@ def load_json(path: str, *, encoding: str) -> Any:
         raise InputError(f"{path}: JSON that cannot be read ({error})") from error
 
 
-def _array_records(path: str, *, encoding: str) -> Iterator[Record]:
-    for number, value in enumerate(array_items(path, encoding=encoding), start=1):
-        yield Record(f"item {number} of the array", value)
+def _numbered(path: str, values: Iterator[Any], place: str) -> Iterator[Record]:
+    for number, value in enumerate(values, start=1):
+        if number == 1:
+            refuse_pandas_layout(path, value)
+        yield Record(place.format(number), value)
 
 
 def _line_records(path: str, *, encoding: str) -> Iterator[Record]:
     for number, line in enumerate(lines(path, encoding=encoding), start=1):
         if line.strip():
-            yield Record(f"line {number}", _parse_line(line))
+            for value in _parse_line(line):
+                if number == 1:
+                    refuse_pandas_layout(path, value)
+                yield Record(f"line {number}", value)
 
 
-def _parse_line(line: str) -> Any:
+def _parse_line(line: str) -> list[Any]:
+    """The values of a line that is not blank: one, but where files were put together without a line end."""
     try:
-        return json.loads(line)
+        return decode_line(line)
     except json.JSONDecodeError as error:
-        return Reject(reasons.BROKEN_JSON, f"column {error.colno}: {error.msg}: {short(line)}")
+        if python_literal(line):
+            return [Reject(reasons.BROKEN_JSON, f"{PYTHON}: {short(line)}")]
+        return [Reject(reasons.BROKEN_JSON, f"column {error.colno}: {error.msg}: {short(line)}")]
     except (ValueError, RecursionError) as error:
-        return Reject(reasons.BROKEN_JSON, f"{error}: {short(line)}")
+        return [Reject(reasons.BROKEN_JSON, f"{error}: {short(line)}")]
 
 
 def _check_head(path: str, head: list[Record], needed: Mapping[str, tuple[str, ...]]) -> None:
     """Stop where no record at all can become a row: that is a wrong mapping or file, not broken records."""
     objects = [record.value for record in head if isinstance(record.value, dict)]
+    if head and all(
+        isinstance(one.value, Reject) and one.value.reason != reasons.BROKEN_JSON for one in head
+    ):
+        return  # objects, each with a fault of its own
     if head and not objects:
         found = head[0].value
         text = str(found) if isinstance(found, Reject) else f"{kind_of(found)}: {short(found)}"

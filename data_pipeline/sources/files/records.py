@@ -3,7 +3,8 @@
 import datetime
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
@@ -33,6 +34,28 @@ class Unit:
     file: str  # relative to the source's fixed (non-glob) folder, posix: no machine in it
     paths: tuple[str, ...]  # absolute
     templates: str | None = None  # absolute: the file of the source's templates
+
+
+class Spelled(float):
+    """A number in the digits of its file: 3.10 counts as 3.1, and is written 3.10."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "Spelled":
+        """The number that the text spells."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        """As the file has it."""
+        return self.text
+
+    __repr__ = __str__
+
+    def __reduce__(self) -> tuple[type["Spelled"], tuple[str]]:
+        """Pickled with its digits."""
+        return Spelled, (self.text,)
 
 
 class Record(NamedTuple):
@@ -73,7 +96,10 @@ Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None
 
 def short(value: Any) -> str:
     """A value as it is shown in a message: one line of at most SHORT characters."""
-    text = printable(json.dumps(value, ensure_ascii=False, default=repr))
+    spelled = (
+        value.text if isinstance(value, Spelled) else json.dumps(value, ensure_ascii=False, default=repr)
+    )
+    text = printable(spelled)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
 
 
@@ -82,15 +108,31 @@ def printable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def scalar_text(value: Any, key: str) -> str:
-    """The text of a scalar, numbers and booleans in their JSON spelling, null as the empty text.
+def is_absent(value: Any) -> bool:
+    """Whether a value says that there is none. Null and NaN mean the same as a key that is not there."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
-    Dates and decimals, which columnar files have, are written as ISO 8601 and in full.
+
+def present_key(record: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """The first of the keys that has a value, else the first that is there with none, else None."""
+    there = [key for key in keys if key in record]
+    return next((key for key in there if not is_absent(record[key])), there[0] if there else None)
+
+
+def scalar_text(value: Any, key: str) -> str:
+    """The text of a scalar, numbers and booleans as the file spells them; null and NaN as the empty text.
+
+    Of a number that has no spelling (Parquet) the shortest text is written that gives it back. Dates and
+    decimals, which columnar files have, are written as ISO 8601 and in full.
     """
     if isinstance(value, str):
         return value
-    if value is None:
+    if is_absent(value):
         return ""
+    if isinstance(value, Spelled):
+        return value.text
+    if isinstance(value, float) and math.isinf(value):
+        raise Reject(reasons.WRONG_TYPE, f"{key} is {value}, which is no number that a text can hold")
     if isinstance(value, (bool, int, float)):
         return json.dumps(value)
     if isinstance(value, (datetime.date, datetime.time)):

@@ -45,7 +45,7 @@ class TextDialect:
     codec: str  # what open() gets
     encoding: str  # in words, for the report
     bom: bool
-    line_ends: str  # LF, CRLF, "CRLF and LF", or "one line"
+    line_ends: str  # LF, CRLF, "CRLF and LF", CR, or "one line"
     empty: bool
     packed: str | None = None  # gzip or zstd
 
@@ -115,7 +115,9 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
     _check_head(path, text, head, name)
     crlf = text.count("\r\n")
     lf = text.count("\n") - crlf
-    line_ends = " and ".join(word for word, count in (("CRLF", crlf), ("LF", lf)) if count) or "one line"
+    line_ends = " and ".join(word for word, count in (("CRLF", crlf), ("LF", lf)) if count)
+    if not line_ends:
+        line_ends = "CR" if "\r" in text else "one line"
     return TextDialect(codec, name, bom, line_ends, empty=not text, packed=packing_of(path))
 
 
@@ -154,17 +156,20 @@ def _fits(head: bytes, encoding: str) -> bool:
 
 
 @contextmanager
-def open_text(path: str, *, encoding: str, newline: str = "\n") -> Iterator[TextIO]:
+def open_text(path: str, *, encoding: str, newline: str | None = "\n") -> Iterator[TextIO]:
     r"""Open for reading with the detected dialect; unknown bytes become lone surrogates (see check_unicode).
 
     Args:
         encoding: the source's, unless the file has a byte order mark.
-        newline: "\n" splits at line feeds only, so a lone CR or U+2028 stays in its line; "" is for csv.
+        newline: "\n" splits at line feeds only, so a lone CR or U+2028 stays in its line; "" is for csv. A
+            file whose only line ends are CR is read as if they were line feeds.
 
     Raises:
         InputError: the file is not text in this encoding.
     """
     dialect = text_dialect(path, encoding=encoding)
+    if dialect.line_ends == "CR" and newline == "\n":
+        newline = None
     with open_bytes(path) as raw:
         handle = io.TextIOWrapper(raw, encoding=dialect.codec, errors="surrogateescape", newline=newline)
         try:
@@ -176,7 +181,7 @@ def open_text(path: str, *, encoding: str, newline: str = "\n") -> Iterator[Text
 
 
 def lines(path: str, *, encoding: str) -> Iterator[str]:
-    """The lines of a file without their ends (LF or CRLF)."""
+    """The lines of a file without their ends, and without a byte order mark where files were put together."""
     with open_text(path, encoding=encoding) as handle:
         for line in handle:
-            yield line.removesuffix("\n").removesuffix("\r")
+            yield line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")

@@ -34,6 +34,6 @@ def _parse(value: Any, source: SourceConfig) -> list[Draft | Reject]:
 FORMAT = SourceFormat(
     records=_records,
     parse=_parse,
-    settings=RECORDS | {"columns", "labels", "each", "ignore"},
+    settings=RECORDS | {"columns", "labels", "each", "ignore", "objects", "missing"},
     check=lambda source, where: check_columns(source, where, _columns(source)),
 )

@@ -6,12 +6,14 @@ from typing import Any
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.json_records import load_json
+from data_pipeline.sources.files.json_text import checked
 from data_pipeline.sources.files.records import (
     Draft,
     Record,
     Reject,
     Unit,
     as_object,
+    is_absent,
     kind_of,
     present,
     scalar_text,
@@ -35,6 +37,8 @@ def instance_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
     """
     path = unit.paths[0]
     task = load_json(path, encoding=source.encoding)
+    if isinstance(task, Reject):
+        raise InputError(f"{path}: {task}; take one of them away")
     if not isinstance(task, dict):
         raise InputError(f"{path}: {kind_of(task)}, needed is one object with Definition and Instances")
     definition = _definition(task, path)
@@ -44,7 +48,7 @@ def instance_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
         raise InputError(f"{path}: {found}, needed is a list of them; the keys are {short(list(task))}")
     for number, value in enumerate(instances, start=1):
         known = {DEFINITION: definition, **value} if isinstance(value, dict) else value
-        yield Record(f"instance {number}", known)
+        yield Record(f"instance {number}", checked(known))
 
 
 def _definition(task: dict[str, Any], path: str) -> str:
@@ -65,6 +69,10 @@ def parse_instance(value: Any, source: SourceConfig) -> list[Draft]:
     outputs = outputs if isinstance(outputs, list) else [outputs]
     if "output" not in record:
         raise Reject(reasons.MISSING_FIELD, f"no key output; the instance has {short(list(record))}")
+    if is_absent(record.get("input")):
+        raise Reject(
+            reasons.MISSING_FIELD, f"no key input with a value; the instance has {short(list(record))}"
+        )
     texts = [scalar_text(output, "output") for output in outputs]
     references = list(dict.fromkeys(text for text in texts if present(text)))
     if not references:

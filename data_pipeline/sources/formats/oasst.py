@@ -6,7 +6,16 @@ from typing import Any
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
-from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, kind_of, short
+from data_pipeline.sources.files.records import (
+    Draft,
+    Record,
+    Reject,
+    Unit,
+    as_object,
+    is_absent,
+    kind_of,
+    short,
+)
 from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.conversations import last_pair
 from data_pipeline.sources.values.keys import keys_read, unread_keys
@@ -80,6 +89,7 @@ def _preference(node: Node) -> tuple[bool, bool, float]:
 def _checked(node: Any) -> Node:
     if not isinstance(node, dict):
         raise Reject(reasons.WRONG_TYPE, f"a message is {kind_of(node)}, needed is an object: {short(node)}")
+    node = {key: None if is_absent(value) else value for key, value in node.items()}
     role, text = node.get("role"), node.get("text")
     if role not in _ROLES:
         raise Reject(

@@ -1,6 +1,6 @@
 """A prompt and its completion, each a text or a list of messages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from data_pipeline.sources.files.records import (
     Unit,
     as_object,
     present,
+    present_key,
     scalar_text,
     short,
 )
@@ -21,7 +22,7 @@ from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values import beside
 from data_pipeline.sources.values.columns import keys_for, value_at
 from data_pipeline.sources.values.conversations import parse_turns, turns_in
-from data_pipeline.sources.values.keys import is_missing, keys_read, unread_keys
+from data_pipeline.sources.values.keys import keys_read, one_of, unread_keys
 from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
 from data_pipeline.sources.values.turns import TURN_KEYS
 
@@ -52,11 +53,11 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
     """One draft: a row where both are texts, else the conversation of all their messages."""
     record = as_object(value)
     check_filters(record, source)
-    keys = [next((key for key in keys if not is_missing(record.get(key))), keys[0]) for keys in _keys(source)]
-    prompt, completion = (_turns_or_text(value_at(record, key)) for key in keys)
+    paths = _keys(source)
+    prompt, completion = (_turns_or_text(_value(record, keys)) for keys in paths)
     family = family_key(record, source)
-    read = {key for path in keys for key in keys_for(path)} | keys_read(source, source.columns)
-    read |= beside.usual_keys(source.columns)
+    read = {key for keys in paths for path in keys for key in keys_for(path)}
+    read |= keys_read(source, source.columns) | beside.usual_keys(source.columns)
     unread = tuple(unread_keys(record, read, ignore=source.ignore))
     if isinstance(prompt, list) or isinstance(completion, list):
         turns = [*_as_turns(prompt, "user"), *_as_turns(completion, "assistant")]
@@ -83,6 +84,12 @@ def _turns_or_text(value: Any) -> Any:
     )
 
 
+def _value(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
+    """The value of the one key that has one, or Reject: several may each say a part of what is meant."""
+    value = one_of(record, keys, "")
+    return value_at(record, present_key(record, keys) or keys[0]) if value is None else value
+
+
 def _as_turns(value: Any, role: str) -> list[Any]:
     return value if isinstance(value, list) else [{"role": role, "content": value}]
 
@@ -95,6 +102,6 @@ def _check(source: SourceConfig, where: str) -> None:
 FORMAT = SourceFormat(
     records=pair_records,
     parse=parse_prompt_completion,
-    settings=RECORDS | {"columns", "ignore", "roles", "turn_keys"},
+    settings=RECORDS | {"columns", "ignore", "missing", "roles", "turn_keys"},
     check=_check,
 )

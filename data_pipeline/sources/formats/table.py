@@ -1,6 +1,7 @@
 """CSV and TSV (JSON, Parquet and Arrow tables are mapped as objects): delimiter, quotes, header."""
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from dataclasses import dataclass
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.columnar import columnar_kind
+from data_pipeline.sources.files.missing import missing_words, without_missing
 from data_pipeline.sources.files.objects import describe_objects
 from data_pipeline.sources.files.records import Record, Reject, Unit, did_you_mean, short
 from data_pipeline.sources.files.text_files import lines, open_text, suffix_of, text_dialect
 from data_pipeline.sources.formats import RECORDS, SourceFormat
-from data_pipeline.sources.values.columns import columns_in
+from data_pipeline.sources.values.columns import columns_in, keys_for
 from data_pipeline.sources.values.mapping import check_columns, mapped_records, parse_mapped
 from data_pipeline.sources.values.promptsource import chosen, load_templates
 from hunmin.errors import ConfigError, InputError
@@ -21,6 +23,8 @@ JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 _NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", " ": "space"}
 _SPELLED = {name: sign for sign, name in _NAMES.items()} | {"\\t": "\t"}
+
+_EXCEL = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)  # Excel's line that names the delimiter
 
 csv.field_size_limit(sys.maxsize)  # the default refuses documents above 128 KiB
 
@@ -33,11 +37,13 @@ class TableDialect:
 
     delimiter: str
     quoted: bool  # fields may stand in double quotes, and then hold delimiters and line ends
+    declared: bool = False  # by a first line such as sep=; which is no row
 
     def words(self) -> list[str]:
         """For `describe`."""
         quotes = "double quotes around fields" if self.quoted else "quotes are text"
-        return [f"delimiter {_NAMES.get(self.delimiter, self.delimiter)}", quotes]
+        declared = ", as its line sep= says" if self.declared else ""
+        return [f"delimiter {_NAMES.get(self.delimiter, self.delimiter)}{declared}", quotes]
 
 
 def is_objects(unit: Unit, source: SourceConfig) -> bool:
@@ -50,9 +56,14 @@ def is_objects(unit: Unit, source: SourceConfig) -> bool:
 
 
 def table_dialect(unit: Unit, source: SourceConfig) -> TableDialect:
-    """Declared, else by suffix. Tab-separated corpora rarely quote, and hold single quotes as text."""
+    """Declared by the source or the file, else by suffix.
+
+    Tab-separated corpora rarely quote, and hold single quotes as text.
+    """
     suffix = suffix_of(unit.paths[0])
-    delimiter = source.delimiter or _DELIMITERS.get(suffix)
+    first = next(lines(unit.paths[0], encoding=source.encoding), "")
+    excel = _EXCEL.fullmatch(first)
+    delimiter = source.delimiter or (excel[1] if excel else _DELIMITERS.get(suffix))
     if delimiter is None:
         known = ", ".join((*_DELIMITERS, *JSON_SUFFIXES))
         raise InputError(
@@ -60,12 +71,12 @@ def table_dialect(unit: Unit, source: SourceConfig) -> TableDialect:
             f"set the source's delimiter, as in delimiter: tab"
         )
     delimiter = _SPELLED.get(delimiter, delimiter)
-    quoted = source.quoted if source.quoted is not None else delimiter in (",", ";")
+    quoted = source.quoted if source.quoted is not None else delimiter in (",", ";") or excel is not None
     if quoted and len(delimiter) > 1:
         raise InputError(
             f"{unit.paths[0]}: quoted fields need a delimiter of one character, not {delimiter!r}"
         )
-    return TableDialect(delimiter, quoted)
+    return TableDialect(delimiter, quoted, declared=excel is not None)
 
 
 def table_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
@@ -80,6 +91,10 @@ def table_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
     dialect = table_dialect(unit, source)
     rows = _rows(unit.paths[0], source, dialect)
     header = _header(unit, source, rows, dialect)
+    yield from without_missing(_records(rows, header, dialect), missing_words(source, delimited=True))
+
+
+def _records(rows: Iterator[Row], header: list[str], dialect: TableDialect) -> Iterator[Record]:
     for line, fields in rows:
         if isinstance(fields, Reject):
             yield Record(f"line {line}", fields)
@@ -97,9 +112,10 @@ def table_records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
 
 
 def _rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iterator[Row]:
-    if dialect.quoted:
-        return _quoted_rows(path, source, dialect)
-    return _plain_rows(path, source, dialect)
+    rows = _quoted_rows(path, source, dialect) if dialect.quoted else _plain_rows(path, source, dialect)
+    if dialect.declared:
+        next(rows, None)
+    return rows
 
 
 def _plain_rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iterator[Row]:
@@ -111,7 +127,8 @@ def _plain_rows(path: str, source: SourceConfig, dialect: TableDialect) -> Itera
 def _quoted_rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iterator[Row]:
     """Rows by the csv module. Strict: a stray quote is an error in its row, not in all that follow."""
     with open_text(path, encoding=source.encoding, newline="") as handle:
-        reader = csv.reader(handle, delimiter=dialect.delimiter, strict=True)
+        marked = (line.removeprefix("\ufeff") for line in handle)  # where files were put together
+        reader = csv.reader(marked, delimiter=dialect.delimiter, strict=True)
         while True:
             start = reader.line_num + 1
             try:
@@ -151,7 +168,11 @@ def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: Tabl
     ]
     used += [(f"filters: {rule.column}", rule.column) for rule in source.filters]
     used += [("family", column) for column in columns_in(source.family or "=")]
-    for setting, column in used:
+    if source.each is not None:  # the items may hold all the rest
+        used = [("each", source.each)]
+    for setting, path_ in used:
+        # A path may go on into the JSON that the cells of a column hold.
+        column = next((key for key in keys_for(path_) if key in header), path_)
         if column not in header:
             raise InputError(_no_column(path, setting, column, header, dialect))
         if header.count(column) > 1:
@@ -204,7 +225,7 @@ FORMAT = SourceFormat(
     records=table_records,
     parse=lambda value, source: parse_mapped(value, source, source.columns),
     settings=RECORDS
-    | {"columns", "labels", "each", "ignore", "templates", "template_names"}
+    | {"columns", "labels", "each", "ignore", "objects", "missing", "templates", "template_names"}
     | {"delimiter", "quoted", "header"},
     check=_check,
     describe=_describe,

@@ -5,6 +5,8 @@ instances.0.input            of nested lists and objects; * means every item, jo
 sentences.@summaries         the items of `sentences` at the index, or list of indices, under `summaries`
 "{premise}\\n{hypothesis}"    a text with the values of columns in it; {{ and }} are braces
 "=Translate this."           a text alone: what follows the sign is written as it is
+
+A path goes on into a text that holds a JSON object or list, as cells of tables do.
 """
 
 import re
@@ -13,7 +15,16 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from data_pipeline import reasons
-from data_pipeline.sources.files.records import Reject, did_you_mean, kind_of, present, scalar_text, short
+from data_pipeline.sources.files.json_text import checked, decode_nested, encode, python_literal
+from data_pipeline.sources.files.records import (
+    Reject,
+    did_you_mean,
+    is_absent,
+    kind_of,
+    present,
+    scalar_text,
+    short,
+)
 
 _PIECES = re.compile(r"(\{\{|\}\})|\{([^{}]+)\}")
 
@@ -58,14 +69,18 @@ def keys_for(path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((path, path.split(".")[0])))
 
 
-def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False) -> str:
-    """The text that a mapping's value means for a record.
+def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False, as_json: bool = False) -> str:
+    """The text that a mapping's value means for a record; empty for null and NaN.
+
+    Args:
+        optional: a key that is not there means the same as null.
+        as_json: objects and lists are written as JSON text.
 
     Raises:
         Reject: a key is missing or no text; or some columns of a text are empty and others are not.
     """
     parts = [
-        column_text(record, piece.text, optional=optional) if piece.is_column else piece.text
+        column_text(record, piece.text, optional=optional, as_json=as_json) if piece.is_column else piece.text
         for piece in pieces(spec)
     ]
     if len(parts) == 1:
@@ -79,50 +94,84 @@ def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False) -> 
     return ""
 
 
-def column_text(record: Mapping[str, Any], path: str, *, optional: bool = False) -> str:
+def column_text(
+    record: Mapping[str, Any], path: str, *, optional: bool = False, as_json: bool = False
+) -> str:
     """The text under a key or path of a record, or Reject."""
     value = value_at(record, path, optional=optional)
-    if isinstance(value, _Joined):
-        return "\n".join(scalar_text(item, path) for item in value)
-    return scalar_text(value, path)
+    items = value if isinstance(value, _Joined) else [value]
+    return "\n".join(
+        encode(item) if as_json and isinstance(item, (dict, list)) else scalar_text(item, path)
+        for item in items
+    )
 
 
 def value_at(record: Mapping[str, Any], path: str, *, optional: bool = False) -> Any:
-    """The value under a key or path of a record, or Reject."""
+    """The value under a key or path of a record, or Reject; None for one that is optional and not there."""
     if path in record:
         return record[path]
     head, *steps = path.split(".")
     if head in record and steps:
-        return _follow(record[head], steps, path, record)
+        return _follow(record[head], steps, path, record, optional)
     if optional:
         return None
     hint = did_you_mean(head, list(record))
     raise Reject(reasons.MISSING_FIELD, f"no key {head}; the record has {short(list(record))}; {hint}")
 
 
-def _follow(value: Any, steps: list[str], path: str, record: Mapping[str, Any]) -> Any:
+def opened(value: Any, what: str) -> Any:
+    """The object or list that a text holds as JSON; any other value as it is.
+
+    Raises:
+        Reject: the text looks like one, and is none that can be read.
+    """
+    if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return _or_raise(checked(decode_nested(value)))
+    except (ValueError, RecursionError) as error:
+        found = (
+            "as Python prints it, which is no JSON" if python_literal(value) else f"that is no JSON ({error})"
+        )
+        raise Reject(reasons.WRONG_TYPE, f"{what} is a text {found}: {short(value)}") from error
+
+
+def _or_raise(value: Any) -> Any:
+    if isinstance(value, Reject):
+        raise value
+    return value
+
+
+def _follow(value: Any, steps: list[str], path: str, record: Mapping[str, Any], optional: bool) -> Any:
     if not steps:
         return value
     step, *rest = steps
+    value = opened(value, path)
+    if optional and is_absent(value):
+        return None
     if isinstance(value, dict):
-        if step not in value:
-            raise Reject(reasons.MISSING_FIELD, f"{path}: no key {step} among {short(list(value))}")
-        return _follow(value[step], rest, path, record)
+        if step in value:
+            return _follow(value[step], rest, path, record, optional)
+        if optional:
+            return None
+        raise Reject(reasons.MISSING_FIELD, f"{path}: no key {step} among {short(list(value))}")
     if not isinstance(value, list):
-        raise Reject(reasons.WRONG_TYPE, f"{path}: {step} of {kind_of(value)}, needed is an object or a list")
+        reason = reasons.MISSING_FIELD if is_absent(value) else reasons.WRONG_TYPE
+        raise Reject(reason, f"{path}: {step} of {kind_of(value)}, needed is an object or a list")
     if step == "*":
-        return _Joined(_follow(item, rest, path, record) for item in value)
+        return _Joined(_follow(item, rest, path, record, optional) for item in value)
     if not step.startswith("@"):
-        return _follow(_item(value, step, path), rest, path, record)
+        return _follow(_item(value, step, path), rest, path, record, optional)
     index = value_at(record, step[1:])
     if isinstance(index, list):
-        return _Joined(_follow(_item(value, one, path), rest, path, record) for one in index)
-    return _follow(_item(value, index, path), rest, path, record)
+        return _Joined(_follow(_item(value, one, path), rest, path, record, optional) for one in index)
+    return _follow(_item(value, index, path), rest, path, record, optional)
 
 
 def _item(values: list[Any], index: Any, path: str) -> Any:
     """The item at a 0-based index, which tables spell as a text."""
     text = str(index).strip()
+    text = text.removesuffix(".0")  # as columns with empty cells spell their whole numbers
     if not text.isdecimal() or int(text) >= len(values):
         raise Reject(reasons.MISSING_FIELD, f"{path}: no item {short(index)} in a list of {len(values)}")
     return values[int(text)]
@@ -145,7 +194,7 @@ def items_of(record: Mapping[str, Any], path: str) -> list[Mapping[str, Any] | R
 
 def _laid_over(record: Mapping[str, Any], steps: list[str], path: str) -> list[Mapping[str, Any] | Reject]:
     key, *rest = steps
-    values = value_at(record, key)
+    values = opened(value_at(record, key), key)
     if isinstance(values, dict):  # an object on the way
         return _laid_over({**record, **values}, rest, path) if rest else [{**record, **values}]
     if not isinstance(values, list):

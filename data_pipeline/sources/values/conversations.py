@@ -3,13 +3,13 @@
 Whether the turns alternate, and what becomes of a question nobody answered, is judged in `rows.validate`.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
+from data_pipeline.sources.files.json_text import decode_nested
 from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import (
     Draft,
@@ -17,11 +17,12 @@ from data_pipeline.sources.files.records import (
     Reject,
     Unit,
     as_object,
+    is_absent,
     kind_of,
     present,
     short,
 )
-from data_pipeline.sources.values.keys import is_missing, keys_read, one_of, unread_keys
+from data_pipeline.sources.values.keys import keys_read, one_of, unread_keys
 from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
 from data_pipeline.sources.values.tool_calls import tools_text
 from data_pipeline.sources.values.turns import TURN_KEYS, read_turn, record_weight, text_and_thought
@@ -117,7 +118,7 @@ def _with_system(value: Any, messages: list[Message]) -> list[Message]:
     Raises:
         Reject: they begin with another one.
     """
-    text = "" if is_missing(value) else text_and_thought(value, "system")[0]
+    text = "" if is_absent(value) else text_and_thought(value, "system")[0]
     if not present(text) or not messages:
         return messages
     if messages[0]["role"] != "system" or not present(messages[0]["content"]):
@@ -145,7 +146,7 @@ def _with_calls_joined(messages: list[Message]) -> list[Message]:
 
 def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, list[Any]]:
     """(key, turns); the list may be JSON text."""
-    key = next((key for key in keys if not is_missing(record.get(key))), None)
+    key = next((key for key in keys if not is_absent(record.get(key))), None)
     if key is None:
         raise Reject(reasons.MISSING_FIELD, f"no key {keys[0]}; the record has {short(list(record))}")
     turns = turns_in(record[key])
@@ -170,7 +171,7 @@ def _from_json(value: Any, sign: str) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(sign):
         return value
     try:
-        return json.loads(value)
+        return decode_nested(value)
     except (ValueError, RecursionError):
         return value
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.records import Reject, short
+from data_pipeline.sources.files.records import Reject, is_absent, short
 from data_pipeline.sources.values.columns import columns_in, keys_for
 
 _WEIGHTS = ("weight", "weights", "loss", "loss_weight", "loss_mask", "train", "trainable", "train_detail")
@@ -25,19 +25,14 @@ _OTHER_THAN_TEXT = ("image", "images", "image_url", "audio", "audios", "video", 
 MEANINGFUL = frozenset((*_WEIGHTS, *_THOUGHTS, *_TOOLS, *_OTHER_THAN_TEXT, "refusal"))
 
 
-def is_missing(value: Any) -> bool:
-    """Absent, null, and not a number are one thing."""
-    return value is None or (isinstance(value, float) and value != value)
-
-
-def without_missing(record: Mapping[str, Any]) -> dict[str, Any]:
+def without_absent(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without the keys that have no value."""
-    return {key: value for key, value in record.items() if not is_missing(value)}
+    return {key: value for key, value in record.items() if not is_absent(value)}
 
 
 def says_nothing(value: Any) -> bool:
-    """Missing, or an empty text, list or object."""
-    return is_missing(value) or (isinstance(value, (str, list, dict)) and not value)
+    """Absent, or an empty text, list or object."""
+    return is_absent(value) or (isinstance(value, (str, list, dict)) and not value)
 
 
 def one_of(record: Mapping[str, Any], keys: Sequence[str], where: str) -> Any:
@@ -48,7 +43,7 @@ def one_of(record: Mapping[str, Any], keys: Sequence[str], where: str) -> Any:
     Raises:
         Reject: two of them have different values, so the record contradicts itself.
     """
-    found = [(key, record[key]) for key in keys if not is_missing(record.get(key))]
+    found = [(key, record[key]) for key in keys if not is_absent(record.get(key))]
     if len(found) > 1:
         found = [(key, value) for key, value in found if not says_nothing(value)] or found[:1]
     if not found:
@@ -57,7 +52,8 @@ def one_of(record: Mapping[str, Any], keys: Sequence[str], where: str) -> Any:
         if value != found[0][1]:
             raise Reject(
                 reasons.CONTRADICTION,
-                f"{where}{found[0][0]} is {short(found[0][1])} and {key} is {short(value)}",
+                f"{where}{found[0][0]} is {short(found[0][1])} and {key} is {short(value)}; name the one "
+                "that is meant in the source's columns (of a turn: turn_keys)",
             )
     return found[0][1]
 

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
+from decimal import Decimal
 from typing import Any
 
 from data_pipeline import reasons
@@ -17,7 +18,7 @@ from data_pipeline.sources.values.keys import keys_read, unread_keys
 from hunmin.errors import ConfigError, did_you_mean
 
 _RANGE = re.compile(r"(-?[0-9]+)-(-?[0-9]+)")
-_INTEGER = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{0,400})?([eE][+-]?[0-9]{1,3})?")
 
 TEXTS = ("instruction", "input", "answer", "label", "rationale")
 FIELDS = (*TEXTS, *beside.FIELDS)
@@ -60,7 +61,20 @@ def mapped_records(
     Raises:
         InputError: the first records show that this is another kind of file, or it is damaged.
     """
-    return object_records(unit, source, needed=_needed_keys(source, columns, optional))
+    return object_records(
+        unit, source, needed=_needed_keys(source, columns, optional), named=_named(source, columns)
+    )
+
+
+def _named(source: SourceConfig, columns: Columns) -> set[str]:
+    """Columns whose labels are read by the file's own names: unless the source speaks of their numbers.
+
+    Templates choose by the number (`answer_choices[label]`).
+    """
+    if source.templates is not None or any(number_of(label) is not None for label in source.labels):
+        return set()
+    paths = [path for spec in columns.values() for path in columns_in(spec)]
+    return {key for path in [*paths, *columns_in(source.each or "=")] for key in keys_for(path)}
 
 
 def _needed_keys(source: SourceConfig, columns: Columns, optional: Optional) -> dict[str, tuple[str, ...]]:
@@ -105,11 +119,13 @@ def _draft(
     record: Mapping[str, Any], source: SourceConfig, columns: Columns, optional: Optional, usual: bool
 ) -> Draft:
     check_filters(record, source)
+    as_json = source.objects == "json"
     texts = {
-        field: text_of(record, spec, optional=field in optional)
+        field: text_of(record, spec, optional=True, as_json=as_json)
         for field, spec in columns.items()
         if field in TEXTS
     }
+    _check_there(record, texts, columns, optional)
     answer, label, value = answer_and_label(texts.get("answer"), texts.get("label"), source)
     instruction, input_text = present(texts.get("instruction")), present(texts.get("input"))
     # An instruction that says the same for every record needs something to say it of.
@@ -133,6 +149,18 @@ def _draft(
 
 def _read(source: SourceConfig, columns: Columns, usual: bool) -> set[str]:
     return keys_read(source, columns) | (beside.usual_keys(columns) if usual else set())
+
+
+def _check_there(
+    record: Mapping[str, Any], texts: Mapping[str, str], columns: Columns, optional: Optional
+) -> None:
+    """Name the key where a row cannot be made because it is not there: an answer, or all that is asked."""
+    asked = [field for field in ("instruction", "input") if field in columns]
+    needed = [field for field in ("answer", "label") if field in columns]
+    needed += [] if any(present(texts[field]) for field in asked) else asked
+    for field in needed:
+        if field not in optional and not present(texts[field]):
+            text_of(record, columns[field], as_json=True)  # a Reject where a key is missing
 
 
 def answer_and_label(
@@ -162,25 +190,50 @@ def answer_and_label(
 
 
 def map_label(raw: str, labels: Mapping[str, str]) -> str:
-    """The answer for a raw label: an exact key after stripping, else an inclusive integer range."""
+    """The answer for a raw label: of the key that is spelled so, else that means it, else that holds it."""
     value = raw.strip()
-    if value in labels:
-        return labels[value]
-    if _INTEGER.fullmatch(value):
-        for key, answer in labels.items():
-            bounds = _RANGE.fullmatch(key)
-            if bounds and int(bounds[1]) <= int(value) <= int(bounds[2]):
-                return answer
     if not value:
         raise Reject(reasons.NO_ANSWER, "the label is empty")
-    raise Reject(reasons.LABEL_NOT_MAPPED, f"label {short(value)} is not among labels: {', '.join(labels)}")
+    if value in labels:
+        return labels[value]
+    alike = [key for key in labels if same_value(value, key)] or [
+        key for key in labels if _in_range(value, key)
+    ][:1]
+    answers = {labels[key] for key in alike}
+    if len(answers) == 1:
+        return answers.pop()
+    found = f"among labels: {', '.join(labels)}" if not answers else f"one label but {' and '.join(alike)}"
+    raise Reject(reasons.LABEL_NOT_MAPPED, f"label {short(value)} is not {found}")
+
+
+def same_value(one: str, other: str) -> bool:
+    """Whether two spellings mean one value: numbers as numbers (1.0 is 1), true and false in any case."""
+    if one == other:
+        return True
+    numbers = number_of(one), number_of(other)
+    if None not in numbers:
+        return numbers[0] == numbers[1]
+    return one.casefold() == other.casefold() and one.casefold() in ("true", "false")
+
+
+def number_of(text: str) -> Decimal | None:
+    """The number that a text spells in digits, exactly; None where it is another text."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+def _in_range(value: str, key: str) -> bool:
+    """Whether a whole number, which tables may spell as 4.0, lies in a range such as 1-4."""
+    bounds, number = _RANGE.fullmatch(key), number_of(value)
+    if bounds is None or number is None or number != number.to_integral_value():
+        return False
+    return int(bounds[1]) <= number <= int(bounds[2])
 
 
 def check_filters(record: Mapping[str, Any], source: SourceConfig) -> None:
     """Reject a record that a filter leaves out."""
     for rule in source.filters:
-        value = text_of(record, rule.column).strip()
-        if value not in rule.values:
+        value = text_of(record, rule.column, optional=True).strip()
+        if not any(same_value(value, kept) for kept in rule.values):
             raise Reject(
                 reasons.FILTERED,
                 f"{rule.column} is {short(value)}, kept are {', '.join(rule.values)}",

@@ -14,9 +14,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.records import Draft, Reject, content_key, short
+from data_pipeline.sources.files.records import Draft, Reject, content_key, is_absent, scalar_text, short
 from data_pipeline.sources.values.columns import is_text, text_of, value_at
-from data_pipeline.sources.values.mapping import check_filters, family_key, map_label
+from data_pipeline.sources.values.mapping import check_filters, family_key, map_label, number_of
 from hunmin.errors import InputError
 from hunmin.section import yaml_problem
 
@@ -60,7 +60,14 @@ def _most_frequent(items: list[Any]) -> list[Any]:
     return [item for item, count in counts.items() if count == max(counts.values())]
 
 
-_environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+def _written(value: Any) -> Any:
+    """What a template writes of a value: null and NaN as little as a variable that is not there."""
+    if is_absent(value):
+        raise jinja2.UndefinedError("a variable that it writes has no value")
+    return value
+
+
+_environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, finalize=_written)
 _environment.filters |= {"choice": _choice, "most_frequent": _most_frequent}
 _environment.globals["zip"] = zip
 
@@ -158,13 +165,14 @@ def _variables(record: Mapping[str, Any], source: SourceConfig) -> dict[str, Any
     label = values.get("label")
     if source.labels:
         label = map_label(text_of(values, "label"), source.labels)
-    if isinstance(label, str) and label.strip().lstrip("-").isdecimal():
-        label = int(label)
+    if isinstance(label, (str, float)) and not is_absent(label):
+        number = number_of(scalar_text(label, "label").strip())
+        label = int(number) if number is not None and number == number.to_integral_value() else label
     if isinstance(label, int) and label < 0:
         raise Reject(reasons.NO_ANSWER, f"label {label} means that the record has none")
     if label is not None:
         values["label"] = label
-    values = {name: _aside(value) for name, value in values.items()}
+    values = {name: None if is_absent(value) else _aside(value) for name, value in values.items()}
     return values | {_RECORD: content_key(repr(sorted(record.items(), key=lambda item: item[0])))}
 
 

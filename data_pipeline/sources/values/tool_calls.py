@@ -4,14 +4,14 @@ Read are OpenAI's shape ({id, type, function: {name, arguments}}), bare calls ({
 text of either. Arguments stay JSON text in the file's spelling, for servers send and get them as text.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from data_pipeline import reasons
-from data_pipeline.sources.files.records import Reject, kind_of, present, short
-from data_pipeline.sources.values.keys import is_missing, says_nothing, without_missing
+from data_pipeline.sources.files.json_text import checked, decode_at, decode_nested, encode
+from data_pipeline.sources.files.records import Reject, is_absent, kind_of, present, short
+from data_pipeline.sources.values.keys import says_nothing, without_absent
 from hunmin.rows import ToolCall
 
 ARGUMENTS = ("arguments", "parameters")
@@ -61,17 +61,19 @@ def _several(text: str, where: str) -> list[Any]:
 
 
 def _json_values(text: str, where: str) -> Iterator[Any]:
-    decode, pos = json.JSONDecoder().raw_decode, 0
+    pos = 0
     while pos < len(text):
         if text[pos] in _WHITE:
             pos += 1
             continue
         try:
-            value, pos = decode(text, pos)
+            value, pos = decode_at(text, pos)
         except (ValueError, RecursionError) as error:
             raise Reject(
                 reasons.BROKEN_TOOL_CALL, f"the calls of {where} are no JSON: {short(text)}"
             ) from error
+        if isinstance(value, Reject):
+            raise Reject(reasons.BROKEN_TOOL_CALL, f"the calls of {where}: {value}")
         yield value
 
 
@@ -84,7 +86,7 @@ def _call(value: Any, where: str) -> ToolCall:
     name, call_id = function.get("name"), call.get("id")
     if not isinstance(name, str) or not present(name):
         raise Reject(reasons.BROKEN_TOOL_CALL, f"{where} has no name: {short(call)}")
-    given = next((function[key] for key in ARGUMENTS if not is_missing(function.get(key))), "")
+    given = next((function[key] for key in ARGUMENTS if not is_absent(function.get(key))), "")
     return {
         "id": None if says_nothing(call_id) else str(call_id),
         "name": name.strip(),
@@ -142,9 +144,12 @@ def json_object(value: Any, reason: str, where: str) -> dict[str, Any]:
 
 def _loaded(text: str, reason: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        value = checked(decode_nested(text))
     except (ValueError, RecursionError) as error:
         raise Reject(reason, f"{where} is no JSON: {short(text)}") from error
+    if isinstance(value, Reject):
+        raise Reject(reason, f"{where}: {value}")
+    return value
 
 
 def json_text(value: Any) -> str:
@@ -155,13 +160,10 @@ def json_text(value: Any) -> str:
     Raises:
         Reject: it holds something that JSON has no form for, such as the bytes of a Parquet file.
     """
-    try:
-        return json.dumps(_without_missing_inside(value), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise Reject(reasons.WRONG_TYPE, f"{short(value)} cannot be written as JSON ({error})") from error
+    return encode(_without_absent_inside(value))
 
 
-def _without_missing_inside(value: Any) -> Any:
+def _without_absent_inside(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_missing_inside(inner) for key, inner in without_missing(value).items()}
-    return [_without_missing_inside(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_absent_inside(inner) for key, inner in without_absent(value).items()}
+    return [_without_absent_inside(inner) for inner in value] if isinstance(value, list) else value

@@ -14,7 +14,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.roles import CALL_NAMES, NAMES, ROLE_OF, Role
 from data_pipeline.sources.files.records import Reject, kind_of, present, scalar_text, short
 from data_pipeline.sources.values import thoughts
-from data_pipeline.sources.values.keys import one_of, says_nothing, unread_keys, without_missing
+from data_pipeline.sources.values.keys import one_of, says_nothing, unread_keys, without_absent
 from data_pipeline.sources.values.tool_calls import bare_result, calls_of, json_text, split_calls
 from hunmin.rows import Message, ToolCall, with_values
 
@@ -55,7 +55,7 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
     where = f"turn {number}"
     if not isinstance(value, dict):
         raise Reject(reasons.WRONG_TYPE, f"{where} is {kind_of(value)}, needed is an object: {short(value)}")
-    turn = without_missing(value)
+    turn = without_absent(value)
     keys, known = _keys(tuple(source.turn_keys.items()))
     named = one_of(turn, keys["role"], f"{where}: ")
     if named is None:

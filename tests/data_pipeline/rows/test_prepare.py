@@ -120,17 +120,29 @@ def test_an_unanswered_last_turn_is_dropped_and_noted() -> None:
         ("👩\u200d👧", "👩\u200d👧", []),
         ("\n  a ", "a", ["outer_space"]),
         ("e\u200b\u0301", "é", ["control_characters", "nfc"]),
+        ("a\ufffeb\ufdd0", "ab", ["control_characters"]),
+        ("관리자\u202e)보통(\u2066 권한\u200f\u061c", "관리자)보통( 권한", ["invisible_characters"]),
+        ("안녕\U000e0001\U000e0068\U000e0069", "안녕", ["invisible_characters"]),
+        ("\u00adso\u2060ft\u2063", "soft", ["invisible_characters"]),
+        ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f!", None, []),
+        ("🏴\U000e0020\U000e0067\U000e0062\U000e007f", "🏴", ["invisible_characters"]),
+        ("🏴" + "\U000e0067" * 9 + "\U000e007f", "🏴", ["invisible_characters"]),
+        ("☎\ufe0f❤\ufe0f葛\U000e0100", None, []),
+        ("a\U000e0100\U000e0101\ufe01b", "a\U000e0100b", ["invisible_characters"]),
     ],
 )
-def test_normalization_names_what_it_changed(text: str, clean: str, steps: list[str]) -> None:
-    assert normalize_text(text) == (clean, steps)
+def test_normalization_names_what_it_changed(text: str, clean: str | None, steps: list[str]) -> None:
+    assert normalize_text(text) == (text if clean is None else clean, steps)
 
 
 def test_an_answer_keeps_its_indentation() -> None:
     assert normalize_text("\n \n    return 1\n", answer=True)[0] == "    return 1"
 
 
-@given(text=st.text())
+UNSEEN = "🏴\U000e0067\U000e0062\U000e007f\u202e\u2066\ufe0f\U000e0101\u00ad\u0301e \n"
+
+
+@given(text=st.text() | st.text(alphabet=UNSEEN))
 def test_normalization_is_idempotent(text: str) -> None:
     once, _ = normalize_text(text)
     assert normalize_text(once) == (once, [])

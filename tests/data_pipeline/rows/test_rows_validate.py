@@ -28,6 +28,7 @@ BAD: dict[str, Any] = {
     "tool_order": draft(messages=[("user", "하나"), ("tool", "둘"), ("assistant", "둘입니다.")]),
     "length_out_of_bounds": draft("가" * 20_001),
     "mojibake": draft(answer="cafÃ© de Paris"),
+    "private_use": draft(answer="\uf8ff 상표입니다."),
     "template_leftover": draft(answer="짧은 요약입니다.<|im_end|>"),
     "placeholder": draft("요약해 주세요.", asked="sample input"),
     "stacked_instructions": draft("다음을 요약해주세요: 다음을 번역해주세요:", asked="본문"),

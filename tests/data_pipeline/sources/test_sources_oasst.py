@@ -59,6 +59,9 @@ def test_ranks_decide_and_the_file_where_there_are_none(read_files: Any) -> None
     tree = asks("q", answers("a"), answers("b"), answers("c", rank=3), answers("d", rank=2))
     assert threads(read_tree(read_files, tree)) == [["q", "d"]]
     assert threads(read_tree(read_files, asks("q", answers("a"), answers("b")))) == [["q", "a"]]
+    nothing: Any = float("nan")  # as pandas writes what is not there
+    tree = asks("q", answers("a", rank=nothing) | {"replies": nothing}, answers("b", rank=2))
+    assert threads(read_tree(read_files, tree)) == [["q", "b"]]
 
 
 def test_a_deleted_message_goes_with_all_below_it(read_files: Any) -> None:

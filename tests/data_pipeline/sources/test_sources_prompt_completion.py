@@ -59,6 +59,8 @@ def test_lists_of_messages_are_one_conversation(
         ({"prompt": "a", "completion": " "}, "no_answer"),
         ({"prompt": "", "completion": "b"}, "no_prompt"),
         ({"prompt": "a"}, "missing_field"),
+        ({"instruction": "빼 줘.", "input": "9, 2", "output": "7"}, "contradiction"),
+        ({"prompt": "a", "completion": "b", "response": "c"}, "contradiction"),
         ({"prompt": {"a": 1}, "completion": "b"}, "wrong_type"),
         ({"prompt": [USER], "completion": []}, "no_answer"),
         ({"prompt": [USER, ASSISTANT], "completion": [USER]}, "no_answer"),
@@ -68,6 +70,18 @@ def test_lists_of_messages_are_one_conversation(
 )
 def test_each_rule_rejects_its_record(read_files: Any, record: Any, reason: str) -> None:
     assert reasons_of(pairs(read_files, {"prompt": "a", "completion": "b"}, record)) == [None, reason]
+
+
+def test_of_several_keys_the_one_with_a_value_is_read(read_files: Any) -> None:
+    records = [
+        {"prompt": "", "question": "a", "completion": "b"},
+        {"prompt": "a", "query": "a", "output": "b"},
+    ]
+    rows = pairs(read_files, *records)
+    assert [(row["fields"]["instruction"], row["fields"]["answer"]) for row in rows] == [("a", "b")] * 2
+    columns = {"instruction": "input", "answer": "output"}
+    (row,) = pairs(read_files, {"instruction": "x", "input": "a", "output": "b"}, columns=columns)
+    assert row["fields"]["instruction"] == "a"
 
 
 def test_another_kind_of_file_stops(read_files: Any) -> None:

@@ -110,7 +110,8 @@ RATING = {
 
 
 @pytest.mark.parametrize(
-    ("rating", "label"), [("1", "부정"), ("4", "부정"), (" 9\u00a0", "긍정"), (10, "긍정"), ("모름 ", "중립")]
+    ("rating", "label"),
+    [("1", "부정"), ("4", "부정"), ("4.0", "부정"), (" 9\u00a0", "긍정"), (10, "긍정"), ("모름 ", "중립")],
 )
 def test_labels_map_strings_and_inclusive_ranges(read_files: Any, rating: Any, label: str) -> None:
     rows = read_files({"t.json": json.dumps([{"review": "글", "rating": rating}])}, **RATING)
@@ -120,7 +121,7 @@ def test_labels_map_strings_and_inclusive_ranges(read_files: Any, rating: Any, l
 
 @pytest.mark.parametrize(
     ("rating", "reason"),
-    [(value, "label_not_mapped") for value in ("0", "5", "11", "4.0", "1-4x")]
+    [(value, "label_not_mapped") for value in ("0", "5", "11", "4.5", "1-4x")]
     + [("", "no_answer"), (None, "no_answer"), ([1], "wrong_type")],
 )
 def test_labels_outside_the_mapping_are_rejected(read_files: Any, rating: Any, reason: str) -> None:

@@ -107,6 +107,22 @@ def test_columns_rename_and_labels_become_numbers(read_files: Any) -> None:
     assert fields_of(rows[:2], "answer") == [("positive",), ("negative",)]
 
 
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_a_value_that_is_none_is_never_written(read_files: Any, nothing: Any) -> None:
+    records = [{"text": "가", "note": nothing, "label": nothing}]
+    (row,) = templated(read_files, records, one("{{text}}: {{note}} ||| a"))
+    assert row["reason"] == "missing_field"
+    (row,) = templated(read_files, records, one("{{text}}{% if note %}: {{note}}{% endif %} ||| a"))
+    assert row["fields"]["instruction"] == "가"
+
+
+def test_templates_write_numbers_as_the_file_spells_them_and_choose_by_whole_ones(read_files: Any) -> None:
+    files = {"t.jsonl": '{"text": 3.10, "label": 1.0}\n', "t.yaml": YAML}
+    (row,) = read_files(files, format="table", templates="t.yaml", template_names=["positive*"])
+    assert row["fields"]["instruction"].endswith("? 3.10")
+    assert row["fields"]["answer"] == "positive"
+
+
 @pytest.mark.parametrize(
     ("jinja", "reason", "words"),
     [
