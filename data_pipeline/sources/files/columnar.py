@@ -4,26 +4,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from data_pipeline import reasons
 from data_pipeline.sources.files.json_records import checked_head
-from data_pipeline.sources.files.records import Record
-from hunmin.errors import InputError
+from data_pipeline.sources.files.records import Record, Reject
+from hunmin.arrow_files import checked_batches, checked_names, columnar_kind, damaged
+from hunmin.errors import InputError, one_line
 
-BATCH_ROWS = 1024
-_ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
-_STREAM = b"\xff\xff\xff\xff"  # the continuation mark before the first message
-
-
-def columnar_kind(path: str) -> str | None:
-    """Parquet, Arrow file or Arrow stream, by the first bytes; None for any other file."""
-    with open(path, "rb") as handle:
-        head = handle.read(8)
-    if head.startswith(b"PAR1"):
-        return "Parquet"
-    if head.startswith(b"ARROW1"):
-        return "Arrow file"
-    return "Arrow stream" if head.startswith(_STREAM) and path.endswith(_ARROW_SUFFIXES) else None
+__all__ = ["column_names", "columnar_kind", "columnar_records"]
 
 
 def columnar_records(path: str, *, needed: Mapping[str, tuple[str, ...]]) -> Iterator[Record]:
@@ -38,36 +26,33 @@ def columnar_records(path: str, *, needed: Mapping[str, tuple[str, ...]]) -> Ite
 def column_names(path: str) -> list[str]:
     """The names of a Parquet or Arrow file's columns."""
     with _readable(path):
-        schema, _ = _batches(path)
-    return list(schema.names)
+        return checked_names(path)
 
 
 def _rows(path: str) -> Iterator[Record]:
     number = 0
     with _readable(path):
-        for batch in _batches(path)[1]:
-            for row in batch.to_pylist():
+        _require_distinct(path, checked_names(path))
+        for batch in checked_batches(path):
+            for value in _values(batch):
                 number += 1
-                yield Record(f"row {number}", row)
+                yield Record(f"row {number}", value)
 
 
-def _batches(path: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    kind = columnar_kind(path)
-    if kind == "Parquet":
-        file = pq.ParquetFile(path)
-        return file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS)
-    if kind == "Arrow stream":
-        stream = pa.ipc.open_stream(pa.memory_map(path))
-        return stream.schema, _sliced(iter(stream))
-    reader = pa.ipc.open_file(pa.memory_map(path))
-    return reader.schema, _sliced(reader.get_batch(i) for i in range(reader.num_record_batches))
+def _require_distinct(path: str, names: list[str]) -> None:
+    """As a mapping a row would keep the last of two columns of one name, without a word."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path}: two columns are named {twice[0]}; rename one of them")
 
 
-def _sliced(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches of few rows: as Python values a large one takes many times its size."""
-    for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_ROWS):
-            yield batch.slice(start, BATCH_ROWS)
+def _values(batch: pa.RecordBatch) -> list[object]:
+    """The rows as Python values; a Reject for what Python has none for, such as a date in the year 10,000."""
+    try:
+        return batch.to_pylist()
+    except (ValueError, OverflowError) as error:
+        if batch.num_rows == 1:
+            return [Reject(reasons.WRONG_TYPE, f"a value that cannot be read: {one_line(error)}")]
+        return [value for i in range(batch.num_rows) for value in _values(batch.slice(i, 1))]
 
 
 @contextmanager
@@ -77,4 +62,4 @@ def _readable(path: str) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if getattr(error, "errno", None) is not None:  # of the disk
             raise
-        raise InputError(f"{path}: a damaged {columnar_kind(path)} file ({error}); make it again") from error
+        raise damaged(path, error) from error
