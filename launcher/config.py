@@ -15,6 +15,7 @@ from eval.config import EvalConfig
 from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
 from hunmin.section import Section, content_of, execution
+from hunmin.yaml_text import MAX_CHARS, compose_yaml, load_yaml, value_of
 from trainer.config import TrainConfig
 
 
@@ -62,7 +63,8 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
         ConfigError: names the dotted key, the file and line, and what would be right.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as handle:
+            text = handle.read(MAX_CHARS + 1)  # what is longer is refused, and may never end
     except FileNotFoundError:
         hint = did_you_mean(path.name, sorted(p.name for p in _folder(path)), show=path.parent.joinpath)
         if not path.parent.is_dir():
@@ -77,8 +79,9 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
     except PermissionError as error:
         raise ConfigError(f"{path}: may not be read ({error.strerror})") from error
     try:
-        raw = yaml.safe_load(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), ())
+        document = compose_yaml(text)
+        lines = _lines(document, ())
+        raw = None if document is None else value_of(document)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except yaml.YAMLError as error:
@@ -160,7 +163,7 @@ def _override(raw: dict[str, Any], item: str) -> tuple[str | int, ...]:
     try:
         here = _index(last, target)
         path.append(here)
-        target[here] = yaml.safe_load(value)
+        target[here] = load_yaml(value)
     except (IndexError, TypeError):
         raise ConfigError(f"{item}: {last} is not an index of this list of {len(target)}") from None
     except yaml.YAMLError as error:

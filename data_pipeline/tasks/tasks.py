@@ -16,6 +16,7 @@ from hunmin.language.codes import Language
 from hunmin.progress import say
 from hunmin.schema import TaskInfo
 from hunmin.section import Section, model_problems, resolve_path, yaml_problem
+from hunmin.yaml_text import load_yaml
 
 DEFAULT_TASK = "instruction"  # of rows whose source names none
 DEFAULT_CHAT_TASK = "conversation"
@@ -175,7 +176,7 @@ def load_tasks(folder: Path | None) -> dict[str, Task]:
         raise ConfigError(f"data.tasks {folder}: no such folder; it should hold one YAML file a task")
     for path in [*shipped, *(sorted(folder.glob("*.yaml")) if folder else [])]:
         try:
-            task = Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            task = Task.model_validate(load_yaml(path.read_text(encoding="utf-8")))
         except ValidationError as error:
             raise ConfigError(f"{path}: not a task file: {model_problems(error)}") from error
         except yaml.YAMLError as error:

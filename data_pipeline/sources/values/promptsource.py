@@ -19,6 +19,7 @@ from data_pipeline.sources.values.columns import is_text, text_of, value_at
 from data_pipeline.sources.values.mapping import check_filters, family_key, map_label
 from hunmin.errors import InputError
 from hunmin.section import yaml_problem
+from hunmin.yaml_text import LimitedLoader, load_yaml
 
 SEPARATOR = "|||"
 _ASIDE = "\ue000"  # stands for a separator inside a value, which is text
@@ -35,7 +36,7 @@ class Template(NamedTuple):
     choices: jinja2.Template | None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(LimitedLoader):
     """Plain YAML, and the two tags of such files as mappings."""
 
 
@@ -81,7 +82,7 @@ def load_templates(path: str) -> list[Template]:
 def _load(path: str, mtime_ns: int) -> list[Template]:
     with open(path, encoding="utf-8") as handle:
         try:
-            content = yaml.load(handle, Loader=_Loader)
+            content = load_yaml(handle.read(), _Loader)
         except yaml.YAMLError as error:
             raise InputError(f"{path}{yaml_problem(error)}") from error
         except UnicodeDecodeError as error:
