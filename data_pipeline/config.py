@@ -4,13 +4,14 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
 from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
 from hunmin.language.codes import Language
 from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
 from hunmin.section import Section, execution
+from hunmin.url_secrets import masked
 
 
 class FilterConfig(Section):
@@ -47,7 +48,7 @@ class SourceConfig(Section):
         description="how the files are written and what a record holds; see docs/formats.md"
     )
     path: str | tuple[str, ...] = Field(
-        description="files, folders, globs, URLs or `hub:NAME`; or a list of them"
+        description="files, folders, globs, URLs or `hub:NAME`; or a list of them; `${NAME}`: environment"
     )
     licence: str = Field(default="unknown", description="licence of the texts; recorded with every row")
     weight: float = Field(1.0, gt=0, description="factor on the source's part of an epoch; see data.mix")
@@ -121,6 +122,11 @@ class SourceConfig(Section):
     )
     hub_split: str = Field("train", description="hub: which split of the data set is read")
     max_records: int | None = Field(None, ge=1, description="records that are read from each file at most")
+
+    @field_serializer("path", when_used="json")
+    def _path_without_secrets(self, path: str | tuple[str, ...]) -> str | list[str]:
+        """What is written into run folders, and compared with what they hold."""
+        return masked(path) if isinstance(path, str) else [masked(one) for one in path]
 
     @model_validator(mode="after")
     def _weight_is_of_the_share(self) -> Self:

@@ -11,10 +11,11 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Unit, printable
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.remote import hub_files, url_files
-from data_pipeline.sources.settings import HUB, check_settings, paths_of
+from data_pipeline.sources.settings import HUB, check_settings, is_url, paths_of
 from data_pipeline.sources.values.promptsource import chosen, load_templates
 from hunmin.errors import ConfigError, InputError
 from hunmin.section import resolve_path
+from hunmin.url_secrets import filled
 
 _SHOWN = 6  # names listed in a message
 _TOKENS = re.compile(r"\*\*/|\*+|\?|\[[^\]]+\]")  # of a glob pattern
@@ -43,7 +44,7 @@ def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
 def _files(source: SourceConfig, base: Path) -> dict[str, str]:
     """Name in row ids -> absolute path of every file of a source."""
     found: dict[str, str] = {}
-    local = [path for path in paths_of(source) if not path.startswith(HUB) and "://" not in path]
+    local = [path for path in paths_of(source) if not path.startswith(HUB) and not is_url(path)]
     patterns = [_pattern(path, base) for path in local]
     if patterns:
         folder = _common_folder(patterns)
@@ -78,7 +79,7 @@ def _named_unit(
 
 
 def _pattern(path: str, base: Path) -> str:
-    return os.path.normpath(os.path.abspath(resolve_path(path, base)))
+    return os.path.normpath(os.path.abspath(resolve_path(filled(path), base)))
 
 
 def _is_glob(pattern: str) -> bool:

@@ -129,3 +129,13 @@ def test_the_difference_names_content_and_not_execution(tmp_path: Path) -> None:
         "data.sources.0.path: 'a.jsonl' -> 'b'",
         "train.num_steps: 5 -> 6",
     ]
+
+
+def test_a_secret_of_a_url_is_not_stored_and_makes_no_other_run(tmp_path: Path) -> None:
+    text = GOOD.replace("a.jsonl", "https://me:geheim{}@h.example/a.jsonl?sig=geheim{}")
+    first, base = load(write(tmp_path, text.replace("{}", "1")), [])
+    second, _ = load(write(tmp_path, text.replace("{}", "2")), [])
+    stored = resolved(first, base=base)
+    assert "https://***@h.example/a.jsonl?sig=***" in stored
+    assert "geheim" not in stored
+    assert difference(load(write(tmp_path, stored), [])[0], second) == []
