@@ -14,7 +14,7 @@ from data_pipeline.config import DataConfig
 from eval.config import EvalConfig
 from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
-from hunmin.section import Section, content_of, execution
+from hunmin.section import FileName, Section, content_of, execution
 from hunmin.yaml_text import MAX_CHARS, compose_yaml, load_yaml, value_of
 from trainer.config import TrainConfig
 
@@ -23,10 +23,13 @@ class ClusterConfig(Section):
     """Where the work is done. Nothing here changes what comes out."""
 
     num_cpus: int = execution(
-        2, ge=1, description="CPU slots of the Ray that a run starts; a Ray cluster that is up has its own"
+        2,
+        ge=1,
+        le=65_536,
+        description="CPU slots of the Ray that a run starts; a Ray cluster that is up has its own",
     )
     num_workers: int = execution(
-        2, ge=1, description="training processes (ranks), which share the model's states by ZeRO-3"
+        2, ge=1, le=65_536, description="training processes (ranks), which share the model's states by ZeRO-3"
     )
     gpus_per_worker: int = execution(
         0, ge=0, le=1, description="GPUs of each training process; 0: train on CPUs"
@@ -36,7 +39,7 @@ class ClusterConfig(Section):
 class RunConfig(Section):
     """A config file: these keys, and a section for the model and for each stage."""
 
-    name: str = Field(
+    name: FileName = Field(
         pattern=r"^\w[\w.-]*$",
         description="name of the run: its folder, and the title of its report; letters, digits, . _ and -",
     )

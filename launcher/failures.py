@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from hunmin.errors import EnvironmentFailure, HunminError, disk_failure, one_line
+from hunmin.errors import EnvironmentFailure, HunminError, disk_failure, one_line, path_failure
 from hunmin.url_secrets import masked
 
 
@@ -50,7 +50,7 @@ def known_error(error: BaseException) -> HunminError | None:
         if isinstance(one, HunminError):
             cause = getattr(one, "cause", None)  # Ray's class that is both: its text is a traceback
             return _own_words(cause if isinstance(cause, HunminError) else one)
-        if (failure := _environment(one)) is not None:
+        if (failure := path_failure(one) or _environment(one)) is not None:
             return failure
         inner = [getattr(one, "cause", None), one.__cause__]
         queue += [item for item in inner if isinstance(item, BaseException)]

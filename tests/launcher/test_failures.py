@@ -77,3 +77,15 @@ def test_a_secret_of_a_url_is_not_printed(tmp_path: Path, capsys: pytest.Capture
     said = capsys.readouterr().err + "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
     assert "https://***@host.invalid/a.jsonl?token=***" in said
     assert "geheim" not in said
+
+
+def test_a_path_that_no_file_can_have_is_the_users(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, said in ((tmp_path / ("x" * 5000), "File name too long"), (loop, "levels of symbolic links")):
+        with pytest.raises(OSError, match=said) as caught:
+            path.read_text()
+        known = known_error(caught.value)
+        assert isinstance(known, InputError)
+        assert said in str(known)
+        assert len(str(known)) < 300
