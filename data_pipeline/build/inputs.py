@@ -108,3 +108,5 @@ def _check_template(text: str | None) -> None:
         Environment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
     except TemplateSyntaxError as error:
         raise TemplateError(f"data.template, line {error.lineno}: not a Jinja template ({error})") from error
+    except RecursionError as error:
+        raise TemplateError("data.template: its brackets or tags nest too deep for Jinja") from error
