@@ -103,8 +103,12 @@ def _common_folder(patterns: list[str]) -> str:
 def _matches(pattern: str, source: SourceConfig) -> list[str]:
     """The files that a pattern names; of a folder every file below it that is not hidden."""
     if os.path.isdir(pattern):
-        found = glob.glob(os.path.join(glob.escape(pattern), "**", "*"), recursive=True)
+        found = walked(pattern)
     elif _is_glob(pattern):
+        above, deep, _ = pattern.partition("**")
+        for folder in glob.glob(above or ".") if deep else ():
+            if os.path.isdir(folder):
+                walked(folder)  # `glob` follows links too, and would go round in a circle
         found = glob.glob(pattern, recursive=True)
     else:
         found = [pattern]
@@ -112,6 +116,31 @@ def _matches(pattern: str, source: SourceConfig) -> list[str]:
     if not files:
         raise InputError(_nothing_there(pattern, source))
     return files
+
+
+def walked(top: str) -> list[str]:
+    """Every file below a folder that is not hidden, links followed.
+
+    Raises:
+        InputError: a link leads to a folder that is met otherwise too, above it or beside it: its files would
+            be read again and again, or twice.
+    """
+    found: list[str] = []
+    met: dict[tuple[int, int], str] = {}
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        stat = os.stat(folder)
+        first = met.setdefault((stat.st_dev, stat.st_ino), folder)
+        if first != folder:
+            raise InputError(
+                f"{folder} and {first} are one folder, by a link; remove the link, or name other folders"
+            )
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (waiting if entry.is_dir() else found).append(entry.path)
+    return found
 
 
 def _nothing_there(pattern: str, source: SourceConfig) -> str:

@@ -1,6 +1,7 @@
 """Which settings of a source each format reads. A setting that would not be read is refused."""
 
 from data_pipeline.config import FORMATS, SourceConfig
+from data_pipeline.sources.files.text_files import require_text_encoding
 from data_pipeline.sources.formats import format_of
 from hunmin.errors import ConfigError
 from hunmin.url_secrets import filled
@@ -29,7 +30,7 @@ def check_settings(source: SourceConfig, *, index: int) -> None:
             f"{where}: {name} has no meaning for format {source.format}; it is read by {readers}"
         )
     try:
-        "".encode(source.encoding)
+        require_text_encoding(source.encoding)
     except LookupError:
         raise ConfigError(
             f"{where}: encoding {source.encoding} is unknown; known are utf-8, cp949, utf-16 and others"

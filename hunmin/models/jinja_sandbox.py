@@ -38,9 +38,7 @@ def rendered(render: Callable[[], T], *, failures: tuple[type[Exception], ...] =
         with _limited_cpu():
             return render()
     except _Interrupt:
-        raise RenderEndless(
-            f"rendering did not end in {RENDER_LIMIT_S} s; does it loop without end?"
-        ) from None
+        raise RenderEndless(f"rendering took over {RENDER_LIMIT_S} s; does it loop without end?") from None
     except failures:
         raise
     except RecursionError as error:

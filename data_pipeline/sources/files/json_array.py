@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from data_pipeline.sources.files.records import short
-from data_pipeline.sources.files.text_files import open_text
+from data_pipeline.sources.files.text_files import MAX_LINE_CHARS, open_text
 from hunmin.errors import InputError
 
 WINDOW_CHARS = 1 << 20
@@ -79,7 +79,12 @@ class _Window:
 
     def _more(self) -> bool:
         """Read on, as much again as is not yet understood; what was understood is let go."""
-        added = self.handle.read(max(WINDOW_CHARS, len(self.text) - self.pos))
+        if (held := len(self.text) - self.pos) > MAX_LINE_CHARS:
+            raise InputError(
+                f"{self.path}: the item at line {self._place(self.pos)[0]} has more than {MAX_LINE_CHARS} "
+                "characters; one record stands in memory whole: cut it, or leave it out"
+            )
+        added = self.handle.read(max(WINDOW_CHARS, held))
         if not added:
             return False
         self.line, self.column = self._place(self.pos)

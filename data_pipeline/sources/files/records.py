@@ -70,7 +70,10 @@ Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None
 
 def short(value: Any) -> str:
     """A value as it is shown in a message: one line of at most SHORT characters."""
-    text = printable(json.dumps(value, ensure_ascii=False, default=repr))
+    try:
+        text = printable(json.dumps(value, ensure_ascii=False, default=repr))
+    except RecursionError:
+        text = f"{kind_of(value)} that nests too deep to be shown"
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
 
 
