@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from data_pipeline.config import DataConfig
 from eval.config import EvalConfig
-from hunmin.errors import ConfigError, did_you_mean
+from hunmin.errors import ConfigError, did_you_mean, path_failure
 from hunmin.models.config import ModelConfig
 from hunmin.section import FileName, Section, content_of, execution
 from hunmin.yaml_text import MAX_CHARS, compose_yaml, load_yaml, value_of
@@ -81,6 +81,8 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
         raise ConfigError(f"{path}: not text in utf-8; a config is a YAML file") from None
     except PermissionError as error:
         raise ConfigError(f"{path}: may not be read ({error.strerror})") from error
+    except OSError as error:
+        raise path_failure(error) or ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     try:
         document = compose_yaml(text)
         lines = _lines(document, ())

@@ -21,9 +21,9 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> Plan:
         ConfigError: the config is wrong.
         InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
     """
-    from trainer.plan.plan import plan
-
     config, base = load(config_path, overrides)
+    from trainer.plan.plan import plan  # seconds: a wrong config is told before
+
     data = run_dir / "data"
     return plan(
         config.train,
