@@ -12,7 +12,8 @@ from hunmin.errors import ConfigError
 MASK = "***"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _USER = re.compile(r"([A-Za-z0-9+.-]+)://([^/\s?#'\"]*)@")
-_PARAMETER = re.compile(r"(?<=[?&#;])([^=&#;\s?'\"]+)=([^&#;\s'\"]*)")
+# A sentence's sign behind the URL is not of the value: what is masked twice stays as it is.
+_PARAMETER = re.compile(r"(?<=[?&#;])([^=&#;\s?'\"]+)=([^&#;\s'\"]*?)(?=[:,.)]*(?:[&#;\s'\"]|$))")
 _SECRET_KEY = re.compile(
     r"token|secret|passw|pwd|signature|credential|authori[sz]ation|session|policy|jwt|api-?_?key|access-?_?key"
     r"|^(key|sig|auth|code|pass|x-amz-.*|x-goog-.*)$",

@@ -48,10 +48,10 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert masked(text) == text
 
 
-@given(st.text("abcXYZ019-_.~", min_size=1), st.text("abcXYZ019-_.~", min_size=1))
+@given(st.text("abcXYZ019-_~", min_size=1), st.text("abcXYZ019-_~", min_size=1))
 def test_no_password_and_no_token_survives(password: str, token: str) -> None:
-    shown = masked(f"source s: https://{'u' * 9}:{password}@h/x?token={token} cannot be fetched")
-    assert shown == f"source s: https://{MASK}@h/x?token={MASK} cannot be fetched"
+    shown = masked(f"source s: https://{'u' * 9}:{password}@h/x?token={token}: cannot be fetched")
+    assert shown == f"source s: https://{MASK}@h/x?token={MASK}: cannot be fetched"
 
 
 def test_what_is_said_of_a_filled_path_has_its_spelling(monkeypatch: pytest.MonkeyPatch) -> None:

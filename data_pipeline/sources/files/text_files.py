@@ -17,7 +17,7 @@ from hunmin.errors import InputError
 
 HEAD_BYTES = 1 << 16
 MAX_LINE_CHARS = 1 << 26  # of one line, or one JSON value: it stands in memory whole
-MAX_UNPACKED_RATIO = 200  # gzip packs text to a fifth, and the same line over and over to a thousandth
+MAX_UNPACKED_RATIO = 100  # gzip packs text to a fifth, and the same line over and over to a thousandth
 FREE_UNPACKED_BYTES = 1 << 24  # allowed whatever the file's size
 _ANY_TEXT = "".join(map(chr, range(32, 127))).replace("\\", "") + "\n"  # that every encoding of text has
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's

@@ -38,7 +38,7 @@ def test_a_packed_bomb_is_refused_before_its_records_are_read(
     bomb = packed(kind, unit * ((65 << 20) // len(unit)))
     assert len(bomb) < 1 << 20
     with pytest.raises(
-        InputError, match=r"t\.jsonl\.\w+: its first .* more than 200 times as many; if that is"
+        InputError, match=r"t\.jsonl\.\w+: its first .* more than 100 times as many; if that is"
     ):
         read_files({f"t.jsonl.{kind}": bomb}, **QA)
 
@@ -49,7 +49,7 @@ def test_a_bomb_behind_sound_text_is_found_as_it_is_read(
 ) -> None:
     monkeypatch.setattr(text_files, "FREE_UNPACKED_BYTES", 1 << 16)
     sound = b"".join(b'{"Q": "%d", "A": "y"}\n' % (i * 7919**9) for i in range(300))
-    with pytest.raises(InputError, match="more than 200 times as many"):
+    with pytest.raises(InputError, match="more than 100 times as many"):
         read_files({f"t.jsonl.{kind}": packed(kind, sound + b"\n" * (4 << 20))}, **QA)
 
 
