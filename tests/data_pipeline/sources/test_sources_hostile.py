@@ -11,9 +11,12 @@ import pyarrow as pa
 import pytest
 from source_helpers import reasons_of
 
+from data_pipeline.build.inputs import _check_template
 from data_pipeline.sources.files import json_array, text_files
 from data_pipeline.sources.files.text_files import require_text_encoding
 from hunmin.errors import ConfigError, InputError
+from hunmin.models import jinja_sandbox
+from hunmin.models.chat_templates import BUILT_IN, TemplateError
 
 QA = {"format": "table", "columns": {"input": "Q", "answer": "A"}}
 LINE = b'{"Q": "x", "A": "y"}\n'
@@ -112,3 +115,26 @@ def test_encodings_of_text_are_known() -> None:
     for encoding in ("utf-8", "utf-8-sig", "cp949", "euc-kr", "johab", "utf-16", "utf-16-le", "utf-32",
                      "latin-1", "shift_jis", "gb18030", "big5", "cp037", "iso2022_kr", "utf-7"):  # fmt: skip
         require_text_encoding(encoding)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3, "took over"),
+        ("{{ 1 / 0 }}", "division by zero"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "calls itself without end"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "nest too deep"),
+    ],
+)
+def test_a_hostile_chat_template_is_refused_before_anything_starts(
+    template: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jinja_sandbox, "RENDER_LIMIT_S", 0.3)
+    with pytest.raises(TemplateError, match=said):
+        _check_template(template)
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_a_sound_template_and_one_that_needs_a_tokenizer_pass(name: str) -> None:
+    _check_template(BUILT_IN[name])
+    _check_template("{{ raise_exception('no') }}{{ strftime_now('%Y') }}{{ other_token + 'x' }}")
