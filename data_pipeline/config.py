@@ -4,14 +4,15 @@ import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
 from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
 from data_pipeline.roles import Role
 from hunmin.language.codes import Language
 from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
-from hunmin.section import Section, execution, later_content
+from hunmin.section import FileName, Section, execution, later_content
+from hunmin.url_secrets import masked
 
 
 class FilterConfig(Section):
@@ -40,7 +41,7 @@ class SourceConfig(Section):
     `labels` maps raw label values to answers: exact strings, or inclusive integer ranges "1-4".
     """
 
-    name: str = Field(
+    name: FileName = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
         description="name of the source, unique: letters, digits, _ and -; begins the id of each of its rows",
     )
@@ -48,21 +49,28 @@ class SourceConfig(Section):
         description="how the files are written and what a record holds; see docs/formats.md"
     )
     path: str | tuple[str, ...] = Field(
-        description="files, folders, globs, URLs or `hub:NAME`; or a list of them"
+        description="files, folders, globs, URLs or `hub:NAME`; or a list of them; `${NAME}`: environment"
     )
     licence: str = Field(default="unknown", description="licence of the texts; recorded with every row")
-    weight: float = Field(1.0, gt=0, description="factor on the source's part of an epoch; see data.mix")
-    epochs: float | None = Field(
-        None, gt=0, description="times that each epoch goes through its rows; absent: data.mix decides"
+    weight: float = Field(
+        1.0, gt=0, le=1e9, description="factor on the source's part of an epoch; see data.mix"
     )
-    max_rows: int | None = Field(None, ge=1, description="rows of it that an epoch trains on at most")
+    epochs: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="times that each epoch goes through its rows; absent: data.mix decides",
+    )
+    max_rows: int | None = Field(
+        None, ge=1, le=10**12, description="rows of it that an epoch trains on at most"
+    )
     safety: Literal["drop", "flag", "keep"] | None = Field(
         None, description="its rows with harmful text; keep keeps bias too; absent: as data.safety says"
     )
     attests: tuple[str, ...] = Field(
         (), description="what is true of all its answers, as kind:word (domain:news); see docs/tasks.md"
     )
-    task: str | None = Field(
+    task: FileName | None = Field(
         default=None, description="task of its rows; absent: conversation for conversations, else instruction"
     )
     domain: str | None = Field(
@@ -144,7 +152,14 @@ class SourceConfig(Section):
         None, description="hub: which configuration of the data set; absent: its only or default one"
     )
     hub_split: str = Field("train", description="hub: which split of the data set is read")
-    max_records: int | None = Field(None, ge=1, description="records that are read from each file at most")
+    max_records: int | None = Field(
+        None, ge=1, le=10**12, description="records that are read from each file at most"
+    )
+
+    @field_serializer("path", when_used="json")
+    def _path_without_secrets(self, path: str | tuple[str, ...]) -> str | list[str]:
+        """What is written into run folders, and compared with what they hold."""
+        return masked(path) if isinstance(path, str) else [masked(one) for one in path]
 
     @model_validator(mode="after")
     def _weight_is_of_the_share(self) -> Self:
@@ -177,6 +192,7 @@ class SplitConfig(Section):
         return self
 
 
+MAX_EXAMPLES = 100
 ROLE_NAMES = ("expert", "teacher", "assistant", "creative")  # texts in augment/personas.py
 
 
@@ -243,8 +259,10 @@ class AugmentConfig(Section):
     @field_validator("few_shot_k")
     @classmethod
     def _few_shot_k_is_a_range(cls, k: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= k[0] <= k[1]:
-            raise ValueError(f"few_shot_k is from, to with 1 <= from <= to, not {k[0]}, {k[1]}")
+        if not 1 <= k[0] <= k[1] <= MAX_EXAMPLES:
+            raise ValueError(
+                f"few_shot_k is from, to with 1 <= from <= to <= {MAX_EXAMPLES}, not {k[0]}, {k[1]}"
+            )
         return k
 
 
@@ -322,7 +340,7 @@ class DedupConfig(Section):
 class CurriculumStage(Section):
     """Some epochs, and the tasks that take part in them: a share of each task's rows; others have none."""
 
-    epochs: int = Field(1, ge=1, description="how many epochs the stage lasts")
+    epochs: int = Field(1, ge=1, le=100_000, description="how many epochs the stage lasts")
     tasks: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         min_length=1, description="share of each task's rows that takes part; a task not named takes no part"
     )
@@ -335,10 +353,16 @@ class MixConfig(Section):
     """
 
     temperature: float = Field(
-        1.0, ge=1, description="1: sources in proportion to their rows; above 1: small sources get more"
+        1.0,
+        ge=1,
+        le=1_000,
+        description="1: sources in proportion to their rows; above 1: small sources get more",
     )
     rows: int | None = Field(
-        None, ge=1, description="rows in an epoch, of all sources together; absent: as many as there are"
+        None,
+        ge=1,
+        le=10**12,
+        description="rows in an epoch, of all sources together; absent: as many as there are",
     )
     curriculum: tuple[CurriculumStage, ...] = Field(
         default=(), description="which tasks take part in which epochs; absent: all in all"
@@ -356,9 +380,12 @@ class DataConfig(Section):
     template: str = Field(
         "chat", description="chat: the tokenizer's own template; else a built-in one's name, or a Jinja file"
     )
-    seq_len: int = Field(1024, ge=16, description="tokens in a pack at most, and so in a row")
+    seq_len: int = Field(1024, ge=16, le=2**24, description="tokens in a pack at most, and so in a row")
     epochs: int = Field(
-        1, ge=1, description="epochs that are packed; data.augment says what is drawn anew in each"
+        1,
+        ge=1,
+        le=100_000,
+        description="epochs that are packed; data.augment says what is drawn anew in each",
     )
     too_long: Literal["reject", "shorten_input"] = Field(
         "reject",
@@ -385,17 +412,21 @@ class DataConfig(Section):
     augment: AugmentConfig = Field(default_factory=lambda: AugmentConfig.model_validate({}))
     mix: MixConfig = Field(default_factory=lambda: MixConfig.model_validate({}))
     memory_mb: int = execution(
-        256, ge=192, description="MB of memory for joins over all rows; what needs more goes to the disk"
+        256,
+        ge=192,
+        le=2**26,
+        description="MB of memory for joins over all rows; what needs more goes to the disk",
     )
     ray_from_mb: float = execution(
         1.0,
         ge=0,
-        description="MB of source files from which Ray builds data/; less is built sooner by one process, as "
-        "Ray takes seconds to start. Packed files and Parquet count tenfold; data sets of the hub are large",
+        le=1e9,
+        description="MB of source files from which Ray builds data/; less is done by one process",
     )
     part_rows: int = execution(
         20_000,
         ge=1,
+        le=10_000_000,
         description="rows in a file of unfinished work at most; a change starts unfinished work anew",
     )
 

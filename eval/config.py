@@ -36,6 +36,7 @@ class GoalConfig(Section):
     margin: float = Field(
         default=0.0,
         ge=0,
+        le=1e6,
         description="least lead over each system, in the metric's unit: 0.15 of a ratio, 15 of a %",
     )
     over: tuple[System, ...] = Field(
@@ -44,7 +45,10 @@ class GoalConfig(Section):
         description="systems that the tuned model is to beat",
     )
     min_samples: int = Field(
-        default=100, ge=2, description="held-out samples that the claim needs; with fewer it is not met"
+        default=100,
+        ge=2,
+        le=10**9,
+        description="held-out samples that the claim needs; with fewer it is not met",
     )
 
 
@@ -55,14 +59,15 @@ class EvalConfig(Section):
     threads add up a sum, and whose kernels do it, move logits in their last bits.
     """
 
-    max_new_tokens: int = Field(default=256, ge=1, description="tokens of an answer at most")
+    max_new_tokens: int = Field(default=256, ge=1, le=2**24, description="tokens of an answer at most")
     temperature: float = Field(
         default=0.0,
         ge=0,
+        le=1_000,
         description="0: always the likeliest token; above 0: drawn with the seed; one answer each",
     )
-    batch_size: int = Field(default=16, ge=1, description="samples that are answered together")
-    num_threads: int = Field(default=1, ge=1, description="CPU threads of each answering process")
+    batch_size: int = Field(default=16, ge=1, le=2**16, description="samples that are answered together")
+    num_threads: int = Field(default=1, ge=1, le=4_096, description="CPU threads of each answering process")
     engine: EngineName = Field(
         default=AUTO,
         description="what answers: hf (transformers) or vllm; auto: vllm if installed and on a GPU, else hf",
@@ -70,20 +75,27 @@ class EvalConfig(Section):
     max_samples_per_task: int | None = Field(
         default=None,
         ge=1,
+        le=10**9,
         description="held-out samples that are asked of a task at most, drawn by seed; absent: all",
     )
     unseen_wordings: int = Field(
         default=50,
         ge=0,
+        le=10**9,
         description="samples of a task that the tuned model answers in a held-out wording too, at most",
     )
     bootstrap_samples: int = Field(
-        default=1000, ge=1, description="resamples of the bootstrap that the intervals of scores come from"
+        default=1000,
+        ge=1,
+        le=10**6,
+        description="resamples of the bootstrap that the intervals of scores come from",
     )
     goals: tuple[GoalConfig, ...] = Field(
         default=(), description="what the run is to show, checked at its end"
     )
-    num_actors: int = execution(2, ge=1, description="processes that answer at the same time, at most")
+    num_actors: int = execution(
+        2, ge=1, le=65_536, description="processes that answer at the same time, at most"
+    )
 
 
 def stage_inputs(

@@ -67,6 +67,15 @@ def disk_failure(error: BaseException) -> EnvironmentFailure | None:
     return None
 
 
+def path_failure(error: BaseException) -> ConfigError | None:
+    """What a path means that no file can have, too long or a circle of links; None for another error."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+        return None
+    path = str(error.filename or "a path")
+    shown = path if len(path) <= 200 else f"{path[:200]}…"
+    return ConfigError(f"{shown}: {os.strerror(error.errno)}; name another path")
+
+
 def did_you_mean(
     name: str,
     known: Iterable[str],

@@ -17,14 +17,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hunmin.url_secrets import masked
+
 LINE_EVERY_S = 10.0
 
 _said_file: ContextVar[Path | None] = ContextVar("said_file", default=None)
 
 
 def say(text: str) -> None:
-    """Print one line for the user, at once; inside `said_to`, to its file."""
-    path = _said_file.get()
+    """Print one line for the user, at once; inside `said_to`, to its file. Secrets of URLs are masked."""
+    text, path = masked(text), _said_file.get()
     if path is None:
         print(text, flush=True)
         return

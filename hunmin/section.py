@@ -6,17 +6,30 @@ default.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 
 class Section(BaseModel):
     """A config section: unknown keys are refused, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+MAX_NAME_BYTES = 128  # with what stages put around it, a file system takes 255
+
+
+def _fits_a_file_name(name: str) -> str:
+    """A name that becomes part of file names: no file system takes it longer."""
+    if (length := len(name.encode())) > MAX_NAME_BYTES:
+        raise ValueError(f"a name of {length} bytes; at most {MAX_NAME_BYTES} (a Korean letter has 3)")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_fits_a_file_name)]
 
 
 def execution(default: Any, **kwargs: Any) -> Any:

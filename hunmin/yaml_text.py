@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from hunmin.yaml_limits import LimitedLoader, compose_yaml, value_of
+
 Path = tuple[str | int, ...]
 _OTHER_THAN_TEXT = ("bool", "int", "float", "timestamp")
 
@@ -29,10 +31,11 @@ class Plain:
         return self.text
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(LimitedLoader):
     """Keys as they are spelled, and `Plain` for every scalar that is no text and not null."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        self.require_distinct_keys(node)
         self.flatten_mapping(node)
         return {
             key.value if isinstance(key, yaml.ScalarNode) else self._refused(key): self.construct_object(
@@ -46,7 +49,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _plain(construct: Callable[[yaml.SafeLoader, Any], Any]) -> Callable[[_Loader, yaml.Node], Plain]:
-    return lambda loader, node: Plain(construct(loader, node), str(node.value))
+    return lambda loader, node: Plain(loader.require_small(construct(loader, node), node), str(node.value))
 
 
 for _name in _OTHER_THAN_TEXT:
@@ -54,13 +57,14 @@ for _name in _OTHER_THAN_TEXT:
     _Loader.add_constructor(_tag, _plain(yaml.SafeLoader.yaml_constructors[_tag]))
 
 
-def read_yaml(text: str) -> Any:
-    """The tree of a document, with `Plain` where `typed` is still to decide.
+def read_yaml(text: str | yaml.Node | None) -> Any:
+    """The tree of a document, as text or composed, with `Plain` where `typed` is still to decide.
 
     Raises:
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is no YAML, or beyond the limits of yaml_limits.
     """
-    return yaml.load(text, Loader=_Loader)
+    node = compose_yaml(text) if isinstance(text, str) else text
+    return None if node is None else value_of(node, _Loader)
 
 
 def typed(tree: Any, kind: Any, *, at: Path = (), written: dict[Path, str] | None = None) -> Any:

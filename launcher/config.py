@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from data_pipeline.config import DataConfig
 from eval.config import EvalConfig
-from hunmin.errors import ConfigError, did_you_mean
+from hunmin.errors import ConfigError, did_you_mean, path_failure
 from hunmin.models.config import ModelConfig
-from hunmin.section import Section, content_of, execution
+from hunmin.section import FileName, Section, content_of, execution
+from hunmin.yaml_limits import MAX_CHARS, compose_yaml
 from hunmin.yaml_text import read_yaml, typed
 from trainer.config import TrainConfig
 
@@ -23,10 +24,13 @@ class ClusterConfig(Section):
     """Where the work is done. Nothing here changes what comes out."""
 
     num_cpus: int = execution(
-        2, ge=1, description="CPU slots of the Ray that a run starts; a Ray cluster that is up has its own"
+        2,
+        ge=1,
+        le=65_536,
+        description="CPU slots of the Ray that a run starts; a Ray cluster that is up has its own",
     )
     num_workers: int = execution(
-        2, ge=1, description="training processes (ranks), which share the model's states by ZeRO-3"
+        2, ge=1, le=65_536, description="training processes (ranks), which share the model's states by ZeRO-3"
     )
     gpus_per_worker: int = execution(
         0, ge=0, le=1, description="GPUs of each training process; 0: train on CPUs"
@@ -36,7 +40,7 @@ class ClusterConfig(Section):
 class RunConfig(Section):
     """A config file: these keys, and a section for the model and for each stage."""
 
-    name: str = Field(
+    name: FileName = Field(
         pattern=r"^\w[\w.-]*$",
         description="name of the run: its folder, and the title of its report; letters, digits, . _ and -",
     )
@@ -63,7 +67,8 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
         ConfigError: names the dotted key, the file and line, and what would be right.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as handle:
+            text = handle.read(MAX_CHARS + 1)  # what is longer is refused, and may never end
     except FileNotFoundError:
         hint = did_you_mean(path.name, sorted(p.name for p in _folder(path)), show=path.parent.joinpath)
         if not path.parent.is_dir():
@@ -77,9 +82,12 @@ def load(path: Path, overrides: list[str]) -> tuple[RunConfig, Path]:
         raise ConfigError(f"{path}: not text in utf-8; a config is a YAML file") from None
     except PermissionError as error:
         raise ConfigError(f"{path}: may not be read ({error.strerror})") from error
+    except OSError as error:
+        raise path_failure(error) or ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     try:
-        raw = read_yaml(text)
-        lines = _lines(yaml.compose(text, Loader=yaml.SafeLoader), ())
+        document = compose_yaml(text)
+        lines = _lines(document, ())
+        raw = read_yaml(document)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except yaml.YAMLError as error:

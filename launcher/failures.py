@@ -10,7 +10,8 @@ from pathlib import Path
 
 import typer
 
-from hunmin.errors import EnvironmentFailure, HunminError, disk_failure, one_line
+from hunmin.errors import EnvironmentFailure, HunminError, disk_failure, one_line, path_failure
+from hunmin.url_secrets import masked
 
 
 def runs_folder() -> Path:
@@ -30,11 +31,10 @@ def reported(run_dir: Path) -> Iterator[None]:
         known = known_error(error)
         if known is None:
             log = _write_log(run_dir, error)
-            print(
-                f"hunmin: a bug: {type(error).__name__}: {error}\nThe traceback is in {log}", file=sys.stderr
-            )
+            said = masked(f"{type(error).__name__}: {error}")
+            print(f"hunmin: a bug: {said}\nThe traceback is in {log}", file=sys.stderr)
             raise typer.Exit(1) from None
-        print(f"hunmin: {known}", file=sys.stderr)
+        print(f"hunmin: {masked(str(known))}", file=sys.stderr)
         raise typer.Exit(known.exit_code) from None
 
 
@@ -50,7 +50,7 @@ def known_error(error: BaseException) -> HunminError | None:
         if isinstance(one, HunminError):
             cause = getattr(one, "cause", None)  # Ray's class that is both: its text is a traceback
             return _own_words(cause if isinstance(cause, HunminError) else one)
-        if (failure := _environment(one)) is not None:
+        if (failure := path_failure(one) or _environment(one)) is not None:
             return failure
         inner = [getattr(one, "cause", None), one.__cause__]
         queue += [item for item in inner if isinstance(item, BaseException)]
@@ -80,7 +80,7 @@ def _environment(error: BaseException) -> EnvironmentFailure | None:
 
 
 def _write_log(run_dir: Path, error: BaseException) -> Path:
-    text = "".join(traceback.format_exception(error))
+    text = masked("".join(traceback.format_exception(error)))
     log = run_dir / "logs" / f"traceback-{time.strftime('%Y%m%d-%H%M%S')}.txt"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)

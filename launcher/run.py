@@ -8,6 +8,7 @@ from hunmin.errors import ConfigError, InputError
 from hunmin.models.folder import local_model
 from hunmin.section import resolve_path
 from hunmin.stage import made_by_a_stage
+from hunmin.url_secrets import filled
 from launcher.config import RunConfig, difference, load, resolved
 from launcher.failures import runs_folder
 
@@ -105,7 +106,7 @@ def _refuse_foreign(run: Run) -> None:
         )
     for source in run.config.data.sources:
         for path in [source.path] if isinstance(source.path, str) else source.path:
-            fixed = path.split("*")[0].split("{")[0]
+            fixed = filled(path).split("*")[0].split("{")[0]
             if resolve_path(fixed, run.base).resolve().is_relative_to(run.dir):
                 raise InputError(
                     f"source {source.name}: {path} lies inside the run folder {run.dir}, which stages empty; "

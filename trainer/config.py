@@ -16,6 +16,7 @@ from hunmin.stage import Inputs
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
+MAX_LEARNING_RATE = 100
 OBJECTIVES = members(Path(__file__).parent / "objectives")  # every module there is an objective
 if TYPE_CHECKING:
     ObjectiveName = str
@@ -26,8 +27,10 @@ else:
 class LoraConfig(Section):
     """Low-rank adapters (Hu et al., 2021) in place of full fine-tuning; the export is merged."""
 
-    rank: int = Field(16, ge=1, description="rank of the adapters: a higher one has more parameters to train")
-    alpha: float = Field(32.0, gt=0, description="the adapter's output is scaled by alpha / rank")
+    rank: int = Field(
+        16, ge=1, le=65_536, description="rank of the adapters: a higher one has more parameters to train"
+    )
+    alpha: float = Field(32.0, gt=0, le=1e6, description="the adapter's output is scaled by alpha / rank")
     dropout: float = Field(
         0.0, ge=0, lt=1, description="share of an adapter's inputs that training sets to zero at random"
     )
@@ -43,24 +46,34 @@ class ZeroConfig(Section):
         True, description="reduce gradients while the backward goes on; on GPUs only"
     )
     max_live_parameters: int = execution(
-        1_000_000_000, ge=1, description="parameters that a rank holds whole at a time, at most"
+        1_000_000_000, ge=1, le=10**13, description="parameters that a rank holds whole at a time, at most"
     )
     prefetch_bucket_size: int = execution(
-        50_000_000, ge=0, description="parameters that are gathered before they are needed, at most"
+        50_000_000,
+        ge=0,
+        le=10**13,
+        description="parameters that are gathered before they are needed, at most",
     )
     reduce_bucket_size: int = execution(
         50_000_000,
         ge=1,
+        le=10**13,
         description="gradients that are reduced together; their buffer is held for the whole run",
     )
     sub_group_size: int = execution(
-        1_000_000_000, ge=1, description="parameters that one call of the optimizer updates, at most"
+        1_000_000_000,
+        ge=1,
+        le=10**13,
+        description="parameters that one call of the optimizer updates, at most",
     )
     param_persistence_threshold: int = execution(
-        0, ge=0, description="parameters smaller than this are kept whole on every rank"
+        0, ge=0, le=10**13, description="parameters smaller than this are kept whole on every rank"
     )
     hpz_partition_size: int = execution(
-        1, ge=1, description="ranks of a node that share a second copy of the parameters; 1: no such copy"
+        1,
+        ge=1,
+        le=65_536,
+        description="ranks of a node that share a second copy of the parameters; 1: no such copy",
     )
     offload_optimizer: bool = execution(
         False, description="keep fp32 weights and AdamW's moments in CPU memory; on GPUs only"
@@ -73,21 +86,26 @@ class ZeroConfig(Section):
 class TrainConfig(Section):
     """How the model is trained. Lengths of time are in optimizer steps unless their name says otherwise."""
 
-    global_batch_size: int = Field(16, ge=1, description="packs in an optimizer step, over all ranks")
-    micro_batch_size: int = Field(1, ge=1, description="packs that a rank computes at once")
+    global_batch_size: int = Field(
+        16, ge=1, le=2**20, description="packs in an optimizer step, over all ranks"
+    )
+    micro_batch_size: int = Field(1, ge=1, le=2**16, description="packs that a rank computes at once")
     num_steps: int | None = Field(
         None,
         ge=1,
+        le=10**9,
         description="optimizer steps of the run; absent: as many as take every pack of every epoch once",
     )
     learning_rate: float = Field(
-        2e-5, gt=0, description="peak of the learning rate, at the end of the warm-up"
+        2e-5, gt=0, le=MAX_LEARNING_RATE, description="peak of the learning rate, at the end of the warm-up"
     )
-    weight_decay: float = Field(0.01, ge=0, description="weight decay of AdamW, on matrices only")
+    weight_decay: float = Field(0.01, ge=0, le=100, description="weight decay of AdamW, on matrices only")
     betas: tuple[float, float] = Field(
         default=(0.9, 0.999), description="decay rates of AdamW's two moments, each from 0 to below 1"
     )
-    eps: float = Field(1e-8, gt=0, description="AdamW's epsilon: it keeps an update from a division by zero")
+    eps: float = Field(
+        1e-8, gt=0, le=1, description="AdamW's epsilon: it keeps an update from a division by zero"
+    )
     learning_rates: dict[str, float] = Field(
         {}, description="other peaks for parts of the model, by regular expression on a parameter's name"
     )
@@ -95,7 +113,7 @@ class TrainConfig(Section):
         0.1, ge=0, le=1, description="share of the steps in which the learning rate rises to its peak"
     )
     warmup_steps: int | None = Field(
-        None, ge=0, description="steps in which it rises; absent: by warmup_ratio"
+        None, ge=0, le=10**9, description="steps in which it rises; absent: by warmup_ratio"
     )
     schedule: Literal["cosine", "linear", "constant"] = Field(
         default="cosine", description="how the learning rate falls after the warm-up"
@@ -104,14 +122,18 @@ class TrainConfig(Section):
         0.0, ge=0, le=1, description="share of the peak to which cosine and linear fall"
     )
     max_grad_norm: float = Field(
-        1.0, gt=0, description="largest global norm of the gradient; a larger one is scaled down to it"
+        1.0,
+        gt=0,
+        le=1e9,
+        description="largest global norm of the gradient; a larger one is scaled down to it",
     )
     max_skipped_steps: int = Field(
-        10, ge=0, description="updates in a row that may be skipped; one more ends the run"
+        10, ge=0, le=10**9, description="updates in a row that may be skipped; one more ends the run"
     )
     max_loss_rise: float | None = Field(
         4.0,
         gt=0,
+        le=1e9,
         description="skip an update if its loss is so many nats above the recent median; null: never",
     )
     objective: ObjectiveName = later_content(
@@ -126,14 +148,22 @@ class TrainConfig(Section):
     activation_checkpointing: bool = Field(
         False, description="compute layers again in the backward: less memory, more time"
     )
-    max_logits_mb: int = Field(256, ge=1, description="MiB of logits that are computed at a time, at most")
+    max_logits_mb: int = Field(
+        256, ge=1, le=2**24, description="MiB of logits that are computed at a time, at most"
+    )
     sequence_parallel_size: int = Field(
-        1, ge=1, description="ranks that share the tokens of a pack; must divide ranks and attention heads"
+        1,
+        ge=1,
+        le=65_536,
+        description="ranks that share the tokens of a pack; must divide ranks and attention heads",
     )
     lora: LoraConfig | None = None
     zero: ZeroConfig = Field(default_factory=lambda: ZeroConfig.model_validate({}))
     val_interval: int = Field(
-        50, ge=1, description="steps from one validation to the next; the last step is always validated"
+        50,
+        ge=1,
+        le=10**9,
+        description="steps from one validation to the next; the last step is always validated",
     )
     best_by: str = Field(
         ALL_TASKS, description="validation loss that picks the exported model: all, or the name of a task"
@@ -141,9 +171,10 @@ class TrainConfig(Section):
     save_interval: int = execution(
         100,
         ge=1,
+        le=10**9,
         description="steps from one checkpoint to the next; the best and the last step are always saved",
     )
-    keep: int = execution(2, ge=1, description="newest checkpoints that are kept, beside the best")
+    keep: int = execution(2, ge=1, le=10**6, description="newest checkpoints that are kept, beside the best")
     overlap_save: bool = execution(True, description="write a checkpoint while the next steps compute")
     tensorboard: bool = execution(
         True, description="write curves for TensorBoard, to train/tensorboard in the run folder"
@@ -152,18 +183,25 @@ class TrainConfig(Section):
         (), description="where else the curves go; each needs its package; see docs/training.md"
     )
     num_samples: int = execution(
-        2, ge=0, description="validation rows that the model answers at each validation, for the report"
+        2,
+        ge=0,
+        le=10_000,
+        description="validation rows that the model answers at each validation, for the report",
     )
     max_restarts: int = execution(
-        2, ge=0, description="times that the ranks are started again after some were lost"
+        2, ge=0, le=10_000, description="times that the ranks are started again after some were lost"
     )
     hang_timeout_s: float = execution(
         600.0,
         gt=0,
+        le=10**7,
         description="seconds without a sign of life, after which a rank writes its stacks and ends",
     )
     collective_timeout_s: float = execution(
-        1800.0, gt=0, description="seconds that ranks wait for a silent one, before it counts as lost"
+        1800.0,
+        gt=0,
+        le=10**7,
+        description="seconds that ranks wait for a silent one, before it counts as lost",
     )
 
     @model_validator(mode="after")
@@ -175,8 +213,10 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _learning_rates_fit(self) -> Self:
         for pattern, rate in self.learning_rates.items():
-            if not rate > 0:
-                raise ValueError(f"learning_rates: {rate} for {pattern!r} must be above 0")
+            if not 0 < rate <= MAX_LEARNING_RATE:
+                raise ValueError(
+                    f"learning_rates: {rate} for {pattern!r} must be above 0, and at most {MAX_LEARNING_RATE}"
+                )
             try:
                 re.compile(pattern)
             except re.error as error:

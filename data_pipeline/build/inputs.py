@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, TemplateSyntaxError
+from jinja2 import TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.sources import describe, expand, read
@@ -14,6 +15,7 @@ from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import LINEAGE, TOKENIZER_FILES, hub_identity, local_model
+from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
 from hunmin.safety.judge import load_detector
 from hunmin.section import resolve_path
 from hunmin.stage import Inputs
@@ -124,7 +126,18 @@ def _check_template(text: str | None) -> None:
     """Whether a template is Jinja at all; one with tags of transformers' own is left to the data stage."""
     if text is None or "{% generation" in text or "{%- generation" in text:
         return
+    environment = ImmutableSandboxedEnvironment(extensions=["jinja2.ext.loopcontrols"])
+    probe = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
+    tokens = {"bos_token": "", "eos_token": "", "pad_token": "", "unk_token": ""}
     try:
-        Environment(extensions=["jinja2.ext.loopcontrols"]).parse(text)
+        environment.parse(text)
+        rendered(lambda: environment.from_string(text).render(messages=probe, **tokens))
     except TemplateSyntaxError as error:
         raise TemplateError(f"data.template, line {error.lineno}: not a Jinja template ({error})") from error
+    except RecursionError as error:
+        raise TemplateError("data.template: its brackets or tags nest too deep for Jinja") from error
+    except RenderEndless as error:
+        raise TemplateError(f"data.template: {error}") from error
+    except RenderFailed as error:  # what may lie in the tokenizer is found where there is one
+        if isinstance(error.__cause__, (ArithmeticError, RecursionError)):
+            raise TemplateError(f"data.template cannot be rendered: {error}") from error

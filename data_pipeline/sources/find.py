@@ -11,10 +11,11 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Unit, printable
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.remote import hub_files, url_files
-from data_pipeline.sources.settings import HUB, check_settings, paths_of
+from data_pipeline.sources.settings import HUB, check_settings, is_url, paths_of
 from data_pipeline.sources.values.promptsource import chosen, load_templates
 from hunmin.errors import ConfigError, InputError
 from hunmin.section import resolve_path
+from hunmin.url_secrets import filled
 
 _SHOWN = 6  # names listed in a message
 _TOKENS = re.compile(r"\*\*/|\*+|\?|\[[^\]]+\]")  # of a glob pattern
@@ -43,7 +44,7 @@ def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
 def _files(source: SourceConfig, base: Path) -> dict[str, str]:
     """Name in row ids -> absolute path of every file of a source."""
     found: dict[str, str] = {}
-    local = [path for path in paths_of(source) if not path.startswith(HUB) and "://" not in path]
+    local = [path for path in paths_of(source) if not path.startswith(HUB) and not is_url(path)]
     patterns = [_pattern(path, base) for path in local]
     if patterns:
         folder = _common_folder(patterns)
@@ -78,7 +79,7 @@ def _named_unit(
 
 
 def _pattern(path: str, base: Path) -> str:
-    return os.path.normpath(os.path.abspath(resolve_path(path, base)))
+    return os.path.normpath(os.path.abspath(resolve_path(filled(path), base)))
 
 
 def _is_glob(pattern: str) -> bool:
@@ -102,8 +103,12 @@ def _common_folder(patterns: list[str]) -> str:
 def _matches(pattern: str, source: SourceConfig) -> list[str]:
     """The files that a pattern names; of a folder every file below it that is not hidden."""
     if os.path.isdir(pattern):
-        found = glob.glob(os.path.join(glob.escape(pattern), "**", "*"), recursive=True)
+        found = walked(pattern)
     elif _is_glob(pattern):
+        above, deep, _ = pattern.partition("**")
+        for folder in glob.glob(above or ".") if deep else ():
+            if os.path.isdir(folder):
+                walked(folder)  # `glob` follows links too, and would go round in a circle
         found = glob.glob(pattern, recursive=True)
     else:
         found = [pattern]
@@ -111,6 +116,31 @@ def _matches(pattern: str, source: SourceConfig) -> list[str]:
     if not files:
         raise InputError(_nothing_there(pattern, source))
     return files
+
+
+def walked(top: str) -> list[str]:
+    """Every file below a folder that is not hidden, links followed.
+
+    Raises:
+        InputError: a link leads to a folder that is met otherwise too, above it or beside it: its files would
+            be read again and again, or twice.
+    """
+    found: list[str] = []
+    met: dict[tuple[int, int], str] = {}
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        stat = os.stat(folder)
+        first = met.setdefault((stat.st_dev, stat.st_ino), folder)
+        if first != folder:
+            raise InputError(
+                f"{folder} and {first} are one folder, by a link; remove the link, or name other folders"
+            )
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (waiting if entry.is_dir() else found).append(entry.path)
+    return found
 
 
 def _nothing_there(pattern: str, source: SourceConfig) -> str:

@@ -15,6 +15,7 @@ from data_pipeline.sources.settings import HUB
 from hunmin.errors import EnvironmentFailure, InputError, one_line
 from hunmin.models.gguf import cache_dir
 from hunmin.section import resolve_path
+from hunmin.url_secrets import MASK, concealed, filled, masked
 
 _SPLIT = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -90,27 +91,38 @@ def _unreached(what: str, error: BaseException) -> EnvironmentFailure:
 def url_files(url: str, source: SourceConfig) -> dict[str, str]:
     """Name -> local copy of what an fsspec URL names: a file, a glob, or a folder.
 
+    Args:
+        url: as the config has it; `${NAME}` is filled in here, and nothing that is said or named has it.
+
     Raises:
-        InputError: nothing is there, or the protocol is unknown.
+        InputError: nothing is there, the protocol is unknown, or a secret was not kept.
         EnvironmentFailure: the place cannot be reached.
     """
     import fsspec
 
-    what = f"source {source.name}: {url}"
+    what = f"source {source.name}: {masked(url)}"
+    if MASK in url:
+        raise InputError(
+            f"{what}: the secret in it is not kept in a run's folder; write ${{NAME}} for it in the config, "
+            "and export NAME=…"
+        )
     try:
-        fs, root = fsspec.core.url_to_fs(url)
+        fs, root = fsspec.core.url_to_fs(filled(url))
         found = sorted(fs.glob(root) if "*" in root else fs.find(root))
         copies = {name: _copied(fs, name) for name in found if not fs.isdir(name)}
     except (ValueError, ImportError) as error:  # an unknown protocol, or one whose package is missing
-        raise InputError(f"{what}: {one_line(error)}") from error
+        raise InputError(f"{what}: {concealed(one_line(error), url)}") from error
     except FileNotFoundError as error:
         raise InputError(f"{what}: nothing is there") from error
     except Exception as error:  # each protocol has errors of its own
-        raise EnvironmentFailure(f"{what}: cannot be fetched ({one_line(error)}); try again") from error
+        why = concealed(one_line(error), url)
+        raise EnvironmentFailure(f"{what}: cannot be fetched ({why}); try again") from error
     if not copies:
         raise InputError(f"{what}: nothing is there")
-    folder = os.path.dirname(root.split("*")[0]) if "*" in root or found == [root] else root
-    return {PurePosixPath(os.path.relpath(name, folder)).as_posix(): copy for name, copy in copies.items()}
+    folder = os.path.dirname(re.split(r"[*?]", root)[0]) if "*" in root or found == [root] else root
+    shown = {concealed(name, url): copy for name, copy in copies.items()}
+    top = concealed(folder, url)
+    return {PurePosixPath(os.path.relpath(name, top)).as_posix(): copy for name, copy in shown.items()}
 
 
 def _copied(fs, name: str) -> str:
@@ -118,7 +130,8 @@ def _copied(fs, name: str) -> str:
     folder = cache_dir() / "files"
     folder.mkdir(parents=True, exist_ok=True)
     key = content_key(f"{fs.protocol} {name} {fs.ukey(name)}")
-    target = folder / f"{key}-{os.path.basename(name)}"
+    plain = name.split("?")[0] if "://" in name else name  # over HTTP a name is the whole URL
+    target = folder / f"{key}-{os.path.basename(plain)}"
     if not target.exists():
         descriptor, partial = tempfile.mkstemp(dir=folder)
         os.close(descriptor)

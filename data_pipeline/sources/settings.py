@@ -1,8 +1,10 @@
 """Which settings of a source each format reads. A setting that would not be read is refused."""
 
 from data_pipeline.config import FORMATS, SourceConfig
+from data_pipeline.sources.files.text_files import require_text_encoding
 from data_pipeline.sources.formats import format_of
 from hunmin.errors import ConfigError
+from hunmin.url_secrets import filled
 
 HUB_SPLIT = SourceConfig.model_fields["hub_split"].default
 HUB = "hub:"  # of a path: a data set of the hub, or a folder in the layout that `datasets` reads
@@ -28,7 +30,7 @@ def check_settings(source: SourceConfig, *, index: int) -> None:
             f"{where}: {name} has no meaning for format {source.format}; it is read by {readers}"
         )
     try:
-        "".encode(source.encoding)
+        require_text_encoding(source.encoding)
     except LookupError:
         raise ConfigError(
             f"{where}: encoding {source.encoding} is unknown; known are utf-8, cp949, utf-16 and others"
@@ -46,13 +48,18 @@ def paths_of(source: SourceConfig) -> tuple[str, ...]:
     return (source.path,) if isinstance(source.path, str) else source.path
 
 
+def is_url(path: str) -> bool:
+    """Whether a path, as written, names a place that fsspec fetches from."""
+    return "://" in filled(path)
+
+
 def _check_place(source: SourceConfig, where: str) -> None:
     """Whether the format and the settings fit where the files are."""
     ours = format_of(source.format)
     hub = [path for path in paths_of(source) if path.startswith(HUB)]
     if hub and not ours.from_hub:
         raise ConfigError(f"{where}: format {source.format} is not read from the hub; name files, or a table")
-    if len(ours.sides) > 1 and any("://" in path for path in paths_of(source)):
+    if len(ours.sides) > 1 and any(is_url(path) for path in paths_of(source)):
         raise ConfigError(f"{where}: {source.format} text is read from this machine; copy the files here")
     for name in _HUB_SETTINGS:
         if not hub and getattr(source, name) != SourceConfig.model_fields[name].default:

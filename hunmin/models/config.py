@@ -10,17 +10,25 @@ from hunmin.section import Section
 class FromScratchConfig(Section):
     """A small Llama initialised at random, with a SentencePiece tokenizer trained on the train split."""
 
-    hidden_size: int = Field(256, ge=8, description="width of the model; an even multiple of num_heads")
-    num_layers: int = Field(6, ge=1, description="layers of the decoder")
-    num_heads: int = Field(4, ge=1, description="attention heads of a layer")
+    hidden_size: int = Field(
+        256, ge=8, le=2**20, description="width of the model; an even multiple of num_heads"
+    )
+    num_layers: int = Field(6, ge=1, le=10_000, description="layers of the decoder")
+    num_heads: int = Field(4, ge=1, le=2**16, description="attention heads of a layer")
     intermediate_size: int | None = Field(
-        None, ge=8, description="width of a layer's MLP; absent: 8/3 of hidden_size, to the nearest 64"
+        None,
+        ge=8,
+        le=2**22,
+        description="width of a layer's MLP; absent: 8/3 of hidden_size, to the nearest 64",
     )
     vocab_size: int = Field(
-        8000, ge=512, description="tokens that the tokenizer has at most; a small corpus gives fewer"
+        8000,
+        ge=512,
+        le=2**24,
+        description="tokens that the tokenizer has at most; a small corpus gives fewer",
     )
     max_position_embeddings: int = Field(
-        8192, ge=8, description="tokens that the model is made for, prompt and answer together"
+        8192, ge=8, le=2**26, description="tokens that the model is made for, prompt and answer together"
     )
     tie_embeddings: bool = Field(
         default=True, description="use the matrix of the input embeddings for the output layer too"

@@ -16,6 +16,7 @@ from jinja2 import TemplateSyntaxError
 from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
+from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
 from hunmin.rows import Message
 from hunmin.schema import IGNORE_INDEX
 
@@ -227,18 +228,23 @@ class Renderer:
         return scaffolds
 
     def _apply(self, messages: Sequence[Mapping[str, Any]], *, generation: bool = False) -> str:
-        try:
+        def render() -> str:
             text = self._tokenizer.apply_chat_template(
                 [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation
             )
+            assert isinstance(text, str)
+            return text
+
+        try:
+            return rendered(render, failures=(JinjaError,))
         except TemplateSyntaxError as error:
             raise TemplateError(
                 f"data.template, line {error.lineno}: not a Jinja template ({error})"
             ) from error
-        except JinjaError as error:  # a template's own refusal, such as of a system message, too
+        except RenderEndless as error:
+            raise TemplateError(f"data.template: {error}") from error
+        except (JinjaError, RenderFailed) as error:  # a template's own refusal, as of a system message, too
             raise RowRefused("template_mismatch", f"the template refuses it: {error}") from error
-        assert isinstance(text, str)
-        return text
 
     def _encode_scaffold(self, text: str) -> list[int]:
         if text not in self._scaffold_ids:

@@ -27,11 +27,10 @@ import psutil
 from hunmin.errors import EnvironmentFailure, HunminError, InputError, StopRequested
 from hunmin.progress import say
 from launcher.cluster.ray_cluster import use_token_in
+from launcher.cluster.ray_folder import folder_for_sockets
 
 START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))  # Python from a slow disk takes minutes
 DRIVER_LIMIT_S = 60.0  # for a driver to end when its Ray is gone
-MAX_SOCKET_PATH = 107  # of a Unix socket, a limit of Linux
-RAY_SOCKET_PATH = "/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store_0"  # as long as they get
 
 
 def main(run_dir: Path) -> int:
@@ -181,17 +180,18 @@ def node(meeting: Path) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # for all that Ray starts, whatever it handles
     host = os.environ["SLURMD_NODENAME"]
-    temp = Path(tempfile.mkdtemp(prefix=f"hm{os.environ['SLURM_JOB_ID']}-", dir=_short_temp_dir()))
+    prefix = f"hm{os.environ['SLURM_JOB_ID']}-"
     code = 1
     try:
-        code = _run_ray(host, temp, meeting)
+        parent = folder_for_sockets(name_bytes=len(prefix) + 8 + len("/r"))
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as temp:
+            code = _run_ray(host, Path(temp), meeting)
     except HunminError as error:
         print(f"hunmin: {host}: {error}", file=sys.stderr, flush=True)
         code = error.exit_code
     finally:
         if code and meeting.exists():
             (meeting / f"failed.{host}").touch()
-        shutil.rmtree(temp, ignore_errors=True)
     return code
 
 
@@ -275,13 +275,6 @@ def free_port(ip: str, *, first: int | None = None) -> int:
                 continue
             return probe.getsockname()[1]
     raise EnvironmentFailure(f"ports {first} to {(first or 0) + 99} of {ip} are all in use; submit again")
-
-
-def _short_temp_dir() -> str:
-    """The node's own temporary folder if Ray's sockets below it have names that Linux allows, else /tmp."""
-    folder = tempfile.gettempdir()
-    longest = f"{folder}/hm{os.environ['SLURM_JOB_ID']}-12345678/r{RAY_SOCKET_PATH}"
-    return folder if len(longest.encode()) <= MAX_SOCKET_PATH else "/tmp"
 
 
 def _own_address(*, toward: str) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 from hunmin.errors import EnvironmentFailure, GateError, InputError, one_line
 from hunmin.progress import say
+from launcher.cluster.ray_address import require_answer
+from launcher.cluster.ray_folder import ray_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))
@@ -51,10 +53,13 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
 
     Raises:
         GateError: this machine has fewer GPUs; Ray would believe in any number.
+        EnvironmentFailure: Ray did not come up, or finds no folder for its sockets.
     """
     _require_gpus(num_gpus)
-    with tempfile.TemporaryDirectory(prefix="hunmin-ray-") as folder:
-        use_token_in(Path(folder))
+    with ray_folder() as folder:
+        use_token_in(folder)
+        ray_temp = folder / "r"  # Ray opens its folder to everyone; the one around it stays ours
+        ray_temp.mkdir()
         import ray
 
         with _sigterm_stays_ours():
@@ -67,6 +72,7 @@ def local_ray(*, num_cpus: int, num_gpus: int = 0) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1",
+                _temp_dir=str(ray_temp),
                 runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
             )
         _quiet()
@@ -110,11 +116,7 @@ def use_token_in(folder: Path) -> Path:
 @contextmanager
 def _joined(address: str) -> Iterator[None]:
     """A driver in the Ray that is there; only the driver ends with the block."""
-    if address == "auto" or "://" in address:
-        raise InputError(
-            f"RAY_ADDRESS is {address}; inside a cluster it is HOST:PORT of the head, as ray job submit sets "
-            "it. Unset it to run on this machine alone; hunmin submit --to ray hands a run to a cluster"
-        )
+    require_answer(address)
     import ray
 
     try:

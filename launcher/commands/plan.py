@@ -3,27 +3,29 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hunmin import artifact
 from hunmin.models.folder import locate_model
 from launcher.config import RunConfig, load
-from trainer.batches.packs import PackFolder
-from trainer.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from trainer.plan.plan import Plan
 
 MIB = 2**20
 
 
-def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> Plan:
+def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
     """The plan of a config, with the packs of its run folder where data/ is finished.
 
     Raises:
         ConfigError: the config is wrong.
         InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
     """
+    config, base = load(config_path, overrides)
+    from trainer.batches.packs import PackFolder  # seconds: a wrong config is told before
     from trainer.plan.plan import plan
 
-    config, base = load(config_path, overrides)
     data = run_dir / "data"
     return plan(
         config.train,
@@ -55,12 +57,12 @@ def _architecture(config: RunConfig, base: Path) -> Any:
     return architecture
 
 
-def as_json(plan: Plan) -> str:
+def as_json(plan: "Plan") -> str:
     """The plan as one JSON object."""
     return json.dumps(asdict(plan))
 
 
-def as_text(plan: Plan) -> str:
+def as_text(plan: "Plan") -> str:
     """The plan for a reader; DeepSpeed's settings last, as JSON that can be copied."""
     unknown = "known when data/ exists: hunmin data"
     steps = unknown

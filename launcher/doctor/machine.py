@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from hunmin.errors import EnvironmentFailure, HunminError, InputError
+from launcher.cluster.ray_address import require_answer
+from launcher.cluster.ray_folder import folder_for_sockets
 from launcher.doctor.findings import GIB, Finding, gib
 
 SECTION = "machine"
@@ -19,8 +22,6 @@ MIN_SHM = 1 * GIB  # Docker gives 64 MiB
 MIN_DISK = 10 * GIB
 MIN_TEMP = 5 * GIB
 MIN_FILES = 4096
-MAX_SOCKET_PATH = 107  # bytes a Unix socket's path may have
-RAY_SOCKET_TAIL = len("/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store.1") + len("/ray")
 
 
 def machine_probes(run_folder: Path, *, root: Path = Path("/")) -> dict[str, Callable[[], list[Finding]]]:
@@ -37,7 +38,8 @@ def machine_probes(run_folder: Path, *, root: Path = Path("/")) -> dict[str, Cal
         "temporary folder": lambda: [
             disk("temporary folder", Path(tempfile.gettempdir()), MIN_TEMP, temp_cure)
         ],
-        "folder for sockets": lambda: [token_folder()],
+        "folder for sockets": lambda: [ray_files()],
+        "RAY_ADDRESS": ray_address,
         "open files": lambda: [open_files()],
         "network": lambda: network(root),
     }
@@ -161,27 +163,26 @@ def disk(what: str, folder: Path, least: int, cure: str) -> Finding:
     return Finding(SECTION, what, "ok", found)
 
 
-def token_folder() -> Finding:
-    """Whether Ray's token can be written for this user alone, and Ray's sockets have short enough paths."""
-    what, folder = "Ray's files", tempfile.gettempdir()
+def ray_files() -> Finding:
+    """Whether a folder takes Ray's token and sockets; asked of the function that a run asks."""
     try:
-        with tempfile.TemporaryDirectory(prefix="hunmin-ray-") as made:
-            token = Path(made) / "token"
-            token.touch(mode=0o600)
-            token.write_text("x")
-            private = token.stat().st_mode & 0o077 == 0
-    except OSError as error:
-        cure = "export TMPDIR=/a/folder/you/may/write"
-        return Finding(SECTION, what, "missing", f"{folder}: {error.strerror}", cure)
-    if not private:
-        found = f"{folder} does not keep files private (mode 0600), and Ray's token lies there"
-        return Finding(SECTION, what, "warning", found, "export TMPDIR=/a/folder/on/a/local/disk")
-    temp = os.environ.get("RAY_TMPDIR", "/tmp")
-    length = len(os.fsencode(temp)) + RAY_SOCKET_TAIL
-    if length > MAX_SOCKET_PATH:
-        found = f"RAY_TMPDIR {temp} is too long: socket paths may have {MAX_SOCKET_PATH} bytes, not {length}"
-        return Finding(SECTION, what, "missing", found, "export RAY_TMPDIR=/tmp")
-    return Finding(SECTION, what, "ok", f"{folder} takes a private token, sockets fit below {temp}")
+        folder = folder_for_sockets()
+    except EnvironmentFailure as error:
+        return Finding(SECTION, "Ray's files", "missing", str(error), "export TMPDIR=/a/short/path")
+    return Finding(SECTION, "Ray's files", "ok", f"{folder} takes a private token, sockets fit below it")
+
+
+def ray_address() -> list[Finding]:
+    """Whether a Ray answers at RAY_ADDRESS, where one is set; asked of the function that a run asks."""
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        return []
+    try:
+        require_answer(address)
+    except HunminError as error:
+        status = "wrong" if isinstance(error, InputError) else "missing"
+        return [Finding(SECTION, "RAY_ADDRESS", status, str(error), "unset RAY_ADDRESS")]
+    return [Finding(SECTION, "RAY_ADDRESS", "ok", f"a Ray answers at {address}")]
 
 
 def open_files() -> Finding:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+import typer
 from ray.exceptions import WorkerCrashedError
 
-from hunmin.errors import EnvironmentFailure, GateError, one_line
+from hunmin.errors import EnvironmentFailure, GateError, InputError, one_line
 from hunmin.stage import Inputs
 from launcher.config import load
-from launcher.failures import known_error
+from launcher.failures import known_error, reported
 from launcher.run import Run
 from launcher.stages import STAGES
 
@@ -66,3 +67,25 @@ def test_train_and_eval_depend_on_the_base_models_weights_and_data_does_not(tmp_
 )
 def test_an_error_in_one_line_even_where_it_says_nothing(text: str, first: str, last: str) -> None:
     assert (one_line(ValueError(text)), one_line(ValueError(text), -1)) == (first, last)
+
+
+def test_a_secret_of_a_url_is_not_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "https://me:geheim@host.invalid/a.jsonl?token=geheim"
+    for error in (InputError(f"{url} is gone"), RuntimeError(url)):
+        with pytest.raises(typer.Exit), reported(tmp_path):
+            raise error
+    said = capsys.readouterr().err + "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
+    assert "https://***@host.invalid/a.jsonl?token=***" in said
+    assert "geheim" not in said
+
+
+def test_a_path_that_no_file_can_have_is_the_users(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, said in ((tmp_path / ("x" * 5000), "File name too long"), (loop, "levels of symbolic links")):
+        with pytest.raises(OSError, match=said) as caught:
+            path.read_text()
+        known = known_error(caught.value)
+        assert isinstance(known, InputError)
+        assert said in str(known)
+        assert len(str(known)) < 300

@@ -1,10 +1,14 @@
+import types
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from hunmin.errors import ConfigError
-from launcher.config import difference, load, resolved
+from launcher.config import RunConfig, difference, load, resolved, section_of
 
 GOOD = """\
 name: t
@@ -126,3 +130,62 @@ def test_the_difference_names_content_and_not_execution(tmp_path: Path) -> None:
         "data.sources.0.path: 'a.jsonl' -> 'b'",
         "train.num_steps: 5 -> 6",
     ]
+
+
+def test_a_secret_of_a_url_is_not_stored_and_makes_no_other_run(tmp_path: Path) -> None:
+    text = GOOD.replace("a.jsonl", "https://me:geheim{}@h.example/a.jsonl?sig=geheim{}")
+    first, base = load(write(tmp_path, text.replace("{}", "1")), [])
+    second, _ = load(write(tmp_path, text.replace("{}", "2")), [])
+    stored = resolved(first, base=base)
+    assert "https://***@h.example/a.jsonl?sig=***" in stored
+    assert "geheim" not in stored
+    assert difference(load(write(tmp_path, stored), [])[0], second) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.seq_len=100000000000", "data.seq_len: must be at most 16777216, found 100000000000"),
+        ("data.epochs=1000000000000", "data.epochs: must be at most 100000"),
+        ("data.augment.few_shot_k=[1, 1000000]", "1 <= from <= to <= 100"),
+        ("train.learning_rate=.inf", "train.learning_rate: must be a finite number, found .inf"),
+        ("train.learning_rate=.nan", "train.learning_rate: must be a finite number, found .nan"),
+        ("train.betas=[.nan, 0.9]", "train.betas.0: must be a finite number"),
+        ("train.learning_rates={lm_head: .inf}", "must be a finite number"),
+        ("train.learning_rates={lm_head: 1000.0}", "must be above 0, and at most 100"),
+        ("train.num_steps=-1", "train.num_steps: must be at least 1"),
+        ("train.hang_timeout_s=1e300", "train.hang_timeout_s: must be at most 10000000"),
+        ("cluster.num_workers=1000000000", "cluster.num_workers: must be at most 65536"),
+        ("eval.max_new_tokens=99999999999", "eval.max_new_tokens: must be at most"),
+        ("model.from_scratch.num_layers=99999999999", "model.from_scratch.num_layers: must be at most"),
+        (f"name={'x' * 5000}", "name: a name of 5000 bytes; at most 128"),
+        (f"name={'가' * 50}", "name: a name of 150 bytes; at most 128"),
+        (f"data.sources.0.name={'x' * 5000}", "data.sources.0.name: a name of 5000 bytes"),
+        (f"data.sources.0.task={'x' * 5000}", "data.sources.0.task: a name of 5000 bytes"),
+    ],
+)
+def test_what_no_machine_can_do_is_refused(tmp_path: Path, override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, GOOD), [override])
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_every_number_of_the_config_has_both_bounds() -> None:
+    """A new key without an upper bound fails here."""
+
+    def is_union(annotation: object) -> bool:
+        return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+    def unbounded(model: type[BaseModel], at: str) -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            section = section_of(field.annotation)
+            if section is not None:
+                yield from unbounded(section, f"{at}{name}.")
+            alternatives = typing.get_args(field.annotation) if is_union(field.annotation) else ()
+            kinds = {kind for kind in (field.annotation, *alternatives) if kind in (int, float)}
+            limits = {kind for one in field.metadata for kind in ("le", "lt") if hasattr(one, kind)}
+            if kinds and not limits:
+                yield f"{at}{name}"
+
+    assert list(unbounded(RunConfig, "")) == []

@@ -6,26 +6,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from data_pipeline import reasons
 from data_pipeline.sources.files.json_records import checked_head
-from data_pipeline.sources.files.records import Record
-from hunmin.errors import InputError
+from data_pipeline.sources.files.records import Record, Reject
+from hunmin.arrow_files import checked_batches, checked_schema, columnar_kind, damaged
+from hunmin.errors import InputError, one_line
 
-BATCH_ROWS = 1024
-_ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
-_STREAM = b"\xff\xff\xff\xff"  # the continuation mark before the first message
+__all__ = ["class_names", "column_names", "columnar_kind", "columnar_records"]
 
-
-def columnar_kind(path: str) -> str | None:
-    """Parquet, Arrow file or Arrow stream, by the first bytes; None for any other file."""
-    with open(path, "rb") as handle:
-        head = handle.read(8)
-    if head.startswith(b"PAR1"):
-        return "Parquet"
-    if head.startswith(b"ARROW1"):
-        return "Arrow file"
-    return "Arrow stream" if head.startswith(_STREAM) and path.endswith(_ARROW_SUFFIXES) else None
+__all__ = ["column_names", "columnar_kind", "columnar_records"]
 
 
 def columnar_records(
@@ -88,25 +78,35 @@ def _with_names(value: Any, feature: Any) -> Any:
 
 def _schema(path: str) -> pa.Schema:
     with _readable(path):
-        return _batches(path)[0]
+        return checked_schema(path)
 
 
 def _rows(path: str, named: Set[str]) -> Iterator[Record]:
     number = 0
     features = {column: one for column, one in _features(path).items() if column in named}
     with _readable(path):
-        schema, batches = _batches(path)
+        schema = checked_schema(path)
         _check_names(path, schema)
         as_text, as_double = _float32_as(schema, pa.string()), _float32_as(schema, pa.float64())
-        for batch in batches:
+        for batch in map(pa.table, checked_batches(path)):
             if as_text != schema:
                 # 3.1 in 32 bits is 3.0999999046325684 in 64: through its shortest text it stays 3.1.
-                batch = pa.table(batch).cast(as_text).cast(as_double)
-            for row in batch.to_pylist():
+                batch = batch.cast(as_text).cast(as_double)
+            for row in _values(batch):
                 number += 1
-                for column, feature in features.items():
-                    row[column] = _with_names(row.get(column), feature)
+                if isinstance(row, dict):
+                    row |= {column: _with_names(row.get(column), one) for column, one in features.items()}
                 yield Record(f"row {number}", row)
+
+
+def _values(rows: pa.Table) -> list[Any]:
+    """The rows as Python values; a Reject for what Python has none for, such as a date in the year 10,000."""
+    try:
+        return rows.to_pylist()
+    except (ValueError, OverflowError) as error:
+        if rows.num_rows == 1:
+            return [Reject(reasons.WRONG_TYPE, f"a value that cannot be read: {one_line(error)}")]
+        return [value for i in range(rows.num_rows) for value in _values(rows.slice(i, 1))]
 
 
 def _check_names(path: str, schema: pa.Schema) -> None:
@@ -149,25 +149,6 @@ def _float32_as(schema: pa.Schema, wanted: pa.DataType) -> pa.Schema:
     return pa.schema(fields) if [one.type for one in fields] != schema.types else schema
 
 
-def _batches(path: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    kind = columnar_kind(path)
-    if kind == "Parquet":
-        file = pq.ParquetFile(path)
-        return file.schema_arrow, file.iter_batches(batch_size=BATCH_ROWS)
-    if kind == "Arrow stream":
-        stream = pa.ipc.open_stream(pa.memory_map(path))
-        return stream.schema, _sliced(iter(stream))
-    reader = pa.ipc.open_file(pa.memory_map(path))
-    return reader.schema, _sliced(reader.get_batch(i) for i in range(reader.num_record_batches))
-
-
-def _sliced(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Batches of few rows: as Python values a large one takes many times its size."""
-    for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_ROWS):
-            yield batch.slice(start, BATCH_ROWS)
-
-
 @contextmanager
 def _readable(path: str) -> Iterator[None]:
     try:
@@ -175,4 +156,4 @@ def _readable(path: str) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         if getattr(error, "errno", None) is not None:  # of the disk
             raise
-        raise InputError(f"{path}: a damaged {columnar_kind(path)} file ({error}); make it again") from error
+        raise damaged(path, error) from error

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from data_pipeline.sources.files.json_text import decode_at
 from data_pipeline.sources.files.records import short
-from data_pipeline.sources.files.text_files import open_text
+from data_pipeline.sources.files.text_files import MAX_LINE_CHARS, open_text
 from hunmin.errors import InputError
 
 WINDOW_CHARS = 1 << 20
@@ -116,9 +116,15 @@ class _Window:
 
     def _more(self) -> bool:
         """Read on, as much again as is not yet understood; what was understood is let go."""
-        if self.limit is not None and len(self.text) - self.pos > self.limit:
+        held = len(self.text) - self.pos
+        if self.limit is not None and held > self.limit:
             return False
-        added = self.handle.read(max(WINDOW_CHARS, len(self.text) - self.pos))
+        if held > MAX_LINE_CHARS:
+            raise InputError(
+                f"{self.path}: the item at line {self.place(self.pos)[0]} has more than {MAX_LINE_CHARS} "
+                "characters; one record stands in memory whole: cut it, or leave it out"
+            )
+        added = self.handle.read(max(WINDOW_CHARS, held))
         if not added:
             return False
         self.line, self.column = self.place(self.pos)

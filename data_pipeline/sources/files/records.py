@@ -96,9 +96,12 @@ Outcomes = Sequence[Draft | Reject | None]  # of one record, by sub-record; None
 
 def short(value: Any) -> str:
     """A value as it is shown in a message: one line of at most SHORT characters."""
-    spelled = (
-        value.text if isinstance(value, Spelled) else json.dumps(value, ensure_ascii=False, default=repr)
-    )
+    try:
+        spelled = (
+            value.text if isinstance(value, Spelled) else json.dumps(value, ensure_ascii=False, default=repr)
+        )
+    except RecursionError:
+        spelled = f"{kind_of(value)} that nests too deep to be shown"
     text = printable(spelled)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
 

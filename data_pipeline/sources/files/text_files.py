@@ -9,13 +9,17 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 import pyarrow as pa
 
 from hunmin.errors import InputError
 
 HEAD_BYTES = 1 << 16
+MAX_LINE_CHARS = 1 << 26  # of one line, or one JSON value: it stands in memory whole
+MAX_UNPACKED_RATIO = 100  # gzip packs text to a fifth, and the same line over and over to a thousandth
+FREE_UNPACKED_BYTES = 1 << 24  # allowed whatever the file's size
+_ANY_TEXT = "".join(map(chr, range(32, 127))).replace("\\", "") + "\n"  # that every encoding of text has
 _BOMS = (  # the longer first: UTF-32's begins with UTF-16's
     (codecs.BOM_UTF8, "utf-8-sig", "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32", "utf-32"),
@@ -70,20 +74,62 @@ def packing_of(path: str) -> str | None:
     return "gzip" if head.startswith(GZIP) else "zstd" if head.startswith(ZSTD) else None
 
 
+class _Unpacked(io.RawIOBase):
+    """A stream as it is unpacked; refuses where little is unpacked to far more than text shrinks by."""
+
+    def __init__(self, path: str, raw: IO[bytes], stream: Any):
+        self._path, self._raw, self._stream = path, raw, stream
+        self._given = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    @property
+    def is_cleared(self) -> bool:
+        """Whether so much was packed that what is free whatever the size is no more than the ratio allows."""
+        return MAX_UNPACKED_RATIO * self._raw.tell() >= FREE_UNPACKED_BYTES
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes."""
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        self._given += len(data)
+        if self._given > max(FREE_UNPACKED_BYTES, MAX_UNPACKED_RATIO * self._raw.tell()):
+            raise InputError(
+                f"{self._path}: its first {self._raw.tell()} bytes unpack to {self._given}, more than "
+                f"{MAX_UNPACKED_RATIO} times as many; if that is meant, unpack it and name the unpacked file"
+            )
+        return len(data)
+
+
+def _refuse_bomb(path: str) -> None:
+    """Unpack as much of a packed file as shows whether it is a bomb; of one that is none, a few hundred kB.
+
+    Raises:
+        InputError: it is one.
+    """
+    with open_bytes(path) as handle:
+        stream = getattr(handle, "raw", None)
+        while isinstance(stream, _Unpacked) and not stream.is_cleared and handle.read(1 << 20):
+            continue
+
+
 @contextmanager
 def open_bytes(path: str) -> Iterator[IO[bytes]]:
     """Open for reading, unpacked as it streams.
 
     Raises:
-        InputError: the packed file is damaged or cut off.
+        InputError: the packed file is damaged or cut off, or a bomb.
     """
     packed = packing_of(path)
     with open(path, "rb") as raw:
         try:
             if packed == "gzip":
-                yield io.BufferedReader(gzip.GzipFile(fileobj=raw))  # type: ignore[arg-type]
+                yield io.BufferedReader(_Unpacked(path, raw, gzip.GzipFile(fileobj=raw)), HEAD_BYTES)
             elif packed == "zstd":
-                yield io.BufferedReader(pa.CompressedInputStream(raw, "zstd"), buffer_size=HEAD_BYTES)  # type: ignore[arg-type]
+                stream = pa.CompressedInputStream(raw, "zstd")  # type: ignore[arg-type]
+                yield io.BufferedReader(_Unpacked(path, raw, stream), HEAD_BYTES)
             else:
                 yield raw
         except (EOFError, zlib.error, pa.ArrowException, OSError) as error:
@@ -99,8 +145,11 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
     """Look at the head of a file. A byte order mark says more than the config and wins.
 
     Raises:
-        InputError: the head is no text in this encoding.
+        InputError: the head is no text in this encoding, or the file is a packed bomb.
+        LookupError: there is no such encoding.
     """
+    require_text_encoding(encoding)
+    _refuse_bomb(path)
     with open_bytes(path) as handle:
         head = handle.read(HEAD_BYTES)
     for magic, kind in _NOT_TEXT.items():
@@ -119,6 +168,21 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
     if not line_ends:
         line_ends = "CR" if "\r" in text else "one line"
     return TextDialect(codec, name, bom, line_ends, empty=not text, packed=packing_of(path))
+
+
+def require_text_encoding(encoding: str) -> None:
+    """Whether a file can be read in this encoding; Python lists some that make no text of it.
+
+    Raises:
+        LookupError: it cannot, or there is no such encoding.
+    """
+    try:
+        data = _ANY_TEXT.encode(encoding)
+        text = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(data, True)
+    except (UnicodeError, ValueError, TypeError) as error:
+        raise LookupError(f"{encoding} is no encoding of text") from error
+    if text != _ANY_TEXT:
+        raise LookupError(f"{encoding} is no encoding of text")
 
 
 def _decode(head: bytes, codec: str) -> str:
@@ -181,7 +245,18 @@ def open_text(path: str, *, encoding: str, newline: str | None = "\n") -> Iterat
 
 
 def lines(path: str, *, encoding: str) -> Iterator[str]:
-    """The lines of a file without their ends, and without a byte order mark where files were put together."""
+    """The lines of a file without their ends, and without a byte order mark where files were put together.
+
+    Raises:
+        InputError: the file is not text in this encoding, or a line has more than MAX_LINE_CHARS.
+    """
     with open_text(path, encoding=encoding) as handle:
-        for line in handle:
+        number = 0
+        while line := handle.readline(MAX_LINE_CHARS + 1):
+            number += 1
+            if len(line) > MAX_LINE_CHARS:
+                raise InputError(
+                    f"{path}: line {number} has more than {MAX_LINE_CHARS} characters; one record stands "
+                    "in memory whole: cut it, or leave it out"
+                )
             yield line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jinja2
@@ -18,7 +18,9 @@ from data_pipeline.sources.files.records import Draft, Reject, content_key, is_a
 from data_pipeline.sources.values.columns import is_text, text_of, value_at
 from data_pipeline.sources.values.mapping import check_filters, family_key, map_label, number_of
 from hunmin.errors import InputError
+from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
 from hunmin.section import yaml_problem
+from hunmin.yaml_limits import LimitedLoader, load_yaml
 
 SEPARATOR = "|||"
 _ASIDE = "\ue000"  # stands for a separator inside a value, which is text
@@ -35,7 +37,7 @@ class Template(NamedTuple):
     choices: jinja2.Template | None
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(LimitedLoader):
     """Plain YAML, and the two tags of such files as mappings."""
 
 
@@ -88,7 +90,7 @@ def load_templates(path: str) -> list[Template]:
 def _load(path: str, mtime_ns: int) -> list[Template]:
     with open(path, encoding="utf-8") as handle:
         try:
-            content = yaml.load(handle, Loader=_Loader)
+            content = load_yaml(handle.read(), _Loader)
         except yaml.YAMLError as error:
             raise InputError(f"{path}{yaml_problem(error)}") from error
         except UnicodeDecodeError as error:
@@ -105,11 +107,17 @@ def _compiled(path: str, index: int, value: Any) -> Template:
         raise InputError(f"{path}: template {index + 1} needs a name and a jinja text; it is {short(value)}")
     metadata = value.get("metadata") or {}
     choices = value.get("answer_choices")
-    try:
-        body = _environment.from_string(value["jinja"])
+
+    def compile_both() -> tuple[jinja2.Template, jinja2.Template | None]:
         compiled = _environment.from_string(choices) if choices else None
+        return _environment.from_string(value["jinja"]), compiled
+
+    try:
+        body, compiled = rendered(compile_both, failures=(jinja2.TemplateSyntaxError,))
     except jinja2.TemplateSyntaxError as error:
         raise InputError(f"{path}: template {name}, line {error.lineno}: no Jinja ({error})") from error
+    except (RenderEndless, RenderFailed) as error:
+        raise InputError(f"{path}: template {name}: no Jinja that can be compiled ({error})") from error
     return Template(index, name, metadata.get("original_task") is True, body, compiled)
 
 
@@ -154,6 +162,8 @@ def parse_templated(
             outcomes[template.index] = reject
         except SecurityError as error:
             raise InputError(f"{path}: template {template.name} is not safe to run ({error})") from error
+        except RenderEndless as error:
+            raise InputError(f"{path}: template {template.name}: {error}") from error
     return outcomes
 
 
@@ -181,17 +191,17 @@ def _aside(value: Any) -> Any:
 
 
 def _rendered(template: Template, variables: dict[str, Any], family: str) -> Draft:
+    failures = (jinja2.UndefinedError, SecurityError)
     try:
         if template.choices is not None:
-            choices = [part.strip() for part in template.choices.render(variables).split(SEPARATOR)]
-            variables = variables | {"answer_choices": choices}
-        prompt, *targets = (part.strip() for part in template.body.render(variables).split(SEPARATOR))
+            choices = rendered(partial(template.choices.render, variables), failures=failures)
+            variables = variables | {"answer_choices": [part.strip() for part in choices.split(SEPARATOR)]}
+        text = rendered(partial(template.body.render, variables), failures=failures)
     except jinja2.UndefinedError as error:
         raise Reject(reasons.MISSING_FIELD, f"template {template.name}: {error.message}") from error
-    except SecurityError:
-        raise
-    except Exception as error:  # whatever the template's own code does with a value it was not made for
+    except RenderFailed as error:  # whatever its own code does with a value it was not made for
         raise Reject(reasons.TEMPLATE_NOT_APPLICABLE, f"template {template.name}: {error}") from error
+    prompt, *targets = (part.strip() for part in text.split(SEPARATOR))
     targets = [target.replace(_ASIDE, SEPARATOR) for target in targets if target]
     if not prompt or not targets:
         missing = "answer" if prompt else "prompt"

@@ -155,3 +155,28 @@ def test_a_cut_or_damaged_packed_file_stops(read_files: Any, kind: str) -> None:
 def test_a_twice_packed_file_is_named_so(read_files: Any) -> None:
     with pytest.raises(InputError, match="a twice packed gzip file, not text; unpack"):
         read_files({"t.csv.gz": gzip.compress(gzip.compress(b"Q,A\n"))}, **QA)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_flipped_offset_stops_with_the_file_named(read_files: Any, stream: bool) -> None:
+    data = arrow([{"Q": "하나?", "A": "1"}], stream=stream)
+    offsets = data.index(b"\x00\x00\x00\x00\x07\x00\x00\x00")  # where the text of Q begins and ends
+    broken = data[:offsets] + b"\x00\x00\x00\x00\x07\x00\x00\x70" + data[offsets + 8 :]
+    with pytest.raises(InputError, match=r"t\.arrow: a damaged Arrow (stream|file) file"):
+        read_files({"t.arrow": broken}, **QA)
+
+
+def test_two_columns_of_one_name_stop(read_files: Any) -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table([["하나?"], ["1"], ["2"]], names=["Q", "A", "A"]), sink)
+    with pytest.raises(InputError, match="2 columns are named A; rename all but one"):
+        read_files({"t.parquet": sink.getvalue()}, **QA)
+
+
+def test_a_value_that_python_does_not_have_rejects_its_row(read_files: Any) -> None:
+    days = pa.array([0, 4_000_000], pa.int32()).cast(pa.date32())  # the second lies in the year 12,921
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"Q": days, "A": ["하나", "둘"]}), sink)
+    rows = read_files({"t.parquet": sink.getvalue()}, **QA)
+    assert reasons_of(rows) == [None, "wrong_type"]
+    assert rows[1]["detail"].startswith("row 2: a value that cannot be read")

@@ -1,6 +1,8 @@
 """Data sets through `datasets`, and fsspec URLs: local copies under names without a machine."""
 
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from source_helpers import fields_of
 from data_pipeline.build.inputs import inputs_sha256
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.sources import expand, read, remote
+from hunmin import url_secrets
 from hunmin.errors import ConfigError, EnvironmentFailure, InputError
 from hunmin.models.config import ModelConfig
 
@@ -178,3 +181,72 @@ def test_local_and_remote_files_with_one_name_are_refused(tmp_path: Path, memory
     (tmp_path / "a.csv").write_text("Q,A\n가,나\n")
     with pytest.raises(InputError, match=r"two files are named a\.csv"):
         rows_of(tmp_path, source_of(["a.csv", "memory://corpus/a.csv"]))
+
+
+class Guarded(http.server.BaseHTTPRequestHandler):
+    """One file, for those who show the token and the password."""
+
+    def do_GET(self) -> None:
+        basic = self.headers.get("Authorization") == "Basic bWU6Z2VoZWltMQ=="  # me:geheim1
+        sound = basic and "token=geheim2" in self.path and self.path.startswith("/set/a.jsonl")
+        body = '{"Q": "하나?", "A": "1"}\n'.encode() if sound else b""
+        self.send_response(200 if sound else 403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *args: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def host() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Guarded)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("from_environment", [True, False])
+def test_secrets_of_a_url_stand_in_no_name_and_no_message(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, from_environment: bool
+) -> None:
+    monkeypatch.setenv("HM_PASSWORD", "geheim1")
+    monkeypatch.setenv("HM_TOKEN", "geheim2")
+    url = f"http://me:${{HM_PASSWORD}}@{host}/set/a.jsonl?token=${{HM_TOKEN}}"
+    if not from_environment:
+        url = url_secrets.filled(url)
+    (row,) = rows_of(tmp_path, source_of(url))
+    assert row["fields"]["answer"] == "1"
+    assert row["file"] == f"a.jsonl?token={'${HM_TOKEN}' if from_environment else '***'}"
+    assert "geheim" not in " ".join(path.name for path in (tmp_path / "cache").rglob("*"))
+    assert "geheim" not in source_of(url).model_dump_json()
+    with pytest.raises(EnvironmentFailure) as failed:
+        rows_of(tmp_path, source_of(url.replace("a.jsonl", "b.jsonl")))
+    assert "b.jsonl" in str(failed.value)
+    assert "geheim" not in str(failed.value)
+
+
+def test_a_masked_secret_and_an_unset_variable_are_named(tmp_path: Path) -> None:
+    stored = json.loads(source_of("https://me:pw@host.invalid/a.jsonl").model_dump_json())["path"]
+    with pytest.raises(InputError, match=r"not kept in a run's folder; write \$\{NAME\}"):
+        rows_of(tmp_path, source_of(stored))
+    with pytest.raises(ConfigError, match=r"has no HM_ABSENT; export HM_ABSENT"):
+        rows_of(tmp_path, source_of("https://${HM_ABSENT}@host.invalid/a.jsonl"))
+
+
+def test_a_variable_may_be_a_folder_or_a_whole_url(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.jsonl").write_text('{"Q": "둘?", "A": "2"}\n')
+    monkeypatch.setenv("HM_DATA", str(tmp_path / "here"))
+    (row,) = rows_of(tmp_path, source_of("${HM_DATA}/*.jsonl"))
+    assert (row["file"], row["fields"]["answer"]) == ("a.jsonl", "2")
+    monkeypatch.setenv("HM_DATA", f"http://me:geheim1@{host}/set/a.jsonl?token=geheim2")
+    (row,) = rows_of(tmp_path, source_of("${HM_DATA}"))
+    assert (row["fields"]["answer"], "geheim" in row["file"]) == ("1", False)

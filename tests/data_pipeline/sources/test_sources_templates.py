@@ -10,6 +10,7 @@ from data_pipeline.build.inputs import input_paths, inputs_sha256
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.sources import describe, expand
 from hunmin.errors import ConfigError, InputError
+from hunmin.models import jinja_sandbox
 from hunmin.models.config import ModelConfig
 
 YAML = """\
@@ -150,10 +151,16 @@ def test_what_a_template_cannot_write_rejects_the_record(
         ("templates:\n  x: [1\n  y: 2", ", line 3, column 4: not YAML: expected ',' or ']'"),
         (one("{% if %}"), "template x, line 1: no Jinja"),
         (one("{{ text.__class__.__mro__ }} ||| a"), "is not safe to run"),
+        (one("{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3), "template x: rendering took over"),
+        (one("{{ 10 ** (10 ** 9) % 7 }} ||| a"), "no Jinja that can be compiled (rendering took over"),
+        (one("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}"), "no Jinja that can be compiled"),
         (YAML.replace("original_task: true", "original_task: false"), "no template is of the original task"),
     ],
 )
-def test_a_file_that_cannot_be_used_stops(read_files: Any, yaml: str, words: str) -> None:
+def test_a_file_that_cannot_be_used_stops(
+    read_files: Any, yaml: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jinja_sandbox, "RENDER_LIMIT_S", 0.5)
     with pytest.raises(InputError) as error:
         templated(read_files, yaml=yaml)
     assert words in str(error.value)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.cluster import ray_folder
 from launcher.doctor import doctor, machine, packages, readiness
 from launcher.doctor.findings import GIB, Finding
 
@@ -242,9 +243,18 @@ def test_few_open_files_name_the_command(monkeypatch: pytest.MonkeyPatch) -> Non
     assert machine.open_files().cure == "ulimit -n 65536"
 
 
-def test_a_temporary_folder_too_long_for_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + "x" * 80)
-    assert machine.token_folder().status == "missing"
+def test_what_a_run_would_say_of_ray_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.ray_files().status == "ok"
+    monkeypatch.setattr(ray_folder, "_candidates", lambda: ["/tmp/" + "x" * 80, "/proc"])
+    found = machine.ray_files()
+    assert (found.status, found.cure) == ("missing", "export TMPDIR=/a/short/path")
+    assert "too long" in found.found
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert machine.ray_address() == []
+    for address, status in (("auto", "wrong"), ("127.0.0.1:1", "missing")):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        (found,) = machine.ray_address()
+        assert (found.status, found.cure) == (status, "unset RAY_ADDRESS")
 
 
 @pytest.mark.parametrize(
