@@ -90,13 +90,13 @@ def run(
     decided = _decide(build, work, database)
 
     _require_trained(
-        database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", out_dir=out_dir
+        database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", work, out_dir
     )
     tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, database)
     _encode_rows(build, work)
     database.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
     decisions.refuse_unrendered(database)
-    _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", out_dir=out_dir)
+    _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", work, out_dir)
 
     shards = place_rows(database, seq_len=config.seq_len)
     infos = {
@@ -105,7 +105,7 @@ def run(
     }
     written = {
         "rows.parquet": tables.write_ledger(database, out_dir / "rows.parquet", work=work),
-        "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet"),
+        "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet", work=work),
         "heldout.parquet": tables.write_heldout(
             database, out_dir / "heldout.parquet", work=work, tasks=infos
         ),
@@ -245,7 +245,7 @@ def _encode_rows(build: BuildContext, work: WorkFolder) -> None:
     _for_each("data: parts tokenized", parts, lambda part: encode_part(part, build=build, work=work))
 
 
-def _require_trained(database: RowDatabase, relation: str, *, out_dir: Path) -> None:
+def _require_trained(database: RowDatabase, relation: str, work: WorkFolder, out_dir: Path) -> None:
     """Stop before an empty training: where the relation of train rows holds none.
 
     Raises:
@@ -253,7 +253,7 @@ def _require_trained(database: RowDatabase, relation: str, *, out_dir: Path) -> 
     """
     if database.number(f"SELECT count(*) FROM {relation}"):
         return
-    tables.write_rejected(database, out_dir / "rejected.parquet")
+    tables.write_rejected(database, out_dir / "rejected.parquet", work=work)
     reasons = database.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
     splits = database.counts("SELECT split, count(*) FROM alive GROUP BY 1")
     listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "none"

@@ -88,8 +88,9 @@ LEDGER = pa.schema(
     ]
 )
 
-# rejected.parquet: every record that was read and not kept.
-REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())])
+# rejected.parquet: every record that was read and not kept. `text` is for people (hunmin/readable.py): what
+# the row says, or what stands in the file where none could be made of it; masked, and cut in its middle.
+REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string()), ("text", pa.string())])
 
 Refusal = tuple[str, str] | None  # (reason, detail) of a record that is not kept; None where it is
 

@@ -26,6 +26,7 @@ PREPARED = pa.schema(
         ("short_answer", pa.string()),
         ("reason", pa.string()),
         ("detail", pa.string()),
+        ("text", pa.string()),  # of a record that was refused, as rejected.parquet has it
     ]
 )
 

@@ -14,6 +14,7 @@ from data_pipeline.rows.written_roles import take_roles_apart
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import language_of
+from hunmin.readable import parts_of, shown, transcript
 from hunmin.rows import DraftRow, Kept, Origin, Rejected, Row, with_values
 from hunmin.safety import judge
 from hunmin.safety.config import SafetyConfig
@@ -44,7 +45,7 @@ def prepare(
         base: the config file's folder; absent: the working folder.
     """
     if "reason" in draft:
-        return {**draft, "row_id": row_id_of(draft)}
+        return with_values(draft, row_id=row_id_of(draft), text=shown(draft.get("text", "")))
     cleaned, transforms = _clean(draft)
     task = task_of(tasks, cleaned["task"] or "")
     refusal = validate(
@@ -73,7 +74,10 @@ def prepare(
 
 
 def _rejected(draft: DraftRow, refusal: tuple[str, str]) -> Rejected:
-    return Rejected(**_origin(draft), row_id=row_id_of(draft), reason=refusal[0], detail=refusal[1])
+    text = shown(transcript(parts_of(draft)))
+    return Rejected(
+        **_origin(draft), row_id=row_id_of(draft), reason=refusal[0], detail=refusal[1], text=text
+    )
 
 
 def _origin(draft: DraftRow) -> Origin:

@@ -101,9 +101,9 @@ def _parse_line(line: str) -> Any:
     try:
         return json.loads(line)
     except json.JSONDecodeError as error:
-        return Reject(reasons.BROKEN_JSON, f"column {error.colno}: {error.msg}: {short(line)}")
+        return Reject(reasons.BROKEN_JSON, f"column {error.colno}: {error.msg}: {short(line)}", line)
     except (ValueError, RecursionError) as error:
-        return Reject(reasons.BROKEN_JSON, f"{error}: {short(line)}")
+        return Reject(reasons.BROKEN_JSON, f"{error}: {short(line)}", line)
 
 
 def _check_head(path: str, head: list[Record], needed: Mapping[str, tuple[str, ...]]) -> None:

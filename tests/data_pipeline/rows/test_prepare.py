@@ -57,6 +57,12 @@ def talk(*pairs: tuple[str, str]) -> list[Any]:
     return [{"role": role, "content": content} for role, content in pairs]
 
 
+def test_a_refused_row_says_what_its_file_says_and_no_number_of_a_person() -> None:
+    row = prepared(fields={"instruction": "<p>010-1234-5678로 전화해 주세요", "answer": " \n "})
+    assert row["reason"] == "empty_answer"
+    assert row["text"] == "user: <p>[전화번호]로 전화해 주세요\n\n본문\nanswer:  \n "
+
+
 def test_a_good_row_is_kept_with_its_origin() -> None:
     row = prepared()
     assert "reason" not in row
