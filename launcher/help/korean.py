@@ -91,8 +91,8 @@ KOREAN = {
     "Ask the job of a run to save and end; submitting again continues.": (
         "맡긴 작업을 저장하고 멈추게 한다. 다시 맡기면 이어 간다."
     ),
-    "What is trained and what is context in a pack, or where a row stands.": (
-        "묶음에서 무엇이 학습되고 무엇이 문맥인지, 또는 한 행이 어디에 있는지 보여 준다."
+    "What is trained in a pack, where a row stands, or what was rejected.": (
+        "묶음에서 무엇이 학습되는지, 한 행이 어디에 있는지, 무엇이 걸러졌는지 보여 준다."
     ),
     "Where a token of a pack came from, read again from its source; or where a row went.": (
         "묶음 속 토큰을 원본까지 되짚어 가거나, 한 행이 어디로 갔는지 알려 준다."
@@ -130,6 +130,11 @@ KOREAN = {
     "the row of this id, such as reviews:a.tsv:12.0": "이 id의 행. 예: reviews:a.tsv:12.0",
     "of the pack": "학습용(train) 묶음인지 검증용(val) 묶음인지",
     "of the pack; each epoch counts its own": "묶음의 에포크. 번호는 에포크마다 따로 센다",
+    "what was not kept, for this reason or for any, and its text": (
+        "걸러진 레코드와 그 글. 이유를 쓰면 그 이유로 걸러진 것만"
+    ),
+    "only what this source had": "이 소스에서 나온 것만",
+    "at most so many of them; default: 20": "많아야 이만큼. 기본값: 20",
     "also the ids of the tokens": "토큰의 id도 보여 준다",
     "write it as a page to this file instead": "화면 대신 이 파일에 웹 페이지로 쓴다",
     "its position in the pack": "묶음 안에서의 위치",

@@ -77,6 +77,7 @@ def _row(shown: ShownRow) -> tuple[str, str]:
         parts += ['<p class="facts">Held out: eval asks it, nothing trains on it.</p>', *_messages(line)]
     for line in shown.rejected:
         parts.append(f"<p>Rejected: {escape(line['reason'])}: {escape(str(line['detail']))}</p>")
+        parts.append(f'<div class="tokens">{escape(line.get("text") or "")}</div>')
     return shown.row_id, "\n".join(parts)
 
 
