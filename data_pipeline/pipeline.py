@@ -36,6 +36,7 @@ from data_pipeline.packing.gather import Shard, gather_packs
 from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
 from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
 from data_pipeline.stats import stats
+from data_pipeline.stats.corpus_samples import corpus_samples
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
@@ -123,6 +124,7 @@ def run(
         tally=PartCounts.of_parts(work),
     )
     artifact.write_json(out_dir / "stats.json", numbers)
+    artifact.write_json(out_dir / "corpus.json", corpus_samples(database, build, work))
     database.close()
     content = {
         "tokenizer": tokenizer_sha256,

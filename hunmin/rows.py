@@ -118,6 +118,7 @@ class Row(Origin):
 class Kept(Row):
     """A row that was kept, with what it is compared by."""
 
+    request_language: str
     text_key: str
     prompt_key: str
     answer_key: str

@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from data_pipeline.build.schemas import ASKED, PREPARED, RENDERED
@@ -19,11 +20,7 @@ _KEYS = [name for name in PREPARED.names if name in RENDERED.names or name in AS
 
 def rows_at(work: WorkFolder, ords: Iterable[int]) -> Iterator[Row]:
     """The lines of PREPARED at these places, in their order."""
-    wanted = set(map(int, ords))
-    for part in sorted({part_of(place) for place in wanted}):
-        for row in rows_of(work, part):
-            if row["ord"] in wanted:
-                yield row
+    yield from _lines(work, ords, _KEYS)
 
 
 def rows_of(work: WorkFolder, part: int) -> Iterator[Row]:
@@ -34,18 +31,22 @@ def rows_of(work: WorkFolder, part: int) -> Iterator[Row]:
 
 def texts_at(work: WorkFolder, ords: Iterable[int]) -> dict[int, str]:
     """What the records at these places say, kept or refused, as people read it: masked, not too long."""
-    by_part: dict[int, list[int]] = {}
-    for place in ords:
-        by_part.setdefault(part_of(int(place)), []).append(int(place))
     return {
         row["ord"]: shown(transcript(parts_of(row))) if row["text"] is None else row["text"]
-        for part, places in sorted(by_part.items())
-        for row in _said(work, part, places)
+        for row in _lines(work, ords, _SAID)
     }
 
 
-def _said(work: WorkFolder, part: int, places: list[int]) -> Iterator[Any]:
-    """Lines of a part, of the columns _SAID; groups of rows that hold none are passed over."""
-    between = (pc.field("ord") >= min(places)) & (pc.field("ord") <= max(places))
-    wanted = pc.field("ord").isin(pa.array(places, pa.int64()))
-    yield from pq.read_table(work.path("read", part), columns=_SAID, filters=between & wanted).to_pylist()
+def _lines(work: WorkFolder, ords: Iterable[int], columns: list[str]) -> Iterator[Any]:
+    """Some columns of the lines at these places, in canonical order; other lines are not unpacked."""
+    by_part: dict[int, list[int]] = {}
+    for place in map(int, ords):
+        by_part.setdefault(part_of(place), []).append(place)
+    for part, places in sorted(by_part.items()):
+        ord_ = pc.field("ord")  # the bounds pass over row groups, which a list of values does not
+        wanted = (ord_ >= min(places)) & (ord_ <= max(places)) & ord_.isin(pa.array(places, pa.int64()))
+        table = ds.dataset(work.path("read", part), format="parquet")
+        for batch in table.to_batches(
+            columns=columns, filter=wanted, batch_size=GROUP_ROWS, batch_readahead=1, fragment_readahead=1
+        ):
+            yield from batch.to_pylist()

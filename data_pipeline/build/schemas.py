@@ -24,6 +24,7 @@ PREPARED = pa.schema(
         ("num_variants", pa.int32()),
         ("num_answer_chars", pa.int32()),
         ("short_answer", pa.string()),
+        ("request_language", pa.string()),  # as `language`, which is the answer's
         ("reason", pa.string()),
         ("detail", pa.string()),
         ("text", pa.string()),  # of a record that was refused, as rejected.parquet has it

@@ -7,7 +7,7 @@ from data_pipeline.augment.draw import num_variants
 from data_pipeline.config import DataConfig, SourceConfig
 from data_pipeline.dedup.leak_keys import gate_keys
 from data_pipeline.dedup.signatures import signature
-from data_pipeline.rows.identity import answer_key, family_id, prompt_key, split_of, text_key
+from data_pipeline.rows.identity import answer_key, family_id, prompt_key, prompt_text, split_of, text_key
 from data_pipeline.rows.normalize_rows import normalize_draft
 from data_pipeline.rows.validate import drop_unanswered, validate
 from data_pipeline.rows.written_roles import take_roles_apart
@@ -114,6 +114,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "task": task.name,
         "domain": draft["domain"] or task.domain,
         "language": draft["language"] or language_of(answer),
+        "request_language": language_of(prompt_text(draft)),
         "licence": draft["licence"],
         "synthetic": draft["synthetic"],
         "weight": 1.0,
