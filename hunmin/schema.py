@@ -369,6 +369,7 @@ class CorpusSamples(TypedDict):
     schema_version: int
     kept: dict[str, list[KeptSample]]  # by source
     rejected: dict[str, list[RejectedSample]]  # by reason
+    meanings: dict[str, str]  # of these reasons, in words
     near_pairs: list[NearPair]  # the least similar first
     num_near_pairs: int
     labels: dict[str, dict[str, int]]  # by task: kept rows with each label, the commonest first

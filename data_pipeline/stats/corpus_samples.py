@@ -12,6 +12,7 @@ from data_pipeline.build.prepared_rows import rows_at, texts_at
 from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.packing.encode import encode
+from data_pipeline.reasons import REASONS
 from hunmin.hashing import stable_hash
 from hunmin.readable import parts_of_messages, shown
 from hunmin.rows import Rendered
@@ -36,7 +37,8 @@ def corpus_samples(database: RowDatabase, build: BuildContext, work: WorkFolder)
     return CorpusSamples(
         schema_version=SCHEMA_VERSION,
         kept=_kept(database, build, work),
-        rejected=_rejected(database, build, work),
+        rejected=(rejected := _rejected(database, build, work)),
+        meanings={reason: REASONS[reason] for reason in rejected},
         near_pairs=_near_pairs(database, work) if build.config.dedup.near else [],
         num_near_pairs=database.number("SELECT count(*) FROM refused WHERE reason = 'near_duplicate'"),
         labels=_labels(database),
