@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from eval.report.pages import render_page
+from eval.report.html_page import render_page
 from eval.report.report import LEDGER_COLUMNS
 from eval.report.sections import corpus
 from hunmin import artifact

@@ -17,7 +17,7 @@ import yaml
 
 from eval.report.drawing import pictures
 from eval.report.drawing.svg import Figure
-from eval.report.pages import render_page
+from eval.report.html_page import render_page
 from eval.report.sections import answers, corpus, results, training
 from hunmin import artifact, hashing
 from hunmin.artifact import Manifest
