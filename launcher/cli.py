@@ -223,6 +223,24 @@ def show(
 
 
 @app.command()
+def rows(
+    run_dir: RunFolder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where to: a .jsonl or a .parquet file")],
+    split: Annotated[Literal["train", "val"], typer.Option("--split", help="which rows")] = "train",
+    epoch: Annotated[int, typer.Option("--epoch", min=0, help="as rendered in this epoch")] = 0,
+) -> None:
+    """Write the rendered rows as messages, each checked against its pack.
+
+    Example: hunmin rows runs/quickstart rows.jsonl --epoch 1
+    """
+    from launcher.inspect.export_rows import export_rows
+
+    with reported(runs_folder()), _stop_on_signal():
+        count = export_rows(run_dir, file, split=split, epoch=epoch)
+    print(f"written: {file} ({count:,} rows; made again from the sources, each has the ids of its pack)")
+
+
+@app.command()
 def trace(
     run_dir: RunFolder,
     pack: PackNumber = None,

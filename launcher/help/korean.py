@@ -10,7 +10,7 @@ from collections.abc import Mapping
 GROUPS = (
     ("Begin", ("doctor", "init", "fetch")),
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
-    ("Look into a run", ("show", "trace", "diff")),
+    ("Look into a run", ("show", "rows", "trace", "diff")),
     ("Hand a run over", ("submit", "status", "wait", "cancel")),
     ("Try the model", ("chat",)),
 )
@@ -94,6 +94,9 @@ KOREAN = {
     "What is trained in a pack, where a row stands, or what was rejected.": (
         "묶음에서 무엇이 학습되는지, 한 행이 어디에 있는지, 무엇이 걸러졌는지 보여 준다."
     ),
+    "Write the rendered rows as messages, each checked against its pack.": (
+        "학습에 쓰인 행을 메시지로 내보내고, 하나하나 묶음과 맞추어 본다."
+    ),
     "Where a token of a pack came from, read again from its source; or where a row went.": (
         "묶음 속 토큰을 원본까지 되짚어 가거나, 한 행이 어디로 갔는지 알려 준다."
     ),
@@ -137,6 +140,9 @@ KOREAN = {
     "at most so many of them; default: 20": "많아야 이만큼. 기본값: 20",
     "also the ids of the tokens": "토큰의 id도 보여 준다",
     "write it as a page to this file instead": "화면 대신 이 파일에 웹 페이지로 쓴다",
+    "where to: a .jsonl or a .parquet file": "내보낼 파일. .jsonl 또는 .parquet",
+    "which rows": "학습용(train) 행인지 검증용(val) 행인지",
+    "as rendered in this epoch": "이 에포크에 만들어진 대로",
     "its position in the pack": "묶음 안에서의 위치",
     "talk to the model before training": "학습하기 전의 모델과 이야기한다",
     "where an answer is cut; default: as in eval": "답을 자르는 길이. 기본값: eval과 같음",

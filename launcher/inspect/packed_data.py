@@ -112,6 +112,18 @@ class Corpus:
                 return self._read_pack(shard, split, number)
         raise InputError(_no_such_pack(split, epoch, number, shards))
 
+    def shards(self, split: str, *, epoch: int) -> Iterator[pa.Table]:
+        """The shards of a split and epoch in order, verified and memory-mapped.
+
+        Raises:
+            InputError: there are none; says which there are.
+        """
+        own = [shard.name for shard in self._shards(split) if shard.epoch == epoch]
+        if not own:
+            raise InputError(_no_such_pack(split, epoch, 0, self._shards(split)))
+        self.verify(own)
+        yield from (read_shard(self.folder / name) for name in own)
+
     def shard_of(self, line: LedgerRow) -> str:
         """The shard that holds the pack of a line of rows.parquet, relative to data/."""
         return next(
@@ -161,6 +173,16 @@ class Corpus:
         condition = row.isin(wanted) & (row >= min(wanted)) & (row <= max(wanted))
         found = {line["row"]: line for line in self._select("rows.parquet", condition)}
         return [found[row] for row in wanted]
+
+    def lines_in_order(self, split: str, *, epoch: int) -> Iterator[LedgerRow]:
+        """The lines of rows.parquet of a split and epoch: by source, file and record."""
+        for batch in self._batches("rows.parquet", _of_epoch(split, epoch)):
+            yield from batch.to_pylist()
+
+    def number_of(self, split: str, epoch: int) -> int:
+        """How many lines `lines_in_order` gives."""
+        batches = self._batches("rows.parquet", _of_epoch(split, epoch), columns=["row"])
+        return sum(batch.num_rows for batch in batches)
 
     def lines_of(self, row_id: str) -> list[LedgerRow]:
         """Every line of rows.parquet that renders a row, by epoch."""
@@ -218,6 +240,10 @@ class Corpus:
         for name in TABLES:
             for batch in self._batches(name, condition, columns=["row_id"]):
                 yield from batch.column(0).to_pylist()
+
+
+def _of_epoch(split: str, epoch: int) -> pc.Expression:
+    return (pc.field("split") == split) & (pc.field("epoch") == epoch)
 
 
 def _record(row_id: str) -> float:
