@@ -72,7 +72,7 @@ def rebuild_segments(build: BuildContext, lines: Iterable[LedgerRow]) -> Iterato
 
 
 def rebuild_in_order(build: BuildContext, lines: Iterable[LedgerRow]) -> Iterator[Rebuilt]:
-    """As `rebuild_segments`, for lines of a split and epoch as rows.parquet has them; one in memory at a time.
+    """As `rebuild_segments`, for lines in the order of rows.parquet; one in memory at a time.
 
     Raises:
         SourceChanged: a record is not there any more, or is refused now.
