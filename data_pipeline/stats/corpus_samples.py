@@ -4,6 +4,7 @@ How many there are is bounded, whatever the corpus holds; which, is drawn by the
 """
 
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 
@@ -29,18 +30,28 @@ KEPT_CHARS = 4_000  # of a row, in equal parts
 
 
 def corpus_samples(database: RowDatabase, build: BuildContext, work: WorkFolder) -> CorpusSamples:
-    """Everything that the corpus page shows of single rows; all rows are rendered."""
+    """Everything that the corpus page shows of single rows; all rows are rendered.
+
+    Reads the parts' texts twice, whatever the number of sources and reasons.
+    """
     parts = [work.path("read", part) for part in work.parts("read")]
     database.view_of_parts(
         "looks", "ord, source, task, fields.label AS label, request_language, language", parts
     )
+    reasons = database.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
+    refused = {reason: _draw_refused(database, reason, build.seed) for reason in reasons}
+    pairs = _near_pairs(database) if build.config.dedup.near else []
+    said = _said(database, work, [*chain(*refused.values()), *chain(*(pair[:2] for pair in pairs))])
     return CorpusSamples(
         schema_version=SCHEMA_VERSION,
         kept=_kept(database, build, work),
-        rejected=(rejected := _rejected(database, build, work)),
-        meanings={reason: REASONS[reason] for reason in rejected},
-        near_pairs=_near_pairs(database, work) if build.config.dedup.near else [],
-        num_near_pairs=database.number("SELECT count(*) FROM refused WHERE reason = 'near_duplicate'"),
+        rejected={reason: [said[place] for place in drawn] for reason, drawn in refused.items()},
+        meanings={reason: REASONS[reason] for reason in refused},
+        near_pairs=[
+            NearPair(dropped=said[dropped], kept=said[kept], similarity=similarity)
+            for dropped, kept, similarity in pairs
+        ],
+        num_near_pairs=reasons.get("near_duplicate", 0),
         labels=_labels(database),
         languages=_languages(database),
     )
@@ -53,22 +64,23 @@ def draw(ords: np.ndarray, few: int, *place: object) -> list[int]:
 
 
 def _kept(database: RowDatabase, build: BuildContext, work: WorkFolder) -> dict[str, list[KeptSample]]:
-    sources = [source.name for source in build.config.sources]
-    each = max(1, min(KEPT_PER_SOURCE, KEPT // len(sources)))
-    found: dict[str, list[KeptSample]] = {}
-    for source in sources:
+    """Some rows of each source, made again as they were rendered first."""
+    found: dict[str, list[KeptSample]] = {source.name: [] for source in build.config.sources}
+    each = max(1, min(KEPT_PER_SOURCE, KEPT // len(found)))
+    chosen: list[int] = []
+    for source in found:
         ords = database.arrays("SELECT ord FROM alive WHERE source = ? ORDER BY ord", [source])["ord"]
-        chosen = draw(ords, each, build.seed, source)
-        first = {
-            line["ord"]: line
-            for line in database.rows(
-                "SELECT ord, arg_min({'epoch': epoch, 'repeat': repeat}, (epoch, repeat)) AS at FROM renders "
-                "WHERE reason IS NULL AND ord IN (SELECT unnest(?::BIGINT[])) GROUP BY ord",
-                [chosen],
-            )
-        }
-        encoded = (encode(row, build=build, **first[row["ord"]]["at"]) for row in rows_at(work, chosen))
-        found[source] = [_kept_sample(line) for line in encoded if "messages" in line]
+        chosen += draw(ords, each, build.seed, source)
+    lines = database.rows(
+        "SELECT ord, arg_min({'epoch': epoch, 'repeat': repeat}, (epoch, repeat)) AS first FROM renders "
+        "WHERE reason IS NULL AND ord IN (SELECT unnest(?::BIGINT[])) GROUP BY ord",
+        [chosen],
+    )
+    first = {line["ord"]: line["first"] for line in lines}
+    for row in rows_at(work, chosen):
+        rendered = encode(row, build=build, **first[row["ord"]])
+        if "messages" in rendered:
+            found[row["source"]].append(_kept_sample(rendered))
     return found
 
 
@@ -90,43 +102,28 @@ def _kept_sample(line: Rendered) -> KeptSample:
     )
 
 
-def _rejected(
-    database: RowDatabase, build: BuildContext, work: WorkFolder
-) -> dict[str, list[RejectedSample]]:
-    counts = database.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
-    found: dict[str, list[RejectedSample]] = {}
-    for reason in counts:
-        ords = database.arrays("SELECT ord FROM refused WHERE reason = ? ORDER BY ord", [reason])["ord"]
-        samples = _samples(database, work, draw(ords, REJECTED_PER_REASON, build.seed, reason))
-        found[reason] = list(samples.values())
-    return found
+def _draw_refused(database: RowDatabase, reason: str, seed: int) -> list[int]:
+    ords = database.arrays("SELECT ord FROM refused WHERE reason = ? ORDER BY ord", [reason])["ord"]
+    return draw(ords, REJECTED_PER_REASON, seed, reason)
 
 
-def _near_pairs(database: RowDatabase, work: WorkFolder) -> list[NearPair]:
-    """The pairs that are least alike, for a threshold is judged by them."""
+def _near_pairs(database: RowDatabase) -> list[tuple[int, int, float]]:
+    """Dropped, kept and how alike: the pairs that are least so, for by them a threshold is judged."""
     lines = database.rows(
         "SELECT ord, winner_ord, similarity FROM near_losers "
         "SEMI JOIN (SELECT ord FROM refused WHERE reason = 'near_duplicate') USING (ord) "
         "ORDER BY similarity, ord LIMIT ?",
         [NEAR_PAIRS],
     )
-    said = _samples(database, work, [line[name] for line in lines for name in ("ord", "winner_ord")])
-    return [
-        NearPair(
-            dropped=said[line["ord"]],
-            kept=said[line["winner_ord"]],
-            similarity=round(float(line["similarity"]), 3),
-        )
-        for line in lines
-    ]
+    return [(line["ord"], line["winner_ord"], round(float(line["similarity"]), 3)) for line in lines]
 
 
-def _samples(database: RowDatabase, work: WorkFolder, ords: Iterable[int]) -> dict[int, RejectedSample]:
-    """By place, in canonical order: where records lie and what they say; refused ones with the detail."""
+def _said(database: RowDatabase, work: WorkFolder, ords: Iterable[int]) -> dict[int, RejectedSample]:
+    """By place: where records lie and what they say; with the detail of those that were refused."""
     texts = texts_at(work, ords)
     lines = database.rows(
         "SELECT ord, row_id, source, detail FROM rows LEFT JOIN refused USING (ord) "
-        "WHERE ord IN (SELECT unnest(?::BIGINT[])) ORDER BY ord",
+        "WHERE ord IN (SELECT unnest(?::BIGINT[]))",
         [list(texts)],
     )
     return {

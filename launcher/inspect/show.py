@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.rule import Rule
 
 from hunmin.errors import InputError
+from hunmin.readable import parts_of_messages
 from launcher.commands.run_folder import find_run, stage_command
 from launcher.inspect.packed_data import Corpus
 from launcher.inspect.rejected import FEW, ShownRejected, print_rejected, show_rejected
@@ -21,7 +22,15 @@ from launcher.inspect.shown import (
     show_pack,
     show_row,
 )
-from launcher.inspect.token_marks import console, has_colour, legend, running_text, token_lines, visible
+from launcher.inspect.token_marks import (
+    console,
+    has_colour,
+    legend,
+    part_text,
+    running_text,
+    token_lines,
+    visible,
+)
 
 Shown = ShownPack | ShownRow | ShownRejected
 
@@ -147,14 +156,12 @@ def _print_heldout(out: Console, line: dict[str, Any]) -> None:
     wording = line["wording_id"] or "its own instruction"
     trained = "" if line["seen_wording"] else ", which nothing is trained in"
     _say(out, f"is {seen} in training. Wording: {wording}{trained}")
-    for message in line["messages"]:
+    for part in parts_of_messages(line["messages"]):
         out.print()
-        _say(out, f"{message['role']}:")
-        _say(out, visible(message["content"]))
+        out.print(part_text(part), soft_wrap=not out.is_terminal)
     for reference in line["references"]:
         out.print()
-        _say(out, "reference:")
-        _say(out, visible(reference))
+        _say(out, f"reference:\n{visible(reference)}")
 
 
 def _place(line: dict[str, Any]) -> str:
