@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import hunmin
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -150,3 +151,14 @@ def test_the_data_stage_leaves_a_page_beside_its_folder(inspected_run: Run) -> N
             assert f">{sample['row_id']}<" in page
     assert set(samples["rejected"]) == {"duplicate", "label_not_mapped"}
     assert samples["labels"]["sentiment"] == {"긍정": 30, "부정": 30}
+
+
+def test_the_page_is_made_again_where_it_is_missing(inspected_run: Run) -> None:
+    page = inspected_run / "corpus.html"
+    before = page.read_bytes()
+    page.unlink()
+    config = inspected_run.parent / "inspected.yaml"
+    done = hunmin("data", config, "--run", inspected_run, "cluster.num_cpus=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"corpus:  {page}"
+    assert page.read_bytes() == before

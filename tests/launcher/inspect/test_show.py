@@ -235,5 +235,6 @@ def test_thoughts_calls_and_results_have_their_own_colours() -> None:
     parts = [Part("user", "날씨?"), Part("thought", "음"), Part("call", "f({})"), Part("tool", "맑음")]
     shown = [part_text(part) for part in parts]
     assert [text.plain for text in shown] == ["user:\n날씨?", "thought:\n음", "call:\nf({})", "tool:\n맑음"]
-    assert len({str(text.spans[-1].style) for text in shown}) == 4
+    assert str(shown[1].spans[-1].style) == PART_STYLES["thought"]
     assert set(PART_STYLES) == set(get_args(Kind))
+    assert len(set(PART_STYLES.values())) == len(PART_STYLES)
