@@ -226,7 +226,9 @@ def show(
 def rows(
     run_dir: RunFolder,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="where to: a .jsonl or a .parquet file")],
-    split: Annotated[Literal["train", "val"], typer.Option("--split", help="which rows")] = "train",
+    split: Annotated[
+        Literal["train", "val", "heldout"], typer.Option("--split", help="which rows")
+    ] = "train",
     epoch: Annotated[int, typer.Option("--epoch", min=0, help="as rendered in this epoch")] = 0,
 ) -> None:
     """Write the rendered rows as messages, each checked against its pack.
@@ -237,7 +239,8 @@ def rows(
 
     with reported(runs_folder()), _stop_on_signal():
         count = export_rows(run_dir, file, split=split, epoch=epoch)
-    print(f"written: {file} ({count:,} rows; made again from the sources, each has the ids of its pack)")
+    proof = "as eval asks them" if split == "heldout" else "each has the ids of its pack"
+    print(f"written: {file} ({count:,} rows; {proof})")
 
 
 @app.command()

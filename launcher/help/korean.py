@@ -141,7 +141,7 @@ KOREAN = {
     "also the ids of the tokens": "토큰의 id도 보여 준다",
     "write it as a page to this file instead": "화면 대신 이 파일에 웹 페이지로 쓴다",
     "where to: a .jsonl or a .parquet file": "내보낼 파일. .jsonl 또는 .parquet",
-    "which rows": "학습용(train) 행인지 검증용(val) 행인지",
+    "which rows": "학습용(train), 검증용(val), 평가용(heldout) 가운데 어느 행인지",
     "as rendered in this epoch": "이 에포크에 만들어진 대로",
     "its position in the pack": "묶음 안에서의 위치",
     "talk to the model before training": "학습하기 전의 모델과 이야기한다",

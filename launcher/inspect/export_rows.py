@@ -21,7 +21,7 @@ from hunmin.rows import Message
 from hunmin.schema import LEDGER, MESSAGE
 from launcher.inspect.packed_data import Corpus
 from launcher.inspect.packed_ids import PackedIds
-from launcher.inspect.rebuild import Rebuilt, build_of, rebuild_in_order
+from launcher.inspect.rebuild import build_of, rebuild_in_order
 from launcher.inspect.show import open_corpus
 from launcher.inspect.trace_token import require_same_ids
 
@@ -35,11 +35,11 @@ ROWS = pa.schema(
 GROUP_ROWS = 1_024  # that stand in memory at a time
 _AS_THEY_ARE = ("tool_call_id", "name", "weight")
 
-RowSink = Callable[[list[Rebuilt]], None]  # where exported rows go, a group at a time
+RowSink = Callable[[list[dict[str, Any]]], None]  # where exported rows go, a group at a time
 
 
 def export_rows(run: Path, out: Path, *, split: str, epoch: int) -> int:
-    """Write the rendered rows of a split and epoch in the order of rows.parquet; how many.
+    """Write the rendered rows of a split and epoch in the order of the tables; how many.
 
     Raises:
         InputError: there is no such run, split or epoch; the file's name says no format, or its folder is not
@@ -51,11 +51,13 @@ def export_rows(run: Path, out: Path, *, split: str, epoch: int) -> int:
     if not out.parent.is_dir():
         raise InputError(f"{out}: there is no folder {out.parent}; make it, or name another")
     corpus = open_corpus(run)
-    packed = PackedIds(corpus.shards(split, epoch=epoch))
-    total = corpus.number_of(split, epoch)
+    if split == "heldout":
+        rows, total = _heldout(corpus, epoch), corpus.num_heldout()
+    else:
+        packed = PackedIds(corpus.shards(split, epoch=epoch))
+        rows, total = _checked(run, corpus, packed, split, epoch), corpus.number_of(split, epoch)
     count = 0
     with progress(f"rows of {split}, epoch {epoch}", total=total) as ticker, SINKS[out.suffix](out) as write:
-        rows = _checked(run, corpus, packed, split, epoch)
         while group := list(islice(rows, GROUP_ROWS)):
             write(group)
             count += len(group)
@@ -63,17 +65,32 @@ def export_rows(run: Path, out: Path, *, split: str, epoch: int) -> int:
     return count
 
 
-def _checked(run: Path, corpus: Corpus, packed: PackedIds, split: str, epoch: int) -> Iterator[Rebuilt]:
+def _checked(
+    run: Path, corpus: Corpus, packed: PackedIds, split: str, epoch: int
+) -> Iterator[dict[str, Any]]:
+    """Rows of packs in columns, each after it gave the ids and mask of its pack."""
     for rebuilt in rebuild_in_order(build_of(run, corpus), corpus.lines_in_order(split, epoch=epoch)):
         require_same_ids(rebuilt, *packed.of(rebuilt.line["row"]))
-        yield rebuilt
+        yield _facts(rebuilt.line) | {"messages": rebuilt.messages, "tools": rebuilt.row.get("tools")}
+
+
+def _heldout(corpus: Corpus, epoch: int) -> Iterator[dict[str, Any]]:
+    """Rows of heldout.parquet, which has their messages as eval asks them."""
+    if epoch:
+        raise InputError(f"--epoch {epoch}: held-out rows are asked as they are, in no epoch; leave it out")
+    for line in corpus.heldout_lines():
+        yield _facts(line) | {"split": "heldout", "messages": line["messages"], "tools": line["tools"]}
+
+
+def _facts(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: line.get(name) for name in FACTS}
 
 
 @contextmanager
 def _json_lines(path: Path) -> Iterator[RowSink]:
     with written_whole(path) as partial, partial.open("w", encoding="utf-8") as handle:
 
-        def write(rows: list[Rebuilt]) -> None:
+        def write(rows: list[dict[str, Any]]) -> None:
             for row in rows:
                 handle.write(json.dumps(_as_object(row), ensure_ascii=False) + "\n")
 
@@ -84,8 +101,8 @@ def _json_lines(path: Path) -> Iterator[RowSink]:
 def _parquet(path: Path) -> Iterator[RowSink]:
     with written_whole(path) as partial, pq.ParquetWriter(partial, ROWS, compression="zstd") as sink:
 
-        def write(rows: list[Rebuilt]) -> None:
-            sink.write_table(pa.Table.from_pylist([_as_line(row) for row in rows], schema=ROWS))
+        def write(rows: list[dict[str, Any]]) -> None:
+            sink.write_table(pa.Table.from_pylist(rows, schema=ROWS))
 
         yield write
 
@@ -93,18 +110,11 @@ def _parquet(path: Path) -> Iterator[RowSink]:
 SINKS = {".jsonl": _json_lines, ".parquet": _parquet}
 
 
-def _as_line(row: Rebuilt) -> dict[str, Any]:
-    """A row in columns."""
-    facts = {name: row.line[name] for name in FACTS}
-    return facts | {"messages": row.messages, "tools": row.row.get("tools")}
-
-
-def _as_object(row: Rebuilt) -> dict[str, Any]:
-    """A row as one JSON object: what is not there is left out, messages are in OpenAI's form."""
-    facts = {name: row.line[name] for name in FACTS if row.line[name] is not None}
-    tools = row.row.get("tools")
-    told = {"messages": [openai_message(message) for message in row.messages]}
-    return facts | told | ({"tools": json.loads(tools)} if tools else {})
+def _as_object(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as one JSON object: what is not there is left out, messages are in the form of chat APIs."""
+    told = {name: value for name, value in row.items() if value is not None}
+    told["messages"] = [openai_message(message) for message in row["messages"]]
+    return told | ({"tools": json.loads(row["tools"])} if row["tools"] else {})
 
 
 def openai_message(message: Message) -> dict[str, Any]:

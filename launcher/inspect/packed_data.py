@@ -196,6 +196,15 @@ class Corpus:
         """The row's lines in heldout.parquet."""
         return self._of("heldout.parquet", row_id)
 
+    def heldout_lines(self) -> Iterator[LedgerRow]:
+        """The lines of heldout.parquet in their order."""
+        for batch in self._batches("heldout.parquet"):
+            yield from batch.to_pylist()
+
+    def num_heldout(self) -> int:
+        """How many lines `heldout_lines` gives."""
+        return sum(batch.num_rows for batch in self._batches("heldout.parquet", columns=["row_id"]))
+
     def nearest(self, row_id: str) -> str | None:
         """The row id that is most like one that does not exist: the same file and the nearest record.
 

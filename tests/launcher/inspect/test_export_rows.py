@@ -74,6 +74,17 @@ def test_parquet_says_the_same(inspected_run: Run, tmp_path: Path) -> None:
         assert all(row[name] == value for name, value in line.items() if name != "messages")
 
 
+def test_held_out_rows_leave_as_eval_asks_them(inspected_run: Run, tmp_path: Path) -> None:
+    code, told, err = rows(inspected_run, tmp_path / "rows.jsonl", "--split", "heldout")
+    assert code == 0, err
+    held = pq.read_table(inspected_run / "data" / "heldout.parquet").to_pylist()
+    assert f"({len(held)} rows; as eval asks them)" in told
+    for line, row in zip((tmp_path / "rows.jsonl").read_text("utf-8").splitlines(), held, strict=True):
+        told_row = json.loads(line)
+        assert (told_row["row_id"], told_row["split"]) == (row["row_id"], "heldout")
+        assert told_row["messages"] == [openai_message(message) for message in row["messages"]]
+
+
 def test_a_source_that_changed_writes_nothing(inspected_run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(inspected_run.parent, folder)
@@ -93,6 +104,7 @@ def test_a_source_that_changed_writes_nothing(inspected_run: Run, tmp_path: Path
     [
         (["rows.csv"], "rows are written as .jsonl or .parquet"),
         (["nowhere/rows.jsonl"], "there is no folder"),
+        (["rows.jsonl", "--split", "heldout", "--epoch", "1"], "held-out rows are asked as they are"),
         (["rows.jsonl", "--epoch", "7"], "train has epochs 0 to 1; there is no epoch 7"),
     ],
 )
