@@ -55,7 +55,7 @@ def export_rows(run: Path, out: Path, *, split: str, epoch: int) -> int:
         rows, total = _heldout(corpus, epoch), corpus.num_heldout()
     else:
         packed = PackedIds(corpus.shards(split, epoch=epoch))
-        rows, total = _checked(run, corpus, packed, split, epoch), corpus.number_of(split, epoch)
+        rows, total = _checked(run, corpus, packed, split, epoch), corpus.num_lines(split, epoch=epoch)
     count = 0
     with progress(f"rows of {split}, epoch {epoch}", total=total) as ticker, SINKS[out.suffix](out) as write:
         while group := list(islice(rows, GROUP_ROWS)):

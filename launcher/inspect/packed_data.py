@@ -179,7 +179,7 @@ class Corpus:
         for batch in self._batches("rows.parquet", _of_epoch(split, epoch)):
             yield from batch.to_pylist()
 
-    def number_of(self, split: str, epoch: int) -> int:
+    def num_lines(self, split: str, *, epoch: int) -> int:
         """How many lines `lines_in_order` gives."""
         batches = self._batches("rows.parquet", _of_epoch(split, epoch), columns=["row"])
         return sum(batch.num_rows for batch in batches)
