@@ -180,7 +180,7 @@ class Unrendered(InEpoch):
     detail: str
 
 
-AnyRow = TypeVar("AnyRow", DraftRow, Rejected, Row, Kept, Message)
+AnyRow = TypeVar("AnyRow", DraftRow, Row, Kept, Message)
 
 
 def with_values(row: AnyRow, **values: object) -> AnyRow:

@@ -45,7 +45,7 @@ def prepare(
         base: the config file's folder; absent: the working folder.
     """
     if "reason" in draft:
-        return with_values(draft, row_id=row_id_of(draft), text=shown(draft.get("text", "")))
+        return _rejected(draft, (draft["reason"], draft["detail"]), draft.get("text", ""))
     cleaned, transforms = _clean(draft)
     task = task_of(tasks, cleaned["task"] or "")
     refusal = validate(
@@ -56,7 +56,7 @@ def prepare(
         task_bounds={str(name): bounds for name, bounds in task.bounds.items()},
     )
     if refusal:
-        return _rejected(draft, refusal)
+        return _rejected(draft, refusal, transcript(parts_of(draft)))
     judged = judge.apply_safety(
         cleaned,
         config.safety,
@@ -64,7 +64,7 @@ def prepare(
         detector=_detector(config.safety.classifier, config.safety.threshold, base or Path()),
     )
     if judged.refusal:
-        return _rejected(draft, judged.refusal)
+        return _rejected(draft, judged.refusal, transcript(parts_of(draft)))
     row = _kept(judged.draft, task)
     row["transforms"] = transforms + judged.transforms
     row["flags"] = judged.flags
@@ -73,14 +73,15 @@ def prepare(
     return row
 
 
-def _rejected(draft: DraftRow, refusal: tuple[str, str]) -> Rejected:
-    text = shown(transcript(parts_of(draft)))
+def _rejected(item: Origin, refusal: tuple[str, str], text: str) -> Rejected:
+    """A record that is not kept; detail and text may quote it, so what is personal in them is masked."""
+    reason, detail = refusal
     return Rejected(
-        **_origin(draft), row_id=row_id_of(draft), reason=refusal[0], detail=refusal[1], text=text
+        **_origin(item), row_id=row_id_of(item), reason=reason, detail=shown(detail), text=shown(text)
     )
 
 
-def _origin(draft: DraftRow) -> Origin:
+def _origin(draft: Origin) -> Origin:
     return {
         "source": draft["source"],
         "file": draft["file"],
