@@ -52,8 +52,10 @@ def show(
         InputError: there is no such run, pack, row, reason or source; says which there are.
         ArtifactError: a file of the data stage is missing or differs from its manifest.
     """
-    if sum(one is not None for one in (pack, row, rejected)) > 1:
-        raise InputError("--pack, --row and --rejected: name one of them")
+    asked = {"--pack": pack, "--row": row, "--rejected": rejected}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: name one of them")
     if rejected is not None:
         return show_rejected(run, reason=rejected, source=source, limit=FEW if limit is None else limit)
     if source is not None or limit is not None:
