@@ -33,6 +33,7 @@ from data_pipeline.packing.gather import Shard, gather_packs
 from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
 from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
 from data_pipeline.stats import sources_compared, stats
+from data_pipeline.stats.corpus_samples import corpus_samples
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
@@ -89,13 +90,13 @@ def run(
     decided = _decide(build, work, database)
 
     _require_trained(
-        database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", out_dir=out_dir
+        database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", work, out_dir
     )
     tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, database)
     _encode_rows(build, work)
     database.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
     decisions.refuse_unrendered(database)
-    _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", out_dir=out_dir)
+    _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", work, out_dir)
 
     shards = place_rows(database, seq_len=config.seq_len)
     infos = {
@@ -104,7 +105,7 @@ def run(
     }
     written = {
         "rows.parquet": tables.write_ledger(database, out_dir / "rows.parquet", work=work),
-        "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet"),
+        "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet", work=work),
         "heldout.parquet": tables.write_heldout(
             database, out_dir / "heldout.parquet", work=work, tasks=infos
         ),
@@ -122,6 +123,7 @@ def run(
         tally=PartCounts.of_parts(work),
     )
     artifact.write_json(out_dir / "stats.json", numbers)
+    artifact.write_json(out_dir / "corpus.json", corpus_samples(database, build, work))
     database.close()
     content = {
         "tokenizer": tokenizer_sha256,
@@ -257,7 +259,7 @@ def _encode_rows(build: BuildContext, work: WorkFolder) -> None:
     )
 
 
-def _require_trained(database: RowDatabase, relation: str, *, out_dir: Path) -> None:
+def _require_trained(database: RowDatabase, relation: str, work: WorkFolder, out_dir: Path) -> None:
     """Stop before an empty training: where the relation of train rows holds none.
 
     Raises:
@@ -265,7 +267,7 @@ def _require_trained(database: RowDatabase, relation: str, *, out_dir: Path) -> 
     """
     if database.number(f"SELECT count(*) FROM {relation}"):
         return
-    tables.write_rejected(database, out_dir / "rejected.parquet")
+    tables.write_rejected(database, out_dir / "rejected.parquet", work=work)
     reasons = database.counts("SELECT reason, count(*) FROM refused GROUP BY 1")
     splits = database.counts("SELECT split, count(*) FROM alive GROUP BY 1")
     listed = ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "none"

@@ -81,12 +81,16 @@ class DraftRow(Origin):
 
 
 class Rejected(Origin):
-    """A record that gives no row: a code of data_pipeline/reasons.py, and the place in words."""
+    """A record that gives no row: a code of data_pipeline/reasons.py, and the place in words.
+
+    `text` is what it says, as far as that could be read.
+    """
 
     ord: NotRequired[int]
     row_id: NotRequired[str]
     reason: str
     detail: str
+    text: NotRequired[str]
 
 
 class Row(Origin):

@@ -91,8 +91,9 @@ LEDGER = pa.schema(
     ]
 )
 
-# rejected.parquet: every record that was read and not kept.
-REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())])
+# rejected.parquet: every record that was read and not kept. `text` is for people (hunmin/readable.py): what
+# the row says, or what stands in the file where none could be made of it; masked, and cut in its middle.
+REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string()), ("text", pa.string())])
 
 Refusal = tuple[str, str] | None  # (reason, detail) of a record that is not kept; None where it is
 
@@ -344,6 +345,63 @@ class Stats(TypedDict):
     vocab_size: int
     seq_len: int
     epochs: int
+
+
+class KeptSample(TypedDict):
+    """A kept row as it was rendered first.
+
+    `said` is (kind, text) of its parts (hunmin/readable.py), without the middle of a long conversation.
+    """
+
+    row_id: str
+    task: str
+    split: str
+    label: str | None
+    wording_id: str | None
+    wrapper: str | None
+    transforms: list[str]
+    num_tokens: int
+    num_trained_tokens: int
+    said: list[tuple[str, str]]
+    num_parts: int  # of which `said` has the first and the last
+
+
+class RejectedSample(TypedDict):
+    """A record that was rejected, and what it says."""
+
+    row_id: str
+    source: str
+    detail: str
+    text: str
+
+
+class NearPair(TypedDict):
+    """A row that was dropped because it says nearly what a kept one says."""
+
+    dropped: RejectedSample
+    kept: RejectedSample
+    similarity: float
+
+
+class LanguagePair(TypedDict):
+    """Kept rows of a source whose request and answer are in these languages."""
+
+    request: str
+    answer: str
+    rows: int
+
+
+class CorpusSamples(TypedDict):
+    """data/corpus.json: what the corpus page shows beside stats.json. Texts are masked and cut."""
+
+    schema_version: int
+    kept: dict[str, list[KeptSample]]  # by source
+    rejected: dict[str, list[RejectedSample]]  # by reason
+    meanings: dict[str, str]  # of these reasons, in words
+    near_pairs: list[NearPair]  # the least similar first
+    num_near_pairs: int
+    labels: dict[str, dict[str, int]]  # by task: kept rows with each label, the commonest first
+    languages: dict[str, list[LanguagePair]]  # by source, the commonest first
 
 
 class TaskShare(TypedDict):

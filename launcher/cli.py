@@ -193,19 +193,26 @@ def show(
     split: OfSplit = "train",
     epoch: Epoch = 0,
     ids: Annotated[bool, typer.Option("--ids", help="also the ids of the tokens")] = False,
+    rejected: Annotated[
+        str | None,
+        typer.Option(metavar="[REASON]", help="what was not kept, for this reason or for any, and its text"),
+    ] = None,
+    source: Annotated[str | None, typer.Option(metavar="NAME", help="only what this source had")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="at most so many of them; default: 20")] = None,
     html: Annotated[
         Path | None, typer.Option("--html", help="write it as a page to this file instead")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What is trained and what is context in a pack, or where a row stands.
+    """What is trained in a pack, where a row stands, or what was rejected.
 
     Example: hunmin show runs/quickstart --pack 3
     """
     from launcher.inspect import show as inspecting
 
     with reported(runs_folder()):
-        shown = inspecting.show(run_dir, pack=pack, row=row, split=split, epoch=epoch)
+        asked = {"rejected": rejected, "source": source, "limit": limit}
+        shown = inspecting.show(run_dir, pack=pack, row=row, split=split, epoch=epoch, **asked)
         if html is not None:
             inspecting.write_page(html, shown, ids=ids)
             print(f"written: {html}", file=sys.stderr if as_json else sys.stdout)
@@ -213,6 +220,27 @@ def show(
             print(inspecting.as_json(shown))
         elif html is None:
             inspecting.print_text(shown, ids=ids)
+
+
+@app.command()
+def rows(
+    run_dir: RunFolder,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="where to: a .jsonl or a .parquet file")],
+    split: Annotated[
+        Literal["train", "val", "heldout"], typer.Option("--split", help="which rows")
+    ] = "train",
+    epoch: Annotated[int, typer.Option("--epoch", min=0, help="as rendered in this epoch")] = 0,
+) -> None:
+    """Write the rendered rows as messages, each checked against its pack.
+
+    Example: hunmin rows runs/quickstart rows.jsonl --epoch 1
+    """
+    from launcher.inspect.export_rows import export_rows
+
+    with reported(runs_folder()), _stop_on_signal():
+        count = export_rows(run_dir, file, split=split, epoch=epoch)
+    proof = "as eval asks them" if split == "heldout" else "each has the ids of its pack"
+    print(f"written: {file} ({count:,} rows; {proof})")
 
 
 @app.command()

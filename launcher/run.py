@@ -23,6 +23,11 @@ class Run:
     base: Path  # the folder that relative paths start from
     dir: Path
 
+    @property
+    def corpus_page(self) -> Path:
+        """What became of the corpus, for people; beside the stages' folders, for none of them reads it."""
+        return self.dir / "corpus.html"
+
     def model_path(self) -> str | None:
         """The model's local folder where there is one, else the hub id; None for one from scratch."""
         path = self.config.model.path

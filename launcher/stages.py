@@ -10,6 +10,7 @@ from hunmin.artifact import Manifest, load_manifest
 from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
+from launcher.commands.run_folder import stage_command
 from launcher.preflight import check_inputs, check_task_names
 from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
@@ -149,6 +150,8 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
             if found is not None:
                 say(f"{name}: done already ({_why_done(name, found)})")
                 done[name] = found
+                if name == "data" and not run.corpus_page.exists():
+                    _write_corpus_page(run)
                 continue
             if name not in names:
                 raise InputError(
@@ -163,7 +166,15 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
             start = time.monotonic()
             done[name] = stage.start(run, inputs)
             say(f"{name}: done in {time.monotonic() - start:.1f} s")
+            if name == "data":
+                _write_corpus_page(run)
     return done
+
+
+def _write_corpus_page(run: Run) -> None:
+    from eval.corpus_page.corpus_page import write_page
+
+    write_page(run.dir, name=run.config.name, cure=stage_command(run.dir, "data"))
 
 
 def _ray(run: Run) -> AbstractContextManager[None]:

@@ -32,6 +32,7 @@ PREPARED = pa.schema(
         ("unread_keys", pa.list_(pa.string())),  # keys of its record that no reader knows
         ("reason", pa.string()),
         ("detail", pa.string()),
+        ("text", pa.string()),  # of a record that was refused, as rejected.parquet has it
     ]
 )
 

@@ -9,11 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from data_pipeline.build.prepared_rows import texts_at
 from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.database.hashed_parquet import table_writer
 from data_pipeline.database.row_database import PLAIN, RowDatabase
 from hunmin.schema import HELDOUT, LEDGER, REJECTED, TaskInfo
 from hunmin.shards import METADATA_KEY
+
+TEXT_ROWS = 8_192  # rejected records whose texts stand in memory at a time
 
 # Where a row of a pack lies among the encoded parts; sorted by split, epoch, pack, slot.
 PLACES = pa.schema(
@@ -82,16 +85,18 @@ def _runs_of_epochs(database: RowDatabase) -> Iterator[tuple[str, int, str]]:
             yield line["split"], line["epoch"], run
 
 
-def write_rejected(database: RowDatabase, path: Path) -> Written:
-    """rejected.parquet: a line per record that was read and not kept."""
+def write_rejected(database: RowDatabase, path: Path, *, work: WorkFolder) -> Written:
+    """rejected.parquet: a line per record that was read and not kept, with what it says."""
     query = (
         "SELECT * FROM (SELECT * FROM refused WHERE {run}) JOIN (SELECT * FROM rows WHERE {run}) USING (ord) "
         "ORDER BY ord"
     )
     with table_writer(path, REJECTED) as rejected:
         for run in database.ranges():
-            for batch in database.batches(query.format(run=run)):
-                rejected.write(pa.Table.from_batches([batch]))
+            for batch in database.batches(query.format(run=run), size=TEXT_ROWS):
+                texts = texts_at(work, batch.column("ord").to_numpy())
+                said = pa.array([texts[place] for place in batch.column("ord").to_pylist()], pa.string())
+                rejected.write(pa.Table.from_batches([batch]).append_column("text", said))
     return Written(rejected.num_rows, rejected.sha256)
 
 

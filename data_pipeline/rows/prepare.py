@@ -25,6 +25,7 @@ from data_pipeline.tasks.derived import works_on_text
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, DEFAULT_TASK, Task, attests_of, task_of
 from hunmin.hashing import stable_hash
 from hunmin.language.script import language_of
+from hunmin.readable import parts_of, shown, transcript
 from hunmin.rows import DraftRow, Kept, Message, Origin, Rejected, Row, said_by, with_values
 from hunmin.safety import judge
 from hunmin.safety.config import SafetyConfig
@@ -58,7 +59,7 @@ def prepare(
         base: the config file's folder; absent: the working folder.
     """
     if "reason" in draft:
-        return {**draft, "row_id": row_id_of(draft)}
+        return _rejected(draft, (draft["reason"], draft["detail"]), draft.get("text", ""))
     cleaned, transforms = _clean(draft, config)
     task = task_of(tasks, cleaned["task"] or "")
     refusal = validate(
@@ -69,7 +70,7 @@ def prepare(
         task_bounds={str(name): bounds for name, bounds in task.bounds.items()},
     )
     if refusal:
-        return _rejected(draft, refusal)
+        return _rejected(draft, refusal, transcript(parts_of(draft)))
     judged = judge.apply_safety(
         cleaned,
         config.safety,
@@ -78,7 +79,7 @@ def prepare(
         works_on_text=works_on_text(task.name, cleaned["fields"]["instruction"]),
     )
     if judged.refusal:
-        return _rejected(draft, judged.refusal)
+        return _rejected(draft, judged.refusal, transcript(parts_of(draft)))
     draft = judged.draft
     if draft["messages"] and draft["messages"][-1].get("tool_calls"):  # JSON is masked otherwise than text
         draft = _with_last_pair(draft, draft["messages"])
@@ -90,11 +91,15 @@ def prepare(
     return row
 
 
-def _rejected(draft: DraftRow, refusal: tuple[str, str]) -> Rejected:
-    return Rejected(**_origin(draft), row_id=row_id_of(draft), reason=refusal[0], detail=refusal[1])
+def _rejected(item: Origin, refusal: tuple[str, str], text: str) -> Rejected:
+    """A record that is not kept; detail and text may quote it, so what is personal in them is masked."""
+    reason, detail = refusal
+    return Rejected(
+        **_origin(item), row_id=row_id_of(item), reason=reason, detail=shown(detail), text=shown(text)
+    )
 
 
-def _origin(draft: DraftRow) -> Origin:
+def _origin(draft: Origin) -> Origin:
     return {
         "source": draft["source"],
         "file": draft["file"],

@@ -13,6 +13,7 @@ from data_pipeline.sources.files.records import (
     as_object,
     check_unicode,
     printable,
+    whole,
 )
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.values.promptsource import parse_templated
@@ -33,7 +34,7 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[DraftRow | Rejected]:
             if isinstance(outcome, Reject):
                 detail = printable(f"{record.place}: {outcome}")
                 origin = _origin(unit, number, sub_record)
-                yield Rejected(**origin, reason=outcome.reason, detail=detail)
+                yield Rejected(**origin, reason=outcome.reason, detail=detail, text=_text_of(record, outcome))
             elif outcome is not None:
                 yield _row(outcome, source, _origin(unit, number, sub_record))
 
@@ -49,6 +50,13 @@ def _outcomes(record: Record, unit: Unit, source: SourceConfig) -> Outcomes:
     except Reject as reject:
         return [reject] * (2 if source.directions == "both" else 1)  # one for each row it would have given
     return [_writable(one) if isinstance(one, Draft) else one for one in found]
+
+
+def _text_of(record: Record, reject: Reject) -> str:
+    """What stands in the file, as far as the reader could keep it."""
+    if reject.text is not None:
+        return printable(reject.text)
+    return "" if isinstance(record.value, Reject) else whole(record.value)
 
 
 def _writable(draft: Draft) -> Draft | Reject:

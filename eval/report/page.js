@@ -113,7 +113,7 @@
       }
       mark(words);
       const what = query.value.trim() ? `“${query.value.trim()}”` : "these filters";
-      if (found === 0) status.textContent = `No answer matches ${what}.`;
+      if (found === 0) status.textContent = `No sample matches ${what}.`;
       else if (found === total) status.textContent = `${total} samples, ${shown} shown.`;
       else status.textContent = `${found} of ${total} samples match, ${shown} shown.`;
     }

@@ -5,8 +5,6 @@ alone: equal inputs give equal bytes. Read `run` first; what the page says is in
 `results.py` and `answers.py`, how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
 """
 
-import base64
-import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,12 +14,11 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from eval.report.drawing import pictures, style
+from eval.report.drawing import pictures
 from eval.report.drawing.svg import Figure
-from eval.report.sections import answers, corpus, formatting, results, training
+from eval.report.html_page import render_page
+from eval.report.sections import answers, corpus, results, training
 from hunmin import artifact, hashing
 from hunmin.artifact import Manifest
 from hunmin.errors import ArtifactError
@@ -31,7 +28,6 @@ from hunmin.stage import Inputs, open_stage
 
 PAGE = "index.html"
 FIGURES = "figures"  # the folder of their PNG files
-TEMPLATES = Path(__file__).parent
 STAGES = {
     "data": ("stats.json", "rows.parquet", "heldout.parquet"),
     "train": ("metrics.jsonl",),
@@ -147,18 +143,13 @@ def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
         "provenance": results.provenance(contents.manifests, contents.scores),
     }
     figures = list(figures_of(sections))
-    page = (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            name=name,
-            config_text=contents.config_text,
-            num_figures=len(figures),
-            # Ours, and the only texts besides figures that are not escaped.
-            style=Markup(style.page_css()),
-            script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-            **sections,
-        )
+    page = render_page(
+        "page.html.j2",
+        name=name,
+        config_text=contents.config_text,
+        num_figures=len(figures),
+        corpus_page="../corpus.html",  # eval/corpus_page lays it beside the stages' folders
+        **sections,
     )
     return page, figures
 
@@ -170,27 +161,6 @@ def figures_of(value: Any) -> Iterator[Figure]:
     elif isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
             yield from figures_of(member)
-
-
-def csp_hash(text: str) -> str:
-    """What a Content-Security-Policy calls an inline script or style by."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        formatting.FILTERS | {"system_name": results.system_name, "csp_hash": csp_hash}
-    )
-    environment.globals.update({"is_long": formatting.is_long, "lead": formatting.lead})
-    return environment
 
 
 def read_metrics(path: Path) -> list[Any]:

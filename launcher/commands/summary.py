@@ -16,6 +16,8 @@ def as_dict(run: Run, manifests: dict[str, Manifest]) -> dict[str, Any]:
         "content_sha256": {name: manifest.content_sha256 for name, manifest in manifests.items()},
         "counts": {name: manifest.counts for name, manifest in manifests.items()},
     }
+    if run.corpus_page.exists():
+        result["corpus"] = str(run.corpus_page)
     if "eval" in manifests:
         from eval.scores.score_table import score_table
 
@@ -40,6 +42,8 @@ def as_text(result: dict[str, Any]) -> str:
         lines.append(f"report:  {result['report']}")
     else:
         lines.append(f"run:     {result['run']}")
+        if "corpus" in result:
+            lines.append(f"corpus:  {result['corpus']}")
     return "\n".join(lines)
 
 

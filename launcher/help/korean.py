@@ -10,7 +10,7 @@ from collections.abc import Mapping
 GROUPS = (
     ("Begin", ("doctor", "init", "fetch")),
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
-    ("Look into a run", ("show", "trace", "diff")),
+    ("Look into a run", ("show", "rows", "trace", "diff")),
     ("Hand a run over", ("submit", "status", "wait", "cancel")),
     ("Try the model", ("chat",)),
 )
@@ -91,8 +91,11 @@ KOREAN = {
     "Ask the job of a run to save and end; submitting again continues.": (
         "맡긴 작업을 저장하고 멈추게 한다. 다시 맡기면 이어 간다."
     ),
-    "What is trained and what is context in a pack, or where a row stands.": (
-        "묶음에서 무엇이 학습되고 무엇이 문맥인지, 또는 한 행이 어디에 있는지 보여 준다."
+    "What is trained in a pack, where a row stands, or what was rejected.": (
+        "묶음에서 무엇이 학습되는지, 한 행이 어디에 있는지, 무엇이 걸러졌는지 보여 준다."
+    ),
+    "Write the rendered rows as messages, each checked against its pack.": (
+        "학습에 쓰인 행을 메시지로 내보내고, 하나하나 묶음과 맞추어 본다."
     ),
     "Where a token of a pack came from, read again from its source; or where a row went.": (
         "묶음 속 토큰을 원본까지 되짚어 가거나, 한 행이 어디로 갔는지 알려 준다."
@@ -130,8 +133,16 @@ KOREAN = {
     "the row of this id, such as reviews:a.tsv:12.0": "이 id의 행. 예: reviews:a.tsv:12.0",
     "of the pack": "학습용(train) 묶음인지 검증용(val) 묶음인지",
     "of the pack; each epoch counts its own": "묶음의 에포크. 번호는 에포크마다 따로 센다",
+    "what was not kept, for this reason or for any, and its text": (
+        "걸러진 레코드와 그 글. 이유를 쓰면 그 이유로 걸러진 것만"
+    ),
+    "only what this source had": "이 소스에서 나온 것만",
+    "at most so many of them; default: 20": "많아야 이만큼. 기본값: 20",
     "also the ids of the tokens": "토큰의 id도 보여 준다",
     "write it as a page to this file instead": "화면 대신 이 파일에 웹 페이지로 쓴다",
+    "where to: a .jsonl or a .parquet file": "내보낼 파일. .jsonl 또는 .parquet",
+    "which rows": "학습용(train), 검증용(val), 평가용(heldout) 가운데 어느 행인지",
+    "as rendered in this epoch": "이 에포크에 만들어진 대로",
     "its position in the pack": "묶음 안에서의 위치",
     "talk to the model before training": "학습하기 전의 모델과 이야기한다",
     "where an answer is cut; default: as in eval": "답을 자르는 길이. 기본값: eval과 같음",

@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -28,13 +29,26 @@ class CommandHelp(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer's; an option that may be meant for the config is told how to be written."""
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, self._with_empty_values(args))
         except Exception as error:  # typer's UsageError has no public name
             message = str(getattr(error, "message", ""))
             if "No such option" in message and any(one.name == "overrides" for one in self.params):
                 hint = "A value of the config is KEY=VALUE, such as train.num_steps=20."
                 error.message = f"{message}. {hint}"  # type: ignore[attr-defined]
             raise
+
+    def _with_empty_values(self, args: list[str]) -> list[str]:
+        """The arguments, with an empty value behind each option that stands without its value and may.
+
+        Those are the options whose metavar stands in brackets: `--rejected [REASON]`.
+        """
+        options = [one for one in self.params if _is(one, "option")]
+        bare = {name for one in options if (one.metavar or "").startswith("[") for name in one.opts}
+        return [
+            word
+            for arg, behind in pairwise([*args, "-"])
+            for word in ([arg, ""] if arg in bare and behind.startswith("-") else [arg])
+        ]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page in the user's language."""

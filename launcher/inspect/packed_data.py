@@ -112,6 +112,18 @@ class Corpus:
                 return self._read_pack(shard, split, number)
         raise InputError(_no_such_pack(split, epoch, number, shards))
 
+    def shards(self, split: str, *, epoch: int) -> Iterator[pa.Table]:
+        """The shards of a split and epoch in order, verified and memory-mapped.
+
+        Raises:
+            InputError: there are none; says which there are.
+        """
+        own = [shard.name for shard in self._shards(split) if shard.epoch == epoch]
+        if not own:
+            raise InputError(_no_such_pack(split, epoch, 0, self._shards(split)))
+        self.verify(own)
+        yield from (read_shard(self.folder / name) for name in own)
+
     def shard_of(self, line: LedgerRow) -> str:
         """The shard that holds the pack of a line of rows.parquet, relative to data/."""
         return next(
@@ -162,6 +174,16 @@ class Corpus:
         found = {line["row"]: line for line in self._select("rows.parquet", condition)}
         return [found[row] for row in wanted]
 
+    def lines_in_order(self, split: str, *, epoch: int) -> Iterator[LedgerRow]:
+        """The lines of rows.parquet of a split and epoch: by source, file and record."""
+        for batch in self._batches("rows.parquet", _of_epoch(split, epoch)):
+            yield from batch.to_pylist()
+
+    def num_lines(self, split: str, *, epoch: int) -> int:
+        """How many lines `lines_in_order` gives."""
+        batches = self._batches("rows.parquet", _of_epoch(split, epoch), columns=["row"])
+        return sum(batch.num_rows for batch in batches)
+
     def lines_of(self, row_id: str) -> list[LedgerRow]:
         """Every line of rows.parquet that renders a row, by epoch."""
         return sorted(self._of("rows.parquet", row_id), key=lambda line: line["row"])
@@ -173,6 +195,15 @@ class Corpus:
     def heldout_of(self, row_id: str) -> list[LedgerRow]:
         """The row's lines in heldout.parquet."""
         return self._of("heldout.parquet", row_id)
+
+    def heldout_lines(self) -> Iterator[LedgerRow]:
+        """The lines of heldout.parquet in their order."""
+        for batch in self._batches("heldout.parquet"):
+            yield from batch.to_pylist()
+
+    def num_heldout(self) -> int:
+        """How many lines `heldout_lines` gives."""
+        return sum(batch.num_rows for batch in self._batches("heldout.parquet", columns=["row_id"]))
 
     def nearest(self, row_id: str) -> str | None:
         """The row id that is most like one that does not exist: the same file and the nearest record.
@@ -218,6 +249,10 @@ class Corpus:
         for name in TABLES:
             for batch in self._batches(name, condition, columns=["row_id"]):
                 yield from batch.column(0).to_pylist()
+
+
+def _of_epoch(split: str, epoch: int) -> pc.Expression:
+    return (pc.field("split") == split) & (pc.field("epoch") == epoch)
 
 
 def _record(row_id: str) -> float:

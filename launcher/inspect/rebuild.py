@@ -3,18 +3,24 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
-from data_pipeline.build.context import BuildContext
+from data_pipeline.build.context import FEW_SHOT, BuildContext
 from data_pipeline.config import SourceConfig
 from data_pipeline.packing.encode import encode
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.sources import expand, read
 from data_pipeline.sources.find import Unit
+from data_pipeline.tasks.tasks import load_tasks
 from hunmin.errors import InputError
 from hunmin.models.renderer import Piece
 from hunmin.rows import DraftRow, Kept, Message, Rejected, Rendered, Unrendered
-from launcher.inspect.packed_data import LedgerRow
+from hunmin.section import resolve_path
+from launcher.commands.run_folder import find_run
+from launcher.config import load
+from launcher.inspect.packed_data import Corpus, LedgerRow
 from launcher.inspect.tokens import TokenTexts
 
 Read = DraftRow | Rejected
@@ -64,6 +70,40 @@ def rebuild_segments(build: BuildContext, lines: Iterable[LedgerRow]) -> Iterato
         drafts = _drafts(unit, source, {(line["record"], line["sub_record"]) for line in members})
         for line in members:
             yield _rebuilt(build, line, drafts.get((line["record"], line["sub_record"])), unit)
+
+
+def rebuild_in_order(build: BuildContext, lines: Iterable[LedgerRow]) -> Iterator[Rebuilt]:
+    """As `rebuild_segments`, for lines in the order of rows.parquet; one in memory at a time.
+
+    Raises:
+        SourceChanged: a record is not there any more, or is refused now.
+        InputError: a source's files are not there.
+    """
+    for (source_name, file), members in groupby(lines, key=itemgetter("source", "file")):
+        source, unit = _find(build, source_name, file)
+        drafts = read(unit, source)
+        draft: Read | None = next(drafts, None)
+        for line in members:
+            while draft is not None and _place(draft) < _place(line):
+                draft = next(drafts, None)
+            found = draft if draft is not None and _place(draft) == _place(line) else None
+            yield _rebuilt(build, line, found, unit)
+
+
+def _place(line: LedgerRow | Read) -> tuple[int, int]:
+    return line["record"], line["sub_record"]
+
+
+def build_of(run: Path, corpus: Corpus) -> BuildContext:
+    """The build of a run's data stage, as its config.yaml has it.
+
+    Raises:
+        ArtifactError: what few-shot examples are drawn from is missing or differs from its manifest.
+    """
+    corpus.verify([FEW_SHOT])
+    config, base = load(find_run(run) / "config.yaml", [])
+    tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
+    return BuildContext(config.data, tasks, config.seed, base, corpus.folder)
 
 
 def _find(build: BuildContext, name: str, file: str) -> tuple[SourceConfig, Unit]:

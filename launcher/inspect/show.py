@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.rule import Rule
 
 from hunmin.errors import InputError
+from hunmin.readable import parts_of_messages
 from launcher.commands.run_folder import find_run, stage_command
 from launcher.inspect.packed_data import Corpus
+from launcher.inspect.rejected import FEW, ShownRejected, print_rejected, show_rejected
 from launcher.inspect.show_page import page
 from launcher.inspect.shown import (
     ShownPack,
@@ -21,20 +23,44 @@ from launcher.inspect.shown import (
     show_pack,
     show_row,
 )
-from launcher.inspect.token_marks import console, has_colour, legend, running_text, token_lines, visible
+from launcher.inspect.token_marks import (
+    console,
+    has_colour,
+    legend,
+    part_text,
+    running_text,
+    token_lines,
+    visible,
+)
 
-Shown = ShownPack | ShownRow
+Shown = ShownPack | ShownRow | ShownRejected
 
 
-def show(run: Path, *, pack: int | None, row: str | None, split: str, epoch: int) -> Shown:
-    """A pack (the first of the split where nothing is asked for), or a row.
+def show(
+    run: Path,
+    *,
+    pack: int | None,
+    row: str | None,
+    split: str,
+    epoch: int,
+    rejected: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
+) -> Shown:
+    """A pack (the first of the split where nothing is asked for), a row, or rejected records.
 
     Raises:
-        InputError: there is no such run, pack or row; says which there are.
+        InputError: there is no such run, pack, row, reason or source; says which there are.
         ArtifactError: a file of the data stage is missing or differs from its manifest.
     """
-    if pack is not None and row is not None:
-        raise InputError("--pack and --row: name one of them")
+    asked = {"--pack": pack, "--row": row, "--rejected": rejected}
+    given = [name for name, value in asked.items() if value is not None]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: name one of them")
+    if rejected is not None:
+        return show_rejected(run, reason=rejected, source=source, limit=FEW if limit is None else limit)
+    if source is not None or limit is not None:
+        raise InputError("--source and --limit: only with --rejected; leave out")
     corpus = open_corpus(run)
     if row is not None:
         return show_row(corpus, row)
@@ -55,8 +81,10 @@ def write_page(path: Path, shown: Shown, *, ids: bool) -> None:
     """Write what is shown as one HTML file.
 
     Raises:
-        InputError: the file cannot be written there.
+        InputError: the file cannot be written there, or rejected records are shown.
     """
+    if isinstance(shown, ShownRejected):
+        raise InputError("--html: not with --rejected; the run's corpus.html shows some of each reason")
     try:
         path.write_text(page(shown, ids=ids), encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
@@ -71,11 +99,15 @@ def as_json(shown: Shown) -> str:
 def print_text(shown: Shown, *, ids: bool) -> None:
     """Show it in the terminal."""
     out = console()
+    if isinstance(shown, ShownRejected):
+        print_rejected(out, shown)
+        return
     if isinstance(shown, ShownPack):
         _print_pack(out, shown, ids=ids)
         return
     for line in shown.rejected:
         _say(out, f"{shown.row_id} was rejected: {line['reason']}: {line['detail']}")
+        _say(out, visible(line.get("text") or ""))
     for line in shown.heldout:
         _print_heldout(out, line)
     if shown.shown is not None:
@@ -127,14 +159,12 @@ def _print_heldout(out: Console, line: dict[str, Any]) -> None:
     wording = line["wording_id"] or "its own instruction"
     trained = "" if line["seen_wording"] else ", which nothing is trained in"
     _say(out, f"is {seen} in training. Wording: {wording}{trained}")
-    for message in line["messages"]:
+    for part in parts_of_messages(line["messages"]):
         out.print()
-        _say(out, f"{message['role']}:")
-        _say(out, visible(message["content"]))
+        out.print(part_text(part), soft_wrap=not out.is_terminal)
     for reference in line["references"]:
         out.print()
-        _say(out, "reference:")
-        _say(out, visible(reference))
+        _say(out, f"reference:\n{visible(reference)}")
 
 
 def _place(line: dict[str, Any]) -> str:

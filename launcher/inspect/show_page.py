@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
+from hunmin.readable import parts_of_messages
 from launcher.inspect.shown import ShownPack, ShownRow, ShownSegment, drawn_facts, num_trained
 from launcher.inspect.tokens import TokenGroup
 
@@ -13,7 +14,8 @@ _CSS = """
   --paper: light-dark(#fdfdfb, #14161a); --ink: light-dark(#1c1e21, #e4e5e7);
   --muted: light-dark(#5d636b, #a0a6ae); --rule: light-dark(#dcdcd6, #33373d);
   --trained: light-dark(#d3f0e4, #0d4a37); --trained-line: light-dark(#00694a, #4cc9a0);
-  --chip: light-dark(#e6e6e0, #2b2f36);
+  --chip: light-dark(#e6e6e0, #2b2f36); --thought: light-dark(#7a5200, #e6b450);
+  --call: light-dark(#0a5a94, #7cc0f0);
 }
 body {
   margin: 0 auto; max-width: 60rem; padding: 1.25rem; background: var(--paper); color: var(--ink);
@@ -33,6 +35,10 @@ section { border-top: 1px solid var(--rule); margin-top: 1.5rem; padding-top: 1r
 }
 .s.t { background: var(--trained); border: 1px solid var(--trained-line); }
 .end { opacity: .5; }
+.thought .tokens { font-style: italic; color: var(--thought); }
+.call .tokens, .tool .tokens {
+  font-family: ui-monospace, Consolas, "Noto Sans Mono", monospace; color: var(--call);
+}
 .ids .tokens { line-height: 2.3; }
 .ids .tokens span[data-id]::after {
   content: attr(data-id); font: .6rem ui-monospace, monospace; vertical-align: sub; margin: 0 .3em;
@@ -77,6 +83,7 @@ def _row(shown: ShownRow) -> tuple[str, str]:
         parts += ['<p class="facts">Held out: eval asks it, nothing trains on it.</p>', *_messages(line)]
     for line in shown.rejected:
         parts.append(f"<p>Rejected: {escape(line['reason'])}: {escape(str(line['detail']))}</p>")
+        parts.append(f'<div class="tokens">{escape(line.get("text") or "")}</div>')
     return shown.row_id, "\n".join(parts)
 
 
@@ -102,7 +109,7 @@ def _token(group: TokenGroup) -> str:
 
 
 def _messages(line: dict[str, Any]) -> Iterator[str]:
-    shown = [(message["role"], message["content"]) for message in line["messages"]]
-    shown += [("reference", text) for text in line["references"]]
-    for role, text in shown:
-        yield f'<section>\n<h2>{escape(role)}</h2>\n<div class="tokens">{escape(text)}</div>\n</section>'
+    shown = [*parts_of_messages(line["messages"]), *(("reference", text) for text in line["references"])]
+    for kind, text in shown:
+        body = f'<h2>{kind}</h2>\n<div class="tokens">{escape(text)}</div>'
+        yield f'<section class="{kind}">\n{body}\n</section>'

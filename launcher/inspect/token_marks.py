@@ -8,11 +8,21 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from hunmin.readable import Kind, Part
 from launcher.inspect.tokens import TokenGroup
 
 TRAINED, CONTEXT = "bold green", "dim"
 # Signs that no corpus is full of, so that a bracket in a text is not taken for a mark.
 TRAINED_MARKS, SPECIAL_MARKS = "⟦⟧", "⟨⟩"
+# Of what is shown as messages: each kind of part is named, and has a colour where there are some.
+PART_STYLES: dict[Kind, str] = {
+    "system": "magenta",
+    "user": "",
+    "thought": "italic yellow",
+    "answer": "green",
+    "call": "cyan",
+    "tool": "blue",
+}
 COLOUR_LEGEND = "green: trained; dim: context; reversed: a special token"
 PLAIN_LEGEND = "⟦…⟧: trained; ⟨…⟩: a special token; the rest is context"
 
@@ -67,6 +77,12 @@ def _style(trained: bool, special: bool) -> str:
 def _marked(group: TokenGroup) -> str:
     shown = visible(group.text)
     return f"{SPECIAL_MARKS[0]}{shown}{SPECIAL_MARKS[1]}" if group.special else shown
+
+
+def part_text(part: Part) -> Text:
+    """What is said at a time under its kind; a console without colours leaves them out."""
+    text = Text(f"{part.kind}:\n", style="bold")
+    return text.append(visible(part.text), style=PART_STYLES[part.kind])
 
 
 def token_lines(groups: list[TokenGroup], *, colour: bool) -> list[Text]:

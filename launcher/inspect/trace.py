@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hunmin.errors import InputError
-from launcher.commands.run_folder import find_run
-from launcher.config import load
 from launcher.inspect.show import open_corpus
 from launcher.inspect.shown import rendered_facts
 from launcher.inspect.token_marks import console, visible
@@ -45,17 +43,11 @@ def trace(
         return trace_row(open_corpus(run), row)
     if row is not None or pack is None or token is None:
         raise InputError("name a token (--pack N --token T), or a row (--row ID)")
-    from data_pipeline.build.context import FEW_SHOT, BuildContext
-    from data_pipeline.tasks.tasks import load_tasks
-    from hunmin.section import resolve_path
+    from launcher.inspect.rebuild import build_of
     from launcher.inspect.trace_token import trace_token
 
     corpus = open_corpus(run)
-    corpus.verify([FEW_SHOT])
-    config, base = load(find_run(run) / "config.yaml", [])
-    tasks = load_tasks(resolve_path(config.data.tasks, base) if config.data.tasks else None)
-    build = BuildContext(config.data, tasks, config.seed, base, corpus.folder)
-    return trace_token(corpus, build, split=split, epoch=epoch, number=pack, token=token)
+    return trace_token(corpus, build_of(run, corpus), split=split, epoch=epoch, number=pack, token=token)
 
 
 def as_json(traced: "TokenTrace | RowTrace") -> str:

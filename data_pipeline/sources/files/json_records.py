@@ -118,10 +118,10 @@ def _parse_line(line: str) -> list[Any]:
         return decode_line(line)
     except json.JSONDecodeError as error:
         if python_literal(line):
-            return [Reject(reasons.BROKEN_JSON, f"{PYTHON}: {short(line)}")]
-        return [Reject(reasons.BROKEN_JSON, f"column {error.colno}: {error.msg}: {short(line)}")]
+            return [Reject(reasons.BROKEN_JSON, f"{PYTHON}: {short(line)}", line)]
+        return [Reject(reasons.BROKEN_JSON, f"column {error.colno}: {error.msg}: {short(line)}", line)]
     except (ValueError, RecursionError) as error:
-        return [Reject(reasons.BROKEN_JSON, f"{error}: {short(line)}")]
+        return [Reject(reasons.BROKEN_JSON, f"{error}: {short(line)}", line)]
 
 
 def _check_head(path: str, head: list[Record], needed: Mapping[str, tuple[str, ...]]) -> None:

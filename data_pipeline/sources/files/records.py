@@ -19,9 +19,10 @@ SHORT = 80  # characters of a value that a message shows
 class Reject(Exception):
     """A record is not kept. Caught by `read`, which makes a rejection of it; never leaves the package."""
 
-    def __init__(self, reason: str, detail: str):
+    def __init__(self, reason: str, detail: str, text: str | None = None):
+        """`text`: what stands in the file, where no record could be read from it."""
         super().__init__(detail)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.text = reason, detail, text
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,12 @@ def short(value: Any) -> str:
         spelled = f"{kind_of(value)} that nests too deep to be shown"
     text = printable(spelled)
     return text if len(text) <= SHORT else text[: SHORT - 1] + "…"
+
+
+def whole(value: Any) -> str:
+    """A record as it is shown to people: objects and lists as JSON, anything else as it spells itself."""
+    is_json = isinstance(value, (dict, list, tuple))
+    return printable(json.dumps(value, ensure_ascii=False, default=str) if is_json else str(value))
 
 
 def printable(text: str) -> str:

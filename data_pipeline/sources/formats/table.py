@@ -3,7 +3,7 @@
 import csv
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from data_pipeline import reasons
@@ -101,12 +101,12 @@ def _records(rows: Iterator[Row], header: list[str], dialect: TableDialect) -> I
         elif [
             field.strip() for field in fields
         ] == header:  # declared although present, or files put together
-            yield Record(f"line {line}", Reject(reasons.BROKEN_ROW, "the header stands here as a row"))
+            text = dialect.delimiter.join(fields)
+            yield Record(f"line {line}", Reject(reasons.BROKEN_ROW, "the header stands here as a row", text))
         elif len(fields) != len(header):
-            detail = (
-                f"{len(fields)} fields, the header has {len(header)}: {short(dialect.delimiter.join(fields))}"
-            )
-            yield Record(f"line {line}", Reject(reasons.BROKEN_ROW, detail))
+            text = dialect.delimiter.join(fields)
+            detail = f"{len(fields)} fields, the header has {len(header)}: {short(text)}"
+            yield Record(f"line {line}", Reject(reasons.BROKEN_ROW, detail, text))
         else:
             yield Record(f"line {line}", dict(zip(header, fields, strict=True)))
 
@@ -128,9 +128,11 @@ def _quoted_rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iter
     """Rows by the csv module. Strict: a stray quote is an error in its row, not in all that follow."""
     with open_text(path, encoding=source.encoding, newline="") as handle:
         marked = (line.removeprefix("\ufeff") for line in handle)  # where files were put together
-        reader = csv.reader(marked, delimiter=dialect.delimiter, strict=True)
+        taken: list[str] = []  # lines of the row at hand
+        reader = csv.reader(_noted(marked, taken), delimiter=dialect.delimiter, strict=True)
         while True:
             start = reader.line_num + 1
+            taken.clear()
             try:
                 fields = next(reader)
             except StopIteration:
@@ -142,11 +144,18 @@ def _quoted_rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iter
                         f"the file to line {reader.line_num}; repair it, or set quoted: false "
                         "if quotes are text"
                     ) from error
-                yield start, Reject(reasons.BROKEN_ROW, str(error))
+                yield start, Reject(reasons.BROKEN_ROW, str(error), "".join(taken).rstrip("\r\n"))
                 continue
             # A blank line has no field, or one of white space; `""` is a field, and it is empty.
             if len(fields) > 1 or (fields and (fields[0] == "" or fields[0].strip())):
                 yield start, fields
+
+
+def _noted(lines_: Iterable[str], taken: list[str]) -> Iterator[str]:
+    """The same lines, each appended to `taken` when it is asked for."""
+    for line in lines_:
+        taken.append(line)
+        yield line
 
 
 def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: TableDialect) -> list[str]:

@@ -60,6 +60,20 @@ def talk(*pairs: tuple[str, str]) -> list[Any]:
     return [{"role": role, "content": content} for role, content in pairs]
 
 
+def test_a_refused_row_says_what_its_file_says_and_no_number_of_a_person() -> None:
+    row = prepared(fields={"instruction": "<p>010-1234-5678로 전화해 주세요", "answer": " \n "})
+    assert row["reason"] == "empty_answer"
+    assert row["text"] == "user: <p>[전화번호]로 전화해 주세요\n\n본문\nanswer:  \n "
+
+
+def test_what_a_reader_quotes_is_masked_too() -> None:
+    place = {"source": "s", "file": "a.jsonl", "record": 3, "sub_record": 0}
+    line = '{"전화": "010-1234-5678"'
+    row: Any = {**place, "reason": "broken_json", "detail": f"line 4: {line}", "text": line}
+    kept = prepare(row, config=CONFIG, tasks={}, seed=0)
+    assert (kept["detail"], kept["text"]) == ('line 4: {"전화": "[전화번호]"', '{"전화": "[전화번호]"')  # type: ignore[typeddict-item]
+
+
 def test_a_good_row_is_kept_with_its_origin() -> None:
     row = prepared()
     assert "reason" not in row

@@ -265,7 +265,7 @@ def test_search_finds_korean_however_it_is_typed(visit: Callable[..., Opened]) -
     assert page.evaluate("CSS.highlights.get('found').size") > 0
     query.fill("없는말없는말")
     assert opened.shown() == []
-    assert opened.status() == "No answer matches “없는말없는말”."
+    assert opened.status() == "No sample matches “없는말없는말”."
     assert page.locator("#answers h3:visible").count() == 0
     page.get_by_role("button", name="Clear").click()
     page.wait_for_function(
@@ -342,7 +342,7 @@ def test_filters_by_task_and_outcome(visit: Callable[..., Opened]) -> None:
     for outcome, count in outcomes.items():
         page.locator("#outcome").select_option(outcome)
         assert len(opened.shown()) == count, outcome
-    assert opened.status() == "No answer matches these filters."
+    assert opened.status() == "No sample matches these filters."
     page.locator("#outcome").select_option("right")
     assert all("label 긍정, right" in text for text in opened.shown())
 

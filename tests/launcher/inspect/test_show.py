@@ -4,7 +4,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,10 +12,11 @@ from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from hunmin.models.tokenizer import load_tokenizer
+from hunmin.readable import Kind, Part
 from hunmin.schema import IGNORE_INDEX
 from hunmin.shards import read_shards
 from launcher.cli import app
-from launcher.inspect.token_marks import running_text, token_lines, visible
+from launcher.inspect.token_marks import PART_STYLES, part_text, running_text, token_lines, visible
 from launcher.inspect.tokens import TokenGroup
 
 Run = Path
@@ -228,3 +229,12 @@ def test_wrong_runs_are_one_line(inspected_run: Run, tmp_path: Path, monkeypatch
         assert (code, out) == (2, "")
         assert said in err
         assert len(err.splitlines()) == 1
+
+
+def test_thoughts_calls_and_results_have_their_own_colours() -> None:
+    parts = [Part("user", "날씨?"), Part("thought", "음"), Part("call", "f({})"), Part("tool", "맑음")]
+    shown = [part_text(part) for part in parts]
+    assert [text.plain for text in shown] == ["user:\n날씨?", "thought:\n음", "call:\nf({})", "tool:\n맑음"]
+    assert str(shown[1].spans[-1].style) == PART_STYLES["thought"]
+    assert set(PART_STYLES) == set(get_args(Kind))
+    assert len(set(PART_STYLES.values())) == len(PART_STYLES)

@@ -1,0 +1,1 @@
+"""The corpus page: what became of the corpus, to be looked at when the data stage is done."""
