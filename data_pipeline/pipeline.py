@@ -42,8 +42,9 @@ from data_pipeline.tasks.tasks import load_tasks, task_of
 from hunmin import artifact, hashing
 from hunmin.artifact import written_whole
 from hunmin.errors import GateError, InputError, disk_failure
+from hunmin.models.chat_templates import template_sha256, template_text
 from hunmin.models.config import ModelConfig
-from hunmin.models.renderer import Renderer, template_text
+from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
 from hunmin.progress import progress, say
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
@@ -209,15 +210,10 @@ def _make_tokenizer(
         tokenizer = train_tokenizer(texts, vocab_size=model.from_scratch.vocab_size)
     template = template_text(build.config.template, tokenizer, build.base)
     tokenizer.chat_template = template
-    renderer = Renderer(tokenizer)  # refuses a template that cannot be trained on
-    if not renderer.same_generation_prompt:
-        say(
-            "data: the template's add_generation_prompt writes another text than stands before an answer in "
-            "training; hunmin generates with the trained one, other programs may not"
-        )
+    Renderer(tokenizer)  # refuses a template that cannot be trained on
     tokenizer.save_pretrained(str(build.out_dir / "tokenizer"))
     logical = tokenizer.backend_tokenizer.to_str()
-    return hashing.sha256_bytes(logical.encode()), hashing.sha256_bytes(template.encode())
+    return hashing.sha256_bytes(logical.encode()), template_sha256(template)
 
 
 def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Iterator[str]:
