@@ -1,8 +1,9 @@
 """The `data` section of a config."""
 
 import difflib
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -10,7 +11,7 @@ from data_pipeline.reasons import EMPTY_ANSWER, SWITCHABLE
 from hunmin.language.codes import Language
 from hunmin.registry import members
 from hunmin.safety.config import SafetyConfig
-from hunmin.section import Section, execution
+from hunmin.section import Section, execution, later_content
 
 
 class FilterConfig(Section):
@@ -327,6 +328,19 @@ class DataConfig(Section):
     )
     template: str = Field(
         "chat", description="chat: the tokenizer's own template; else a built-in one's name, or a Jinja file"
+    )
+    template_options: dict[str, Any] | None = later_content(
+        None,
+        description="the template's own switches, such as {enable_thinking: false}, written into the one that "
+        "is exported; absent: those under which it asks for answers as it writes them",
+    )
+    template_date: date = later_content(
+        date(2024, 7, 26), description="the date that a template which reads the clock is told, for good"
+    )
+    export_template: Literal["own", "trained"] = later_content(
+        "own",
+        description="where a template asks for an answer otherwise than it writes one: own stops, trained "
+        "exports one that asks with what stands before every answer",
     )
     seq_len: int = Field(1024, ge=16, description="tokens in a pack at most, and so in a row")
     epochs: int = Field(

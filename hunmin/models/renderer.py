@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.content_spans import content_spans
-from hunmin.models.template_probe import habits_of
+from hunmin.models.template_probe import check_prompts, habits_of
 from hunmin.models.text_ids import TextEncoder, TextIds
 from hunmin.models.turns import AnyMessage, ChatTemplate, Conversation, Turn, common_prefix
 from hunmin.models.turns import PromptMismatch as PromptMismatch
@@ -81,6 +81,7 @@ class Renderer:
         self._tokenizer = tokenizer
         self._encoder = TextEncoder(tokenizer)
         self._template = ChatTemplate(tokenizer, self._encoder, habits_of(tokenizer, self._encoder))
+        check_prompts(self._template)
         habits = self._template.habits
         ends = [self._encoder.encode(end).input_ids[-1] for end in (habits.end, habits.call_end) if end]
         self.end_of_turn_id = ends[0]

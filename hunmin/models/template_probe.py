@@ -30,8 +30,7 @@ def habits_of(tokenizer: PreTrainedTokenizerFast, encoder: TextEncoder) -> Habit
     """A template's habits.
 
     Raises:
-        TemplateError: it cannot be trained on: it leaves out messages, ends answers with no special token,
-            or asks for answers otherwise than it writes them.
+        TemplateError: it leaves out messages, or ends answers with no special token.
     """
 
     def template(habits: Habits) -> ChatTemplate:
@@ -41,10 +40,57 @@ def habits_of(tokenizer: PreTrainedTokenizerFast, encoder: TextEncoder) -> Habit
         habits = Habits(form=_content_form(template, MessageForm(), MessageForm(parts=True)))
         habits = _with_end(template(habits), encoder)
         habits = replace(habits, form=_thought_form(template, habits))
-        _check_prompts(template(habits))
         return _with_calls(template, habits, encoder)
     except RowRefused as refused:
         raise TemplateError(f"data.template cannot be trained on: {refused.detail}") from refused
+
+
+def check_prompts(template: ChatTemplate) -> None:
+    """Whether some kind of answer, plain or with a thought, stands behind the prompt that asks for it.
+
+    Raises:
+        TemplateError: none does, or the template asks for nothing and writes a title before an answer.
+    """
+    mismatches: list[PromptMismatch] = []
+    for chat in (_chat(), _chat(thought=_THOUGHT)):
+        try:
+            turn = template.turn(chat, 1)
+        except PromptMismatch as mismatch:
+            mismatches.append(mismatch)
+            continue
+        except RowRefused as refused:
+            raise TemplateError(f"data.template cannot be trained on: {refused.detail}") from refused
+        title = turn.target.partition(_ANSWER)[0].strip()
+        heard = turn.prompt != template.render(chat.first(1))  # of add_generation_prompt
+        if heard or not title or mismatches:
+            return
+        mismatches.append(PromptMismatch(turn.prompt, turn.whole))
+        break
+    raise TemplateError(f"data.template cannot be trained on: {mismatches[0].detail}")
+
+
+def prompts_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
+    """The text with which a template asks for an answer, and what it writes before every kind of answer.
+
+    Raises:
+        TemplateError: it cannot be trained on (`habits_of`), or changes what is before an answer with it.
+    """
+    encoder = TextEncoder(tokenizer)
+    template = ChatTemplate(tokenizer, encoder, habits_of(tokenizer, encoder))
+    question = _chat().first(1)
+    kinds = [_chat(), _chat(_OTHER), _chat(thought=_THOUGHT)]
+    if template.habits.call_end is not None:
+        kinds.append(_chat("", calls=True))
+    base = template.render(question)
+    asked = template.render(question, generation=True)
+    texts = [text for chat in kinds if (text := _rendered(template, replace(chat, tools=None)))]
+    if not all(text.startswith(base) for text in [asked, *texts]):
+        raise TemplateError(
+            "data.export_template: trained: the template writes a question otherwise once it is answered, so "
+            "that no prompt stands before an answer; choose another data.template"
+        )
+    written = texts[0][: min(common_prefix(texts[0], text) for text in texts[1:])]
+    return asked[len(base) :], written[len(base) :]
 
 
 def _chat(answer: str = _ANSWER, thought: str | None = None, calls: bool = False) -> Conversation:
@@ -95,25 +141,6 @@ def _thought_form(template, habits: Habits) -> MessageForm:
         if _THOUGHT in _rendered(template(replace(habits, form=form)), _chat(thought=_THOUGHT)):
             return form
     return habits.form
-
-
-def _check_prompts(template: ChatTemplate) -> None:
-    """Whether some kind of answer, plain or with a thought, stands behind the prompt that asks for it.
-
-    Raises:
-        PromptMismatch: none does, or the template asks for nothing and writes a title before an answer.
-    """
-    try:
-        turn = template.turn(_chat(), 1)
-    except PromptMismatch as mismatch:
-        try:
-            template.turn(_chat(thought=_THOUGHT), 1)
-        except PromptMismatch:
-            raise mismatch from None
-        return
-    title = turn.target.partition(_ANSWER)[0].strip()
-    if title and turn.prompt == template.render(_chat().first(1)):  # add_generation_prompt is not heard
-        raise PromptMismatch(turn.prompt, turn.whole)
 
 
 def _with_calls(template, habits: Habits, encoder: TextEncoder) -> Habits:
