@@ -331,8 +331,8 @@ class DataConfig(Section):
     )
     template_options: dict[str, Any] | None = later_content(
         None,
-        description="the template's own switches, such as {enable_thinking: false}, written into the one that "
-        "is exported; absent: those under which it asks for answers as it writes them",
+        description="the template's own switches, such as {enable_thinking: false}, written into "
+        "the exported one; absent: those under which it asks for answers as it writes them",
     )
     template_date: date = later_content(
         date(2024, 7, 26), description="the date that a template which reads the clock is told, for good"
