@@ -1,8 +1,9 @@
 """Small tokenizers of the kinds that models have, whose special tokens are those of a template."""
 
 import re
+from functools import lru_cache
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 TEXTS = [
@@ -12,6 +13,8 @@ TEXTS = [
     "assistant\nuser\nsystem\n<think>\n\n</think>\n\nUSER: ASSISTANT: ### Response:\n",
 ] * 3
 
+# Words and line ends, as Llama 3 and Qwen take them apart.
+_WORDS = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 # <|im_start|>, <｜User｜>, <|tool_call>, <turn|>, <end_of_turn>, <s>, </s>, [INST], [|user|]
 _SPECIAL = re.compile(
     r"<[|｜][^<>\s'\"]+[|｜]?>|<[a-z_]+\|>|<(?:start|end)_of_[a-z]+>|</?s>|\[/?[A-Z_]+\]|\[\|[a-z]+\|\]"
@@ -25,13 +28,23 @@ def special_texts(template: str) -> list[str]:
 
 def byte_level(template: str) -> PreTrainedTokenizerFast:
     """A byte-level BPE, as those of Llama 3 and Qwen, which joins spaces and line ends with what follows."""
+    return _with_template(Tokenizer.from_str(_byte_level_json()), template, "<|endoftext|>")
+
+
+@lru_cache(maxsize=1)
+def _byte_level_json() -> str:
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(TEXTS, trainer)
-    return _with_template(tokenizer, template, "<|endoftext|>")
+    return tokenizer.to_str()
 
 
 def metaspace(template: str, prepend_scheme: str = "first") -> PreTrainedTokenizerFast:
