@@ -331,16 +331,14 @@ class DataConfig(Section):
     )
     template_options: dict[str, Any] | None = later_content(
         None,
-        description="the template's own switches, such as {enable_thinking: false}, written into "
-        "the exported one; absent: those under which it asks for answers as it writes them",
+        description="switches of the template, as {enable_thinking: false}; absent: those that fit the rows",
     )
     template_date: date = later_content(
         date(2024, 7, 26), description="the date that a template which reads the clock is told, for good"
     )
     export_template: Literal["own", "trained"] = later_content(
         "own",
-        description="where a template asks for an answer otherwise than it writes one: own stops, trained "
-        "exports one that asks with what stands before every answer",
+        description="where a template asks otherwise than it answers: own stops, trained exports a cure",
     )
     seq_len: int = Field(1024, ge=16, description="tokens in a pack at most, and so in a row")
     epochs: int = Field(

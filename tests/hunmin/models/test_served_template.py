@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_tokenizers import byte_level
@@ -26,11 +27,11 @@ SWITCH = (
     "{{ '<|im_start|>assistant\n' + ('<think></think>' if enable_thinking is false else '<think>\n') }}"
     "{% endif %}"
 )
-PLAIN: list[Message] = [
+PLAIN: list[Any] = [
     {"role": "user", "content": "하나 다음은?"},
     {"role": "assistant", "content": "둘입니다.", "train": True},
 ]
-THINKING: list[Message] = [PLAIN[0], {**PLAIN[1], "reasoning": "하나에 1을 더하면 둘."}]
+THINKING: list[Any] = [PLAIN[0], {**PLAIN[1], "reasoning": "하나에 1을 더하면 둘."}]
 
 
 def settled(template: str, *rows: list[Message], **how) -> tuple[Renderer, str]:
@@ -38,7 +39,7 @@ def settled(template: str, *rows: list[Message], **how) -> tuple[Renderer, str]:
     how = {"options": None, "day": DAY, "ask_as_trained": False} | how
     renderer = settle_template(tokenizer, sample=[(row, None) for row in rows], **how)
     text = tokenizer.apply_chat_template(PLAIN[:1], add_generation_prompt=True, tokenize=False)
-    assert renderer.prompt(PLAIN[:1]) == tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert renderer.prompt(PLAIN[:1]) == tokenizer(str(text), add_special_tokens=False)["input_ids"]
     return renderer, str(text)
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tiny_tokenizers import byte_level
@@ -46,7 +46,7 @@ def user(text: str) -> Message:
 
 
 def answer(text: str, **more: Any) -> Message:
-    return {"role": "assistant", "content": text, "train": True, **more}
+    return cast(Message, {"role": "assistant", "content": text, "train": True, **more})
 
 
 PLAIN = [user("하나 다음은?"), answer("둘입니다.")]
