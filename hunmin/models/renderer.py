@@ -174,19 +174,18 @@ class Renderer:
         chat = self._template.conversation(messages, tools)
         wanted = [at for at, m in enumerate(messages) if m.get("train") and m["role"] == "assistant"]
         left = [self._template.turn(chat, at, train_reasoning=train_reasoning) for at in wanted]
-        text, size = self._template.whole(chat), len(messages)
-        if left and left[-1].whole.startswith(text):  # with an end that the template does not write
-            text = left[-1].whole
+        size = len(messages)
+        text = left[-1].whole if left and left[-1].index == size - 1 else self._template.render(chat)
+        self._template.check_context(chat, text)
         ids = self._encoder.encode(text, masked=chat.masked)
-        rows = (
-            []
-            if left
-            else [_Row(RenderedIds(ids.input_ids, [IGNORE_INDEX] * len(ids.input_ids)), ids, text, size)]
-        )
+        if not left:
+            return [_Row(self._labelled(chat, ids, {}), ids, text, size)]
+        rows: list[_Row] = []
         while left:
             held = self._held(chat, text, ids, left)
-            if not held and text == left[-1].whole:
-                ids, held = self._cut(chat, left[-1])
+            if left[-1] not in held and text == left[-1].whole:
+                ids, last = self._cut(chat, left[-1])
+                held = self._held(chat, text, ids, left[:-1]) | last
             if held:
                 rows.append(_Row(self._labelled(chat, ids, held), ids, text, size))
                 left = [turn for turn in left if turn not in held]
@@ -219,10 +218,7 @@ class Renderer:
         """A row tokenized apart at the end of its prompt, which a token would span."""
         prompt = self._encoder.encode(turn.prompt, masked=chat.masked)
         lead = self._template.habits.end  # a special token, behind which a text goes on as it is
-        if chat.masked:
-            rest = self._encoder.encode(lead + turn.whole[len(turn.prompt) :], masked=True)
-        else:
-            rest = self._encoder.encode(lead + turn.whole[len(turn.prompt) :])
+        rest = self._encoder.encode(lead + turn.whole[len(turn.prompt) :], masked=chat.masked)
         skipped = rest.token_from(len(lead))
         shift = len(turn.prompt) - len(lead)
         ids = TextIds(

@@ -148,17 +148,15 @@ class ChatTemplate:
             trained_from = self._behind_thought(chat, index, len(prompt), target)
         return Turn(index, prompt, target, trained_from, whole, bool(thought) and not shown)
 
-    def whole(self, chat: Conversation) -> str:
-        """The render of a conversation.
+    def check_context(self, chat: Conversation, text: str) -> None:
+        """Whether a render holds everything that is asked in the conversation.
 
         Raises:
-            RowRefused: the template does not hold what is asked as it is.
+            RowRefused: the template leaves out or changes a message.
         """
-        text = self.render(chat)
         for index, message in enumerate(chat.messages):
             if message["role"] in ("system", "user") and message["content"].strip() not in text:
                 raise RowRefused("template_mismatch", f"the template leaves out or changes message {index}")
-        return text
 
     def next_begins(self, chat: Conversation) -> str:
         """The special tokens that begin the turn behind a conversation's last answer; perhaps none."""

@@ -79,6 +79,11 @@ def test_where_a_token_would_span_the_end_of_a_prompt_the_text_is_tokenized_apar
     assert row.input_ids[: len(prompt)] == prompt
     assert tokenizer.decode([label for label in row.labels if label >= 0]) == "\n네.<|im_end|>"
     assert row.input_ids != tokenizer.apply_chat_template(answered, tokenize=True, return_dict=False)
+    longer = [answered[1] | {"content": "네."}, question, answered[1]]
+    (row,) = renderer.rows([question, *longer])  # type: ignore[list-item]
+    assert row.turns == (1, 3), "what comes before is held all the same"
+    first, second = renderer.rows([question, answered[1], question, longer[0]])  # type: ignore[list-item]
+    assert (first.turns, second.turns) == ((1,), (3,)), "a server cuts the last prompt alone"
 
 
 def test_a_tokenizer_that_cannot_give_an_answer_back_refuses_the_row() -> None:
