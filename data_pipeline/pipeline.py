@@ -230,7 +230,8 @@ def _make_tokenizer(
 def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Iterator[str]:
     """Texts of the train split, plainly rendered, in canonical order, of at most MAX_SENTENCES rows."""
     for _, drawn in _drawn_plainly(build, work, database, MAX_SENTENCES):
-        yield "\n".join(message["content"] for message in drawn.messages)
+        texts = ((message["content"], message.get("reasoning")) for message in drawn.messages)
+        yield "\n".join(text for of_message in texts for text in of_message if text)
 
 
 def _drawn_plainly(

@@ -11,6 +11,7 @@ conversation then becomes several rows, each with the turns that it holds as the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
@@ -23,6 +24,8 @@ from hunmin.models.turns import PromptMismatch as PromptMismatch
 from hunmin.models.turns import RowRefused as RowRefused
 from hunmin.rows import Message
 from hunmin.schema import IGNORE_INDEX
+
+CHECKED_EVERY = 1000  # conversations: one of so many is tokenized by transformers too
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Renderer:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
-        self._tokenizer = tokenizer
+        self._tokenizer, self._num_rendered = tokenizer, 0
         self._encoder = TextEncoder(tokenizer)
         self._template = ChatTemplate(tokenizer, self._encoder, habits_of(tokenizer, self._encoder))
         check_prompts(self._template)
@@ -107,7 +110,12 @@ class Renderer:
             PromptMismatch: an answer does not stand behind the prompt that asks for it.
             RowRefused: the template does not hold the messages as they are, or an answer does not survive
                 tokenization.
+            TemplateError: transformers gives other ids for it; asked of the first and of every
+                CHECKED_EVERY-th conversation.
         """
+        if self._num_rendered % CHECKED_EVERY == 0:
+            self.check_against_transformers(messages, tools)
+        self._num_rendered += 1
         return [row.rendered for row in self._rows(messages, tools, train_reasoning)]
 
     def row(
@@ -156,17 +164,19 @@ class Renderer:
         chat = self._template.conversation(messages, tools)
         if chat.masked:
             return
-        ours = self._encoder.encode(self._template.render(chat)).input_ids
+        text = self._template.render(chat)
+        ours = self._encoder.encode(text).input_ids
         form = self._template.habits.form
-        theirs = self._tokenizer.apply_chat_template(
+        theirs: Any = self._tokenizer.apply_chat_template(
             [form.of(m) for m in chat.messages], tools=chat.tools, tokenize=True, return_dict=False
         )
         if ours != theirs:
-            at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), -1)
+            at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), len(ours))
+            other, own = (self._tokenizer.convert_ids_to_tokens(ids[at : at + 3]) for ids in (theirs, ours))
             raise TemplateError(
                 f"this tokenizer's apply_chat_template gives {len(theirs)} ids for a row that has "
-                f"{len(ours)} by its tokenizer.json (first other one at token {at}), so that other programs "
-                "would ask otherwise than was trained; use a tokenizer whose two parts agree"
+                f"{len(ours)} by its tokenizer.json, {other} for {own} at token {at} of {text[:80]!r}; other programs "
+                "would ask otherwise than was trained: use a tokenizer whose two parts agree"
             )
 
     def _rows(self, messages: Sequence[Message], tools: str | None, train_reasoning: bool) -> list[_Row]:

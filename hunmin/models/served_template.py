@@ -91,7 +91,7 @@ def _fitting(tokenizer: PreTrainedTokenizerFast, rows: Sequence[Asked]) -> Rende
             raise TemplateError(mismatch.detail) from mismatch
         except RowRefused:  # counted where rows are encoded
             continue
-        renderer.check_against_transformers(messages, tools)
+        renderer.check_against_transformers(messages, tools)  # all of the sample, not one of many
     return renderer
 
 

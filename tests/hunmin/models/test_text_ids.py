@@ -1,6 +1,7 @@
 """Whole renders to ids: as the tokenizer gives them, but that users' special tokens stay text."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from tiny_tokenizers import byte_level, metaspace, prepending, word_piece
 from transformers import PreTrainedTokenizerFast
 
-from hunmin.models.chat_templates import BUILT_IN
+from hunmin.models.chat_templates import BUILT_IN, TemplateError
 from hunmin.models.renderer import Renderer, RowRefused
 from hunmin.models.text_ids import TextEncoder
 
@@ -67,6 +68,24 @@ def test_a_rows_ids_are_those_of_apply_chat_template(kind: str, template: str) -
     theirs = tokenizer.apply_chat_template(plain, tokenize=True, return_dict=False)
     row = Renderer(tokenizer).row([{**m, "train": m["role"] == "assistant"} for m in plain])  # type: ignore[typeddict-item]
     assert row.input_ids == theirs
+
+
+def test_a_tokenizer_that_transformers_applies_otherwise_is_refused() -> None:
+    tokenizer = byte_level(BUILT_IN["chatml"])
+    renderer = Renderer(tokenizer)
+
+    class Odd(type(tokenizer)):
+        def apply_chat_template(self, *args: Any, **kwargs: Any) -> Any:
+            out = super().apply_chat_template(*args, **kwargs)
+            return out if isinstance(out, str) else [*out, 0]
+
+    tokenizer.__class__ = Odd
+    with pytest.raises(
+        TemplateError, match=r"gives 19 ids for a row that has 18 .* at token 18 of '<.im_start.>"
+    ):
+        Renderer(tokenizer)
+    with pytest.raises(TemplateError, match="use a tokenizer whose two parts agree"):
+        renderer.rows([{"role": "user", "content": "가"}, {"role": "assistant", "content": "나"}])
 
 
 def test_where_a_token_would_span_the_end_of_a_prompt_the_text_is_tokenized_apart() -> None:
