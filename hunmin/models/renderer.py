@@ -113,10 +113,11 @@ class Renderer:
             TemplateError: transformers gives other ids for it; asked of the first and of every
                 CHECKED_EVERY-th conversation.
         """
+        rows = self._rows(messages, tools, train_reasoning)
         if self._num_rendered % CHECKED_EVERY == 0:
             self.check_against_transformers(messages, tools)
         self._num_rendered += 1
-        return [row.rendered for row in self._rows(messages, tools, train_reasoning)]
+        return [row.rendered for row in rows]
 
     def row(
         self, messages: Sequence[Message], tools: str | None = None, *, train_reasoning: bool = True
@@ -175,8 +176,8 @@ class Renderer:
             other, own = (self._tokenizer.convert_ids_to_tokens(ids[at : at + 3]) for ids in (theirs, ours))
             raise TemplateError(
                 f"this tokenizer's apply_chat_template gives {len(theirs)} ids for a row that has "
-                f"{len(ours)} by its tokenizer.json, {other} for {own} at token {at} of {text[:80]!r}; other programs "
-                "would ask otherwise than was trained: use a tokenizer whose two parts agree"
+                f"{len(ours)} by its tokenizer.json, {other} for {own} at token {at} of {text[:80]!r}; "
+                "other programs would ask otherwise than was trained: use a tokenizer whose two parts agree"
             )
 
     def _rows(self, messages: Sequence[Message], tools: str | None, train_reasoning: bool) -> list[_Row]:
