@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-
-from transformers import PreTrainedTokenizerFast
+from typing import TYPE_CHECKING
 
 from hunmin.errors import InputError
 from hunmin.hashing import sha256_bytes
 from hunmin.section import resolve_path
+
+if TYPE_CHECKING:  # commands that only name a template must not wait for transformers
+    from transformers import PreTrainedTokenizerFast
 
 
 class TemplateError(InputError):
@@ -64,7 +66,7 @@ def named_template(template: str, base: Path) -> str | None:
     return path.read_text(encoding="utf-8")
 
 
-def template_text(template: str, tokenizer: PreTrainedTokenizerFast, base: Path) -> str | dict[str, str]:
+def template_text(template: str, tokenizer: "PreTrainedTokenizerFast", base: Path) -> str | dict[str, str]:
     """The Jinja text that `data.template` names: the tokenizer's own, a built-in, or a file.
 
     A tokenizer may have several by name (`default`, `tool_use`); transformers chooses among them by row.
