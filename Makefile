@@ -24,12 +24,17 @@ setup: .venv/.setup-done
 	$(BIN)/pip install --quiet --no-deps -r requirements-demo.lock
 	@touch $@
 
+# The chat templates of today's models, which tests read as files: trl, without its dependencies.
+.venv/.templates-done: requirements-templates.lock .venv/.setup-done
+	$(BIN)/pip install --quiet --no-deps -r requirements-templates.lock
+	@touch $@
+
 # Debian packages that some tests drive: says which, then installs them as root. Without them those tests are
 # skipped, and with CI=true they fail.
 system:
 	@tools/system_packages.sh
 
-check: setup .venv/.demo-done
+check: setup .venv/.demo-done .venv/.templates-done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright

@@ -1,8 +1,9 @@
 """The `data` section of a config."""
 
 import difflib
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_serializer, field_validator, model_validator
 
@@ -379,6 +380,17 @@ class DataConfig(Section):
     )
     template: str = Field(
         "chat", description="chat: the tokenizer's own template; else a built-in one's name, or a Jinja file"
+    )
+    template_options: dict[str, Any] | None = later_content(
+        None,
+        description="switches of the template, as {enable_thinking: false}; absent: those that fit the rows",
+    )
+    template_date: date = later_content(
+        date(2024, 7, 26), description="the date that a template which reads the clock is told, for good"
+    )
+    export_template: Literal["own", "trained"] = later_content(
+        "own",
+        description="where a template asks otherwise than it answers: own stops, trained exports a cure",
     )
     seq_len: int = Field(1024, ge=16, le=2**24, description="tokens in a pack at most, and so in a row")
     epochs: int = Field(

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from data_pipeline import sources
-from data_pipeline.augment.draw import draw_variant
+from data_pipeline.augment.draw import Drawn, draw_variant
 from data_pipeline.build.context import EXAMPLES, FEW_SHOT, BuildContext
 from data_pipeline.build.prepared_rows import rows_at
 from data_pipeline.build.work_folder import WorkFolder, part_number
@@ -40,15 +40,18 @@ from data_pipeline.tasks.tasks import load_tasks, task_of
 from hunmin import artifact, hashing
 from hunmin.artifact import written_whole
 from hunmin.errors import GateError, InputError
+from hunmin.models.chat_templates import template_sha256, template_text
 from hunmin.models.config import ModelConfig
-from hunmin.models.renderer import Renderer, template_text
+from hunmin.models.served_template import settle_template
 from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
 from hunmin.progress import say
-from hunmin.rows import texts_of
+from hunmin.rows import Row
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
 from hunmin.section import content_of, resolve_path
 from hunmin.shards import write_shard
 from hunmin.stage import Inputs, open_stage
+
+TEMPLATE_ROWS = 256  # of the train split, which the template must fit before any is encoded
 
 
 def run(
@@ -216,36 +219,51 @@ def _make_tokenizer(
         say("data: training a SentencePiece tokenizer on the train split")
         texts = _train_texts(build, work, database)
         tokenizer = train_tokenizer(texts, vocab_size=model.from_scratch.vocab_size)
-    template = template_text(build.config.template, tokenizer, build.base)
-    tokenizer.chat_template = template
-    renderer = Renderer(tokenizer)  # refuses a template that cannot be trained on
-    if not renderer.same_generation_prompt:
-        say(
-            "data: the template's add_generation_prompt writes another text than stands before an answer in "
-            "training; hunmin generates with the trained one, other programs may not"
-        )
+    config = build.config
+    tokenizer.chat_template = template_text(config.template, tokenizer, build.base)
+    settle_template(
+        tokenizer,
+        options=config.template_options,
+        day=config.template_date,
+        ask_as_trained=config.export_template == "trained",
+        sample=(
+            (drawn.messages, row.get("tools"))
+            for row, drawn in _drawn_plainly(build, work, database, TEMPLATE_ROWS)
+        ),
+    )
     tokenizer.save_pretrained(str(build.out_dir / "tokenizer"))
     logical = tokenizer.backend_tokenizer.to_str()
-    return hashing.sha256_bytes(logical.encode()), hashing.sha256_bytes(template.encode())
+    return hashing.sha256_bytes(logical.encode()), template_sha256(tokenizer.chat_template)
 
 
 def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Iterator[str]:
     """Texts of the train split, plainly rendered, in canonical order, of at most MAX_SENTENCES rows."""
+    for _, drawn in _drawn_plainly(build, work, database, MAX_SENTENCES):
+        texts = ((message["content"], message.get("reasoning")) for message in drawn.messages)
+        yield "\n".join(text for of_message in texts for text in of_message if text)
+
+
+def _drawn_plainly(
+    build: BuildContext, work: WorkFolder, database: RowDatabase, count: int
+) -> Iterator[tuple[Row, Drawn]]:
+    """At most `count` rows of the train split, chosen by hash, as they are asked plainly in epoch 0."""
     chosen = database.arrays(
-        "SELECT ord FROM alive WHERE split = 'train' ORDER BY row_hash, ord LIMIT ?", [MAX_SENTENCES]
+        "SELECT ord FROM alive WHERE split = 'train' ORDER BY row_hash, ord LIMIT ?", [count]
     )["ord"]
     for row in rows_at(work, chosen):
-        drawn = draw_variant(
+        yield (
             row,
-            tasks=build.tasks,
-            augment=build.config.augment,
-            seed=build.seed,
-            epoch=0,
-            repeat=0,
-            examples=None,
-            plain=True,
+            draw_variant(
+                row,
+                tasks=build.tasks,
+                augment=build.config.augment,
+                seed=build.seed,
+                epoch=0,
+                repeat=0,
+                examples=None,
+                plain=True,
+            ),
         )
-        yield "\n".join(text for message in drawn.messages for text in texts_of(message))
 
 
 def _encode_rows(build: BuildContext, work: WorkFolder) -> None:

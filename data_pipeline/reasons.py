@@ -108,6 +108,7 @@ LATER: dict[str, str] = {
     "over_mix": "drawn in no epoch: its source is over its share in data.mix, or over its cap",
     "too_long": "more tokens than data.seq_len in every epoch",
     "template_mismatch": "the chat template does not write the messages as they are",
+    "template_without_calls": "an answer calls tools, and the chat template has no place for calls",
     "undecodable_text": "the tokenizer cannot give the answer back exactly",
     "no_trained_tokens": "no answer of the row can be trained",
 }

@@ -9,7 +9,7 @@ import yaml
 
 from hunmin.artifact import Manifest, files_below
 from hunmin.errors import ArtifactError, ConfigError, GateError
-from hunmin.hashing import sha256_bytes
+from hunmin.models.chat_templates import template_sha256
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import LINEAGE
 from hunmin.models.renderer import Renderer
@@ -164,7 +164,7 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
         job,
         content_sha256=content_sha256,
         counts=counts,
-        template_sha256=sha256_bytes(str(tokenizer.chat_template).encode()),
+        template_sha256=template_sha256(tokenizer.chat_template),
         export_rule=_export_rule(job, state.best_step),
     )
     lineage = LineageFile(schema_version=LINEAGE_VERSION, run=card.run, ancestors=list(card.ancestors))

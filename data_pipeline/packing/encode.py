@@ -18,7 +18,7 @@ def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> list[Re
     Args:
         epoch, repeat: choose the variant. Validation and held-out rows are rendered plainly, once.
     """
-    fitter = _fitter(build)
+    fitter = _fitter(build, row)
     drawn = _draw(row, build, epoch, repeat, examples=build.examples if row["split"] == "train" else None)
     try:
         if drawn.wrapper and not fitter.fits(drawn.messages):  # rather bare than not at all
@@ -36,9 +36,14 @@ def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> list[Re
     ]
 
 
-def _fitter(build: BuildContext) -> Fitter:
+def _fitter(build: BuildContext, row: Row) -> Fitter:
+    config = build.config
     return Fitter(
-        build.renderer, seq_len=build.config.seq_len, shorten=build.config.too_long == "shorten_input"
+        build.renderer,
+        seq_len=config.seq_len,
+        shorten=config.too_long == "shorten_input",
+        tools=row.get("tools"),
+        train_reasoning=config.reasoning == "train",
     )
 
 
@@ -94,7 +99,7 @@ def encode_unseen(row: Row, *, build: BuildContext) -> Drawing | None:
     if drawn.wording_id is None:
         return None
     try:
-        whole = _fitter(build).whole(drawn)
+        whole = _fitter(build, row).whole(drawn)
     except RowRefused:  # the row itself is asked in another wording, or counted as refused
         return None
     return _as_drawn(row, whole.drawn, whole.ids)
@@ -107,7 +112,7 @@ def _as_drawn(row: Row, drawn: Drawn, rendered: RenderedIds) -> Drawing:
         "wording_id": drawn.wording_id,
         "wrapper": drawn.wrapper,
         "constraints": drawn.constraints,
-        "transforms": [*drawn.transforms, *(f"untrained_turn:{turn}" for turn in rendered.untrained_turns)],
+        "transforms": [*drawn.transforms, *(f"thought_left_out:{at}" for at in rendered.dropped_thoughts)],
         "messages": drawn.messages,
         "references": drawn.references or row["references"],
     }

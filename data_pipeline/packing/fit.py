@@ -21,11 +21,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Fitter:
-    """Renders within `seq_len` tokens; `shorten`: what is longer loses of its context, else it is refused."""
+    """Renders within `seq_len` tokens; `shorten`: what is longer loses of its context, else it is refused.
+
+    `tools` are the row's, as JSON text; `train_reasoning`: thoughts are targets too, else context.
+    """
 
     renderer: Renderer
     seq_len: int
     shorten: bool
+    tools: str | None = None
+    train_reasoning: bool = True
 
     def fits(self, messages: Sequence[Message]) -> bool:
         """Whether no sequence of the conversation is too long.
@@ -117,7 +122,7 @@ class Fitter:
 
         They end with the last of those.
         """
-        return [self.renderer.row(list(messages))]
+        return self.renderer.rows(messages, self.tools, train_reasoning=self.train_reasoning)
 
 
 def _cut(messages: list[Message], size: int) -> list[Message]:

@@ -31,6 +31,7 @@ class Sample:
     task: str
     wording_id: str | None
     messages: list[Message]  # the history; the last message is not the assistant's
+    tools: str | None  # that the row has, as JSON text
     question: str  # the last user message
     text: str  # what the trivial baselines work on: the input, else the question
     reference: Reference
@@ -66,6 +67,7 @@ def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Itera
             task=row["task"],
             wording_id=row["wording_id"],
             messages=messages[:index],
+            tools=row.get("tools"),
             question=question,
             text=(turn == 0 and fields.get("input")) or question,
             reference=Reference(texts, row["language"], _label(fields.get("label"), texts[0], extract)),
@@ -104,7 +106,7 @@ def render_prompts(
     skipped: Counter[str] = Counter()
     for sample in samples:
         try:
-            ids = renderer.prompt(sample.messages)
+            ids = renderer.prompt(sample.messages, sample.tools)
         except RowRefused as refusal:
             skipped[refusal.reason] += 1
             continue

@@ -7,7 +7,7 @@ from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.gguf import converted, gguf_file, names_gguf
 from hunmin.section import resolve_path
 
-TOKENIZER_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
+TOKENIZER_FILES = ("*.json", "*.jinja", "additional_chat_templates/*.jinja", "*.model", "*.txt")
 MODEL_FILES = (*TOKENIZER_FILES, "*.safetensors")
 LINEAGE = "hunmin.json"  # in an export: the run that made it, and those before
 

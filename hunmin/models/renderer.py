@@ -1,32 +1,31 @@
 """Messages to token ids: one renderer for training and for generation.
 
-A row is rendered with a sentinel in the place of every content. That gives the template's own text (the
-scaffold) and the places of the contents without searching the text; the result is checked against the
-real render. Scaffold and contents are tokenized apart: special tokens only count where the template
-wrote them, an answer's ids are exactly the answer's, and the prompt's ids are a prefix of the row's ids.
+Prompts and targets are the template's (turns.py). Ids are those of the whole render, tokenized as one text,
+as `apply_chat_template(tokenize=True)` does. Where a token would span the end of a prompt, the text is
+tokenized apart there, as it is at generation; so the ids before an answer are those that are served. Behind
+a prompt, a token is trained if it begins in trained text.
+
+A template may write a turn otherwise once others follow it (Qwen3 leaves out earlier thoughts). The
+conversation then becomes several rows, each with the turns that it holds as they are served.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError as JinjaError
-from jinja2 import TemplateSyntaxError
 from transformers import PreTrainedTokenizerFast
 
-from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
-from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
+from hunmin.models.chat_templates import TemplateError
+from hunmin.models.content_spans import content_spans
+from hunmin.models.template_probe import check_prompts, habits_of
+from hunmin.models.text_ids import TextEncoder, TextIds
+from hunmin.models.turns import AnyMessage, ChatTemplate, Conversation, Turn, common_prefix
+from hunmin.models.turns import PromptMismatch as PromptMismatch
+from hunmin.models.turns import RowRefused as RowRefused
 from hunmin.rows import Message
 from hunmin.schema import IGNORE_INDEX
 
-
-class RowRefused(Exception):
-    """A row that cannot be rendered exactly. Carries a reason code of rejected.parquet and a detail."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(f"{reason}: {detail}")
-        self.reason, self.detail = reason, detail
+CHECKED_EVERY = 1000  # conversations: one of so many is tokenized by transformers too
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,8 @@ class RenderedIds:
 
     input_ids: list[int]
     labels: list[int]
-    untrained_turns: tuple[int, ...]  # answers that the template writes otherwise at generation
-    turns: tuple[int, ...]  # answers that are targets: indices of the messages
+    turns: tuple[int, ...] = ()  # indices of the answers that are trained in it
+    dropped_thoughts: tuple[int, ...] = ()  # of trained answers whose thought the template does not write
 
     @property
     def num_trained_tokens(self) -> int:
@@ -49,7 +48,7 @@ class Piece:
     """A stretch of a rendered row: a message's content, or the template's own text before a message.
 
     `offsets[i]` are the characters of `text` that token i stands for; tokens that share a character have
-    the same ones.
+    the same ones. A token that begins in one piece and ends in the next belongs to the next.
     """
 
     message: int  # the index of the message; one more than the last for the text at the end
@@ -59,222 +58,234 @@ class Piece:
     offsets: list[tuple[int, int]]
 
 
-def template_text(template: str, tokenizer: PreTrainedTokenizerFast, base: Path) -> str:
-    """The Jinja text that `data.template` names: the tokenizer's own, a built-in, or a file.
+@dataclass(frozen=True)
+class _Row:
+    """A rendered row with the text it was made of."""
 
-    Raises:
-        TemplateError: there is no such template.
-    """
-    named = named_template(template, base)
-    if named is not None:
-        return named
-    if not isinstance(tokenizer.chat_template, str):
-        raise TemplateError(
-            "data.template is chat, but the tokenizer has no chat template of its own; "
-            f"choose one of {', '.join(BUILT_IN)}, or name a Jinja file"
-        )
-    return tokenizer.chat_template
+    rendered: RenderedIds
+    ids: TextIds
+    text: str  # users' special tokens masked
+    num_messages: int
 
 
 class Renderer:
     """Renders messages with the tokenizer's chat template.
 
     Attributes:
-        end_of_turn_id: the token behind an answer.
-        stop_ids: what ends an answer at generation.
-        same_generation_prompt: whether the template's own `add_generation_prompt` writes the text that
-            stands before an answer in training.
+        end_of_turn_id: the token that ends an answer.
+        stop_ids: what ends an answer, or an answer of calls, at generation.
 
     Raises:
-        TemplateError: on construction, where the template has no end-of-turn token after an answer.
+        TemplateError: on construction, where the template cannot be trained on; says why and what to do.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
-        self._tokenizer = tokenizer
-        self._specials = set(tokenizer.all_special_ids) | {
-            index for index, token in tokenizer.added_tokens_decoder.items() if token.special
-        }
-        self._scaffold_ids: dict[str, list[int]] = {}
-        self._scaffolds: dict[tuple[str, ...], list[str]] = {}  # by the roles of a conversation
-        probe: list[Message] = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
-        try:
-            pieces = self._pieces(probe)
-            trained = "".join(scaffold + (content or "") for scaffold, content in pieces[:1]) + pieces[1][0]
-            self.same_generation_prompt = self._apply(probe[:1], generation=True) == trained
-        except RowRefused as refused:
-            raise TemplateError(f"data.template cannot be trained on: {refused.detail}") from refused
-        tail = self._encode_scaffold(pieces[-1][0])
-        if not tail or tail[0] not in self._specials:
-            raise TemplateError(
-                f"the chat template ends an answer with {pieces[-1][0]!r}, which this tokenizer does not "
-                "know as a special token, so a model could not learn to stop; use a template that fits "
-                "the tokenizer (data.template: chat), or add the token to the tokenizer"
-            )
-        self.end_of_turn_id = tail[0]
+        self._tokenizer, self._num_rendered = tokenizer, 0
+        self._encoder = TextEncoder(tokenizer)
+        self._template = ChatTemplate(tokenizer, self._encoder, habits_of(tokenizer, self._encoder))
+        check_prompts(self._template)
+        habits = self._template.habits
+        ends = [self._encoder.encode(end).input_ids[-1] for end in (habits.end, habits.call_end) if end]
+        self.end_of_turn_id = ends[0]
         eos = tokenizer.eos_token_id
-        self.stop_ids = sorted({tail[0]} | ({eos} if isinstance(eos, int) else set()))
+        self.stop_ids = sorted({*ends} | ({eos} if isinstance(eos, int) else set()))
+        probe: list[Message] = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
+        self.check_against_transformers(probe)
 
-    def row(self, messages: list[Message]) -> RenderedIds:
-        """Ids and labels of a whole conversation.
+    def rows(
+        self, messages: Sequence[Message], tools: str | None = None, *, train_reasoning: bool = True
+    ) -> list[RenderedIds]:
+        """Ids and labels of a conversation: one row, or several where the template rewrites earlier turns.
 
-        An assistant message with `train` true is a target together with its end-of-turn token, if the
-        template writes the text before it exactly as it does when the answer is to be generated.
+        Every assistant message with `train` true is a target in exactly one row, together with what ends its
+        turn; the rows are in the order of the conversation.
 
         Args:
-            messages: [{"role", "content", "train"}], oldest first.
+            messages: oldest first.
+            tools: JSON text of the list of function schemas that the model may call.
+            train_reasoning: thoughts are targets too; else they are context of their answers.
 
         Raises:
-            RowRefused: the template does not hold the contents as they are, or an answer does not
-                survive tokenization.
+            PromptMismatch: an answer does not stand behind the prompt that asks for it.
+            RowRefused: the template does not hold the messages as they are, or an answer does not survive
+                tokenization.
+            TemplateError: transformers gives other ids for it; asked of the first and of every
+                CHECKED_EVERY-th conversation.
         """
-        pieces = self._pieces(messages)
-        input_ids: list[int] = []
-        labels: list[int] = []
-        untrained: list[int] = []
-        turns: list[int] = []
-        trained_before = False  # the last content was a target: its end-of-turn token is one too
-        for index, (scaffold, content) in enumerate(pieces):
-            ids = self._encode_scaffold(scaffold)
-            if trained_before and (not ids or ids[0] not in self._specials):
-                raise RowRefused("template_mismatch", f"no end-of-turn token after message {index - 1}")
-            labels += [IGNORE_INDEX] * len(ids)
-            if trained_before:
-                labels[len(input_ids)] = ids[0]
-            input_ids += ids
-            if content is None:
-                break
-            ids = self._encode_content(content)
-            trained_before = bool(messages[index].get("train")) and messages[index]["role"] == "assistant"
-            if (
-                trained_before
-                and index < len(messages) - 1
-                and not self._same_prompt(messages, index, pieces)
-            ):
-                trained_before = False
-                untrained.append(index)
-            if trained_before:
-                self._check_decodes(ids, content)
-                turns.append(index)
-            labels += ids if trained_before else [IGNORE_INDEX] * len(ids)
-            input_ids += ids
-        return RenderedIds(input_ids, labels, tuple(untrained), tuple(turns))
+        rows = self._rows(messages, tools, train_reasoning)
+        if self._num_rendered % CHECKED_EVERY == 0:
+            self.check_against_transformers(messages, tools)
+        self._num_rendered += 1
+        return [row.rendered for row in rows]
 
-    def pieces_with_offsets(self, messages: list[Message]) -> list[Piece]:
-        """A conversation in its pieces: their ids, joined, are those of `row`.
+    def row(
+        self, messages: Sequence[Message], tools: str | None = None, *, train_reasoning: bool = True
+    ) -> RenderedIds:
+        """The last of `rows`: all of a conversation that the template does not rewrite.
+
+        Raises:
+            RowRefused: see `rows`.
+        """
+        return self.rows(messages, tools, train_reasoning=train_reasoning)[-1]
+
+    def prompt(self, messages: Sequence[AnyMessage], tools: str | None = None) -> list[int]:
+        """The ids before the next answer, in training and from a server; the last message is no answer.
+
+        Raises:
+            RowRefused: the template does not take the messages.
+        """
+        chat = self._template.conversation(messages, tools)
+        return self._encoder.encode(
+            self._template.render(chat, generation=True), masked=chat.masked
+        ).input_ids
+
+    def pieces_with_offsets(
+        self, messages: Sequence[Message], tools: str | None = None, *, row: int = -1
+    ) -> list[Piece]:
+        """A conversation in its pieces: their ids, joined, are those of `rows(messages)[row]`.
 
         Raises:
             RowRefused: the template does not hold the contents as they are.
         """
-        pieces: list[Piece] = []
-        for index, (scaffold, content) in enumerate(self._pieces(messages)):
-            texts = [(False, scaffold)] if content is None else [(False, scaffold), (True, content)]
-            pieces += [self._with_offsets(index, is_content, text) for is_content, text in texts]
-        return pieces
+        made = self._rows(messages, tools, True)[row]
+        chat = self._template.conversation(messages, tools)
+        spans = content_spans(self._template, chat.first(made.num_messages), made.text)
+        return _pieces(spans, self._encoder.unmask(made.text) if chat.masked else made.text, made.ids)
 
-    def _with_offsets(self, message: int, is_content: bool, text: str) -> Piece:
-        encoded = self._tokenizer(
-            text, add_special_tokens=False, split_special_tokens=is_content, return_offsets_mapping=True
-        )
-        return Piece(message, is_content, text, encoded["input_ids"], encoded["offset_mapping"])  # type: ignore[arg-type]
+    def check_against_transformers(self, messages: Sequence[Message], tools: str | None = None) -> None:
+        """Compare the ids of a conversation with those of `apply_chat_template(tokenize=True)`.
 
-    def prompt(self, messages: list[Message]) -> list[int]:
-        """The ids before the next answer, exactly as before it in training; the last message is no answer."""
-        pieces = self._pieces([*messages, {"role": "assistant", "content": "답"}])
-        ids: list[int] = []
-        for scaffold, content in pieces[: len(messages)]:
-            ids += self._encode_scaffold(scaffold) + self._encode_content(content or "")
-        return ids + self._encode_scaffold(pieces[len(messages)][0])
+        One with the text of a special token in it is not compared: here that stays text.
 
-    def _same_prompt(self, messages: list[Message], index: int, pieces: list) -> bool:
-        """Whether the text before answer `index` is the same with and without the messages after it."""
-        return self._pieces(messages[: index + 1])[: index + 1] == pieces[: index + 1]
-
-    def _pieces(self, messages: list[Message]) -> list[tuple[str, str | None]]:
-        """[(scaffold, content) per message] + [(last scaffold, None)].
-
-        Contents are as the template writes them: stripped, where the template strips.
+        Raises:
+            TemplateError: they differ; with the first difference.
         """
-        plain = [{"role": m["role"], "content": m["content"]} for m in messages]
-        nonce = "\ue0f0"
-        while any(nonce in m["content"] for m in plain):
-            nonce += "\ue0f1"
-        real = self._apply(plain)
-        key = (nonce, *(m["role"] for m in plain))
-        known = self._scaffolds.get(key)
-        if known is not None and (pairs := _matching(known, plain, real)):
-            return pairs
-        scaffolds = self._marked(plain, nonce)  # also where a template writes the time, and it has changed
-        if pairs := _matching(scaffolds, plain, real):
-            self._scaffolds[key] = scaffolds
-            return pairs
-        raise RowRefused("template_mismatch", "the template changes the text of a message")
-
-    def _marked(self, plain: list[dict[str, str]], nonce: str) -> list[str]:
-        """The template's own texts around contents: one before each message and one behind the last."""
-        marks = [f"{nonce}{index}{nonce}" for index in range(len(plain))]
-        marked = self._apply([m | {"content": mark} for m, mark in zip(plain, marks, strict=True)])
-        scaffolds: list[str] = []
-        rest = marked
-        for mark in marks:
-            before, found, rest = rest.partition(mark)
-            if not found:
-                raise RowRefused(
-                    "template_mismatch", "the template leaves out or reorders a message of this conversation"
-                )
-            scaffolds.append(before)
-        scaffolds.append(rest)
-        if nonce in "".join(scaffolds):
-            raise RowRefused("template_mismatch", "the template writes a message twice")
-        return scaffolds
-
-    def _apply(self, messages: Sequence[Mapping[str, Any]], *, generation: bool = False) -> str:
-        def render() -> str:
-            text = self._tokenizer.apply_chat_template(
-                [dict(m) for m in messages], tokenize=False, add_generation_prompt=generation
-            )
-            assert isinstance(text, str)
-            return text
-
-        try:
-            return rendered(render, failures=(JinjaError,))
-        except TemplateSyntaxError as error:
+        chat = self._template.conversation(messages, tools)
+        if chat.masked:
+            return
+        text = self._template.render(chat)
+        ours = self._encoder.encode(text).input_ids
+        form = self._template.habits.form
+        theirs: Any = self._tokenizer.apply_chat_template(
+            [form.of(m) for m in chat.messages], tools=chat.tools, tokenize=True, return_dict=False
+        )
+        if ours != theirs:
+            at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), len(ours))
+            other, own = (self._tokenizer.convert_ids_to_tokens(ids[at : at + 3]) for ids in (theirs, ours))
             raise TemplateError(
-                f"data.template, line {error.lineno}: not a Jinja template ({error})"
-            ) from error
-        except RenderEndless as error:
-            raise TemplateError(f"data.template: {error}") from error
-        except (JinjaError, RenderFailed) as error:  # a template's own refusal, as of a system message, too
-            raise RowRefused("template_mismatch", f"the template refuses it: {error}") from error
+                f"this tokenizer's apply_chat_template gives {len(theirs)} ids for a row that has "
+                f"{len(ours)} by its tokenizer.json, {other} for {own} at token {at} of {text[:80]!r}; "
+                "other programs would ask otherwise than was trained: use a tokenizer whose two parts agree"
+            )
 
-    def _encode_scaffold(self, text: str) -> list[int]:
-        if text not in self._scaffold_ids:
-            self._scaffold_ids[text] = self._tokenizer.encode(text, add_special_tokens=False)
-        return self._scaffold_ids[text]
+    def _rows(self, messages: Sequence[Message], tools: str | None, train_reasoning: bool) -> list[_Row]:
+        """From the last turn on: each row holds the turns that its render holds as they are served."""
+        chat = self._template.conversation(messages, tools)
+        wanted = [at for at, m in enumerate(messages) if m.get("train") and m["role"] == "assistant"]
+        left = [self._template.turn(chat, at, train_reasoning=train_reasoning) for at in wanted]
+        size = len(messages)
+        text = left[-1].whole if left and left[-1].index == size - 1 else self._template.render(chat)
+        self._template.check_context(chat, text)
+        ids = self._encoder.encode(text, masked=chat.masked)
+        if not left:
+            return [_Row(self._labelled(chat, ids, {}), ids, text, size)]
+        rows: list[_Row] = []
+        while left:
+            held = self._held(chat, text, ids, left)
+            if left[-1] not in held and text == left[-1].whole:
+                ids, last = self._cut(chat, left[-1])
+                held = self._held(chat, text, ids, left[:-1]) | last
+            if held:
+                rows.append(_Row(self._labelled(chat, ids, held), ids, text, size))
+                left = [turn for turn in left if turn not in held]
+            if left:
+                text, size = left[-1].whole, left[-1].index + 1
+                ids = self._encoder.encode(text, masked=chat.masked)
+        return rows[::-1]
 
-    def _encode_content(self, text: str) -> list[int]:
-        return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]  # type: ignore[return-value]
+    def _held(self, chat: Conversation, text: str, ids: TextIds, turns: Sequence[Turn]) -> dict[Turn, int]:
+        """The turns that a render holds as they are served, with the numbers of their prompts' tokens."""
+        held: dict[Turn, int] = {}
+        for turn in turns:
+            if text.startswith(turn.prompt) and text.startswith(turn.target, len(turn.prompt)):
+                size = self._prompt_size(chat, ids, turn.prompt)
+                if size is not None:
+                    held[turn] = size
+        return held
 
-    def _check_decodes(self, ids: list[int], content: str) -> None:
+    def _prompt_size(self, chat: Conversation, ids: TextIds, prompt: str) -> int | None:
+        """How many tokens of a whole render are the prompt's; None where the prompt alone has others.
+
+        A special token keeps apart what stands on either side of it, so the end of the prompt decides.
+        """
+        start = self._encoder.last_special(prompt)
+        end = self._encoder.encode_end(prompt[start:], masked=chat.masked)
+        first = ids.token_at(start) if start else 0
+        return first + len(end) if ids.input_ids[first : first + len(end)] == end else None
+
+    def _cut(self, chat: Conversation, turn: Turn) -> tuple[TextIds, dict[Turn, int]]:
+        """A row tokenized apart at the end of its prompt, which a token would span."""
+        prompt = self._encoder.encode(turn.prompt, masked=chat.masked)
+        lead = self._template.habits.end  # a special token, behind which a text goes on as it is
+        rest = self._encoder.encode(lead + turn.whole[len(turn.prompt) :], masked=chat.masked)
+        skipped = rest.token_from(len(lead))
+        shift = len(turn.prompt) - len(lead)
+        ids = TextIds(
+            prompt.input_ids + rest.input_ids[skipped:],
+            prompt.offsets + [(start + shift, end + shift) for start, end in rest.offsets[skipped:]],
+        )
+        return ids, {turn: len(prompt.input_ids)}
+
+    def _labelled(self, chat: Conversation, ids: TextIds, turns: Mapping[Turn, int]) -> RenderedIds:
+        """The ids with the targets of some turns, whose prompts' numbers of tokens are given."""
+        labels = [IGNORE_INDEX] * len(ids.input_ids)
+        for turn, size in turns.items():
+            first = size
+            end = ids.token_at(len(turn.prompt) + len(turn.target) - 1) + 1
+            target = self._encoder.unmask(turn.target) if chat.masked else turn.target
+            self._check_decodes(ids.input_ids[first:end], target)
+            if turn.trained_from:
+                first = max(first, ids.token_from(len(turn.prompt) + turn.trained_from))
+            labels[first:end] = ids.input_ids[first:end]
+        return RenderedIds(
+            ids.input_ids,
+            labels,
+            turns=tuple(turn.index for turn in turns),
+            dropped_thoughts=tuple(turn.index for turn in turns if turn.thought_dropped),
+        )
+
+    def _check_decodes(self, ids: list[int], target: str) -> None:
+        """The trained ids must give the target back, but for the space that SentencePiece puts before it."""
         decoded = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        if decoded != content:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(decoded, content, strict=False)) if a != b),
-                min(len(decoded), len(content)),
-            )
-            raise RowRefused(
-                "undecodable_text",
-                f"the tokenizer loses {content[at : at + 1]!r} (U+{ord(content[at]):04X}) at character {at}"
-                if at < len(content)
-                else f"the tokenizer adds {decoded[at:]!r} at the end",
-            )
+        assert isinstance(decoded, str)
+        if decoded == target or decoded == f" {target}" or f" {decoded}" == target:
+            return
+        at = common_prefix(decoded, target)
+        raise RowRefused(
+            "undecodable_text",
+            f"the tokenizer loses {target[at]!r} (U+{ord(target[at]):04X}) at character {at}"
+            if at < len(target)
+            else f"the tokenizer adds {decoded[at:]!r} at the end",
+        )
 
 
-def _matching(
-    scaffolds: list[str], plain: list[dict[str, str]], real: str
-) -> list[tuple[str, str | None]] | None:
-    """Scaffolds and contents that make up the real render: contents as they are, or stripped."""
-    for form in (str, str.strip):
-        pairs = list(zip(scaffolds, [*(form(m["content"]) for m in plain), None], strict=True))
-        if "".join(scaffold + (content or "") for scaffold, content in pairs) == real:
-            return pairs
-    return None
+def _pieces(spans: Sequence[tuple[int, int, int]], text: str, ids: TextIds) -> list[Piece]:
+    """Pieces from the spans (message, start, end) of contents, in order."""
+    borders: list[tuple[int, bool, int, int]] = []
+    at = 0
+    for message, start, end in spans:
+        borders += [(message, False, at, start), (message, True, start, end)]
+        at = end
+    last = spans[-1][0] + 1 if spans else 0
+    borders.append((last, False, at, len(text)))
+    pieces: list[Piece] = []
+    token = 0
+    for number, (message, is_content, start, end) in enumerate(borders):
+        until = ids.tokens_to(end) if number < len(borders) - 1 else len(ids.input_ids)
+        offsets = [
+            (max(0, first - start), max(0, min(behind, end) - start))
+            for first, behind in ids.offsets[token:until]
+        ]
+        pieces.append(Piece(message, is_content, text[start:end], ids.input_ids[token:until], offsets))
+        token = max(token, until)
+    return pieces

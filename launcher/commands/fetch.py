@@ -117,7 +117,7 @@ def _tokenizer_items(model: ModelConfig, base: Path) -> Iterator[Item]:
     if not found & {folder / "tokenizer.json", folder / "tokenizer.model"}:
         raise InputError(f"model.tokenizer: {folder} has no tokenizer.json; name a model's folder or hub id")
     for path in sorted(found):
-        yield Item("tokenizer", path, f"tokenizer/{path.name}")
+        yield Item("tokenizer", path, f"tokenizer/{path.relative_to(folder).as_posix()}")
 
 
 def _check_weights(model: Path) -> None:

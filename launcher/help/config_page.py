@@ -9,6 +9,7 @@ import types
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal
@@ -36,7 +37,8 @@ check a file without a run: `hunmin plan my.yaml`.
 
 This page is made from the config classes by `python -m launcher.help.config_page`.
 """
-PLAIN = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+PLAIN: dict[Any, str] = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+PLAIN |= {date: "date", Any: "anything"}
 PLURAL = {"whole number": "whole numbers", "number": "numbers", "text": "texts"}
 SIGNS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
 

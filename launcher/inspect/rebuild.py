@@ -150,7 +150,7 @@ def _rebuilt(build: BuildContext, line: LedgerRow, draft: Read | None, unit: Uni
         examples=encoded["examples"],
         input_ids=encoded["input_ids"],
         labels=encoded["labels"],
-        pieces=_pieces(build, encoded["messages"]),
+        pieces=_pieces(build, encoded["messages"], row.get("tools")),
         num_behind=encoded["num_behind"],
     )
 
@@ -160,12 +160,12 @@ def _turn(encoded: list[Rendered | Unrendered], line: LedgerRow) -> Rendered | U
     return next((one for one in encoded if one["turn"] == line.get("turn", 0)), None)
 
 
-def _pieces(build: BuildContext, messages: list[Message]) -> list[Piece]:
+def _pieces(build: BuildContext, messages: list[Message], tools: str | None) -> list[Piece]:
     """The pieces of a row, with the most exact offsets that there are."""
     texts = _texts(build.out_dir / "tokenizer")
     return [
         replace(piece, offsets=texts.offsets(piece.text, piece.input_ids) or piece.offsets)
-        for piece in build.renderer.pieces_with_offsets(messages)
+        for piece in build.renderer.pieces_with_offsets(messages, tools)
     ]
 
 

