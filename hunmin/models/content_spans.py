@@ -1,6 +1,6 @@
 """Where the contents of messages stand in a render."""
 
-from hunmin.models.turns import AnyMessage, ChatTemplate, Conversation, RowRefused
+from hunmin.models.rendered_turns import AnyMessage, ChatTemplate, Conversation, RowRefused
 
 _FIRST_NAME = 0x100000  # private use, plane 16: the n-th message's content is rendered as its n-th character
 _MOST_NAMES = 0xFFFD

@@ -1,6 +1,6 @@
 """Messages to token ids: one renderer for training and for generation.
 
-Prompts and targets are the template's (turns.py). Ids are those of the whole render, tokenized as one text,
+Prompts and targets are the template's (rendered_turns.py). Ids are those of the whole render, tokenized as one text,
 as `apply_chat_template(tokenize=True)` does. Where a token would span the end of a prompt, the text is
 tokenized apart there, as it is at generation; so the ids before an answer are those that are served. Behind
 a prompt, a token is trained if it begins in trained text.
@@ -17,11 +17,11 @@ from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.content_spans import content_spans
+from hunmin.models.rendered_turns import AnyMessage, ChatTemplate, Conversation, Turn, common_prefix
+from hunmin.models.rendered_turns import PromptMismatch as PromptMismatch
+from hunmin.models.rendered_turns import RowRefused as RowRefused
 from hunmin.models.template_probe import check_prompts, habits_of
 from hunmin.models.text_ids import TextEncoder, TextIds
-from hunmin.models.turns import AnyMessage, ChatTemplate, Conversation, Turn, common_prefix
-from hunmin.models.turns import PromptMismatch as PromptMismatch
-from hunmin.models.turns import RowRefused as RowRefused
 from hunmin.rows import Message
 from hunmin.schema import IGNORE_INDEX
 

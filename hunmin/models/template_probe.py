@@ -8,8 +8,15 @@ from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.message_form import MessageForm
+from hunmin.models.rendered_turns import (
+    ChatTemplate,
+    Conversation,
+    Habits,
+    PromptMismatch,
+    RowRefused,
+    common_prefix,
+)
 from hunmin.models.text_ids import TextEncoder
-from hunmin.models.turns import ChatTemplate, Conversation, Habits, PromptMismatch, RowRefused, common_prefix
 from hunmin.rows import Message, ToolCall
 
 _QUESTION, _ANSWER, _OTHER, _THOUGHT = "질문 Aa1", "답 Bb2", "끝 Cc3", "생각 Dd4"

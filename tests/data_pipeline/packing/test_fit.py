@@ -10,9 +10,9 @@ from data_pipeline.packing.fit import Fitter
 class Counted:
     """A renderer for which each character is a token."""
 
-    def row(self, messages: Any) -> Any:
+    def rows(self, messages: Any, tools: str | None, *, train_reasoning: bool) -> Any:
         ids = [0] * sum(len(message["content"]) for message in messages)
-        return SimpleNamespace(input_ids=ids, num_trained_tokens=1)
+        return [SimpleNamespace(input_ids=ids, num_trained_tokens=1)]
 
 
 def shortened(messages: Any, seq_len: int) -> tuple[list[str], list[str]]:
