@@ -1,9 +1,9 @@
 """Messages to token ids: one renderer for training and for generation.
 
-Prompts and targets are the template's (rendered_turns.py). Ids are those of the whole render, tokenized as one text,
-as `apply_chat_template(tokenize=True)` does. Where a token would span the end of a prompt, the text is
-tokenized apart there, as it is at generation; so the ids before an answer are those that are served. Behind
-a prompt, a token is trained if it begins in trained text.
+Prompts and targets are the template's (rendered_turns.py). Ids are those of the whole render, tokenized as
+one text, as `apply_chat_template(tokenize=True)` does. Where a token would span the end of a prompt, the text
+is tokenized apart there, as it is at generation; so the ids before an answer are those that are served.
+Behind a prompt, a token is trained if it begins in trained text.
 
 A template may write a turn otherwise once others follow it (Qwen3 leaves out earlier thoughts). The
 conversation then becomes several rows, each with the turns that it holds as they are served.
