@@ -469,4 +469,4 @@ class DataConfig(Section):
         return self
 
 
-STAGE_VERSION = 3  # raised by hand when the same config and sources give another data/
+STAGE_VERSION = 4  # raised by hand when the same config and sources give another data/

@@ -96,7 +96,7 @@ class Rejected(Origin):
 class Row(Origin):
     """A row as rendering reads it.
 
-    `attests` is what its source says of every answer, where somebody asks whether a wording is true of it.
+    `attests` is what its source says of every answer: it decides which wordings are true of it.
     """
 
     row_id: str

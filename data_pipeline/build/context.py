@@ -9,15 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_pipeline.augment.few_shot import ExamplePool
+from data_pipeline.build.schemas import ATTESTS
 from data_pipeline.config import DataConfig
-from data_pipeline.tasks.tasks import Task, attests_of
+from data_pipeline.tasks.tasks import Task
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import byte_tokens, load_tokenizer
-from hunmin.rows import Row, with_values
+from hunmin.rows import Row
 from hunmin.schema import ROW
 
 FEW_SHOT = "few_shot.parquet"
-EXAMPLES = pa.schema([*ROW, ("split", pa.string())])
+EXAMPLES = pa.schema([*ROW, ("split", pa.string()), ATTESTS])
 
 
 @dataclass(frozen=True)
@@ -42,17 +43,12 @@ class BuildContext:
         return _byte_tokens(self.out_dir / "tokenizer")
 
     @cached_property
-    def attests(self) -> dict[str, list[str]]:
-        """What each source says of every answer."""
-        return {source.name: attests_of(source) for source in self.config.sources}
-
-    @cached_property
     def examples(self) -> ExamplePool | None:
         """The rows that few-shot prompts draw from; None where none are drawn."""
         if not self.config.augment.few_shot:
             return None
         rows: list[Row] = pq.read_table(self.out_dir / FEW_SHOT).to_pylist()
-        return ExamplePool.from_rows(with_values(row, attests=self.attests[row["source"]]) for row in rows)
+        return ExamplePool.from_rows(rows)
 
 
 @lru_cache(maxsize=1)

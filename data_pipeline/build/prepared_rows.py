@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from data_pipeline.build.schemas import ASKED, COMPARED, PREPARED, RENDERED
+from data_pipeline.build.schemas import ASKED, ATTESTS, COMPARED, PREPARED, RENDERED
 from data_pipeline.build.work_folder import WorkFolder, part_of
 from data_pipeline.dedup.leak_keys import gate_columns
 from data_pipeline.dedup.signatures import near_columns
@@ -19,7 +19,7 @@ GROUP_ROWS = 1024  # rows that a worker holds at a time
 GROUP_CHARS = 1 << 20  # after which it takes no more of them
 _TOLD = pa.schema([field for field in PREPARED if field.name not in COMPARED.names])
 _SAID = ["ord", "text", "fields", "messages"]
-_KEYS = [name for name in PREPARED.names if name in RENDERED.names or name in ASKED.names]
+_KEYS = [name for name in PREPARED.names if name in {*RENDERED.names, *ASKED.names, ATTESTS.name}]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

@@ -9,6 +9,9 @@ from data_pipeline.dedup.leak_keys import GATE_COLUMNS
 from data_pipeline.dedup.signatures import NEAR_COLUMNS
 from hunmin.schema import HELDOUT, ROW
 
+# What the row's source says of every answer: whether a wording is true of it depends on that.
+ATTESTS = pa.field("attests", pa.list_(pa.string()))
+
 # What is computed of many rows at once.
 COMPARED = pa.schema([*NEAR_COLUMNS, *GATE_COLUMNS])
 
@@ -17,6 +20,7 @@ PREPARED = pa.schema(
     [
         ("ord", pa.int64()),  # its canonical place; see work_folder.py
         *ROW,
+        ATTESTS,
         ("split", pa.string()),
         ("text_key", pa.string()),
         ("prompt_key", pa.string()),

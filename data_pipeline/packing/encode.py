@@ -5,7 +5,7 @@ from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.context import BuildContext
 from data_pipeline.packing.fit import Fitter, Part
 from hunmin.models.renderer import RenderedIds, RowRefused
-from hunmin.rows import Drawing, InEpoch, Rendered, Row, Unrendered, texts_of, with_values
+from hunmin.rows import Drawing, InEpoch, Rendered, Row, Unrendered, texts_of
 
 
 def encode(row: Row, *, build: BuildContext, epoch: int, repeat: int) -> list[Rendered | Unrendered]:
@@ -129,7 +129,7 @@ def _draw(
     heldout: bool = False,
 ) -> Drawn:
     return draw_variant(
-        with_values(row, attests=build.attests[row["source"]]),
+        row,
         tasks=build.tasks,
         augment=build.config.augment,
         seed=build.seed,

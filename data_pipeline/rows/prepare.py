@@ -83,7 +83,7 @@ def prepare(
     draft = judged.draft
     if draft["messages"] and draft["messages"][-1].get("tool_calls"):  # JSON is masked otherwise than text
         draft = _with_last_pair(draft, draft["messages"])
-    row = _kept(draft, task)
+    row = _kept(draft, task, attests=attests_of(source_of(config, draft["source"])))
     row["transforms"] = transforms + judged.transforms
     row["flags"] = judged.flags
     row["split"] = split_of(row["family_id"], task.name, config=config.split, seed=seed)
@@ -146,7 +146,7 @@ def _with_last_pair(draft: DraftRow, messages: list[Message]) -> DraftRow:
     return with_values(draft, messages=messages, fields=fields, references=[answer])
 
 
-def _kept(draft: DraftRow, task: Task) -> Kept:
+def _kept(draft: DraftRow, task: Task, *, attests: list[str]) -> Kept:
     """What a draft tells by itself; what is decided about it is filled in by `prepare`."""
     answer, row_id = answer_text(draft), row_id_of(draft)
     language = draft["language"] or language_of(answer)
@@ -170,6 +170,7 @@ def _kept(draft: DraftRow, task: Task) -> Kept:
         "fields": draft["fields"],
         "messages": messages or None,
         "tools": draft.get("tools"),
+        "attests": attests,
         "references": draft["references"],
         "split": "train",
         "row_hash": stable_hash("row", row_id),
@@ -199,8 +200,7 @@ def _variants(row: Kept, config: DataConfig, tasks: dict[str, Task]) -> int:
     """How often the row stands in an epoch beside the mix: once, or once for each of its variants."""
     if config.augment.materialize == "epochs" or row["split"] != "train":
         return 1
-    attests = attests_of(source_of(config, row["source"]))
-    return num_variants(with_values(row, attests=attests), tasks=tasks, augment=config.augment)
+    return num_variants(row, tasks=tasks, augment=config.augment)
 
 
 def source_of(config: DataConfig, name: str) -> SourceConfig:
