@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from data_pipeline.config import SourceConfig
-from data_pipeline.sources.files.records import Reject, scalar_text
+from data_pipeline.sources.files.records import Reject, as_object, short
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.values.columns import columns_in, is_text, items_of, text_of
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
-from launcher.init.column_roles import choose_columns, guess_task
+from launcher.init.column_roles import choose_columns
+from launcher.init.column_values import is_label_like
 
 HEAD = 2000  # records that are looked at; labels are collected from all
 
@@ -38,10 +40,11 @@ class Detected:
     decide: tuple[str, ...] = ()
     values: Mapping[str, int] = field(default_factory=dict)  # of the label column, and how often
     language: str = "und"  # of the texts
+    ask: str | None = None  # the wording of a task of its own, where the file tells what is asked
 
 
 def parse_columns(given: Sequence[str]) -> dict[str, str]:
-    """The values of --column, FIELD=COLUMN each.
+    r"""The values of --column, FIELD=COLUMN each; in a text with columns, \n is a line end.
 
     Raises:
         InputError: one has another form.
@@ -51,7 +54,7 @@ def parse_columns(given: Sequence[str]) -> dict[str, str]:
         role, equals, column = one.partition("=")
         if not equals or not role or not column:
             raise InputError(f"--column {one}: needed is FIELD=COLUMN, such as --column input=text")
-        columns[role.strip()] = column
+        columns[role.strip()] = column.replace("\\n", "\n") if is_text(column) else column
     return columns
 
 
@@ -83,40 +86,54 @@ def detect_columns(
     path: Path,
     source: SourceConfig,
     header: list[str],
-    rows: list[dict[str, str]],
+    rows: Sequence[Mapping[str, str]],
     hints: Hints,
     words: str,
 ) -> Detected:
-    """The source with its columns, task and label values."""
-    columns = choose_columns(path, hints.columns, header, rows)
-    seen = [
-        words,
-        ", ".join(f"{role} is column {column}" for role, column in columns.items()),
-    ]
-    unused = [name for name in header if name and name not in columns.values()]
+    """The source with its columns, task, filters and label values."""
+    chosen = choose_columns(path, hints.columns, header, rows)
+    columns = chosen.columns
+    seen = [words, ", ".join(f"{role} is {_shown(spec)}" for role, spec in columns.items())]
+    used = [name for spec in columns.values() for name in columns_in(spec)]
+    used += [name for spec in (chosen.labels or {}).values() for name in columns_in(spec)]
+    used += [rule.column for rule in chosen.filters]
+    unused = [name for name in header if name and name not in used]
     if unused:
         seen.append(f"not used: {', '.join(unused)}")
-    asked = columns.get("input") or columns["instruction"]
-    values = label_values(path, source, columns["label"]) if "label" in columns else {}
-    return Detected(
-        source.model_copy(update={"columns": columns, "task": hints.task or guess_task(columns, rows)}),
-        tuple(seen),
-        (),
-        values,
-        language_among(row.get(asked, "") for row in rows),
+    source = source.model_copy(
+        update={
+            "columns": columns,
+            "labels": dict(chosen.labels or {}),
+            "filters": chosen.filters,
+            "task": hints.task or chosen.task,
+        }
     )
+    answered = columns.get("label") or columns["answer"]
+    few = "label" in columns or (answered in header and is_label_like(answered, rows))
+    values = label_values(path, source, answered) if few and not source.labels else {}
+    asked = columns_in(columns.get("input") or columns["instruction"])
+    language = language_among(row.get(name, "") for row in rows for name in asked)
+    return Detected(source, tuple(seen), chosen.decide, values, language)
+
+
+def _shown(spec: str) -> str:
+    return f"the text {short(spec)}" if is_text(spec) else f"column {spec}"
 
 
 def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int]:
-    """Every value of a column and how often, the commonest first: of the whole file, for it may be sorted.
+    """Every value of a column or path and how often, the commonest first.
+
+    Of the whole file, for it may be sorted.
 
     Raises:
         InputError: the file cannot be read to its end.
     """
     counts: Counter[str] = Counter()
     for record in format_of(source.format).records(unit_of(path, source), source):
-        if isinstance(record.value, dict):
-            with suppress(Reject):
-                counts[scalar_text(record.value.get(column), column).strip()] += 1
+        with suppress(Reject):
+            value = as_object(record.value)
+            for item in [value] if source.each is None else items_of(value, source.each):
+                with suppress(Reject):
+                    counts[text_of(as_object(item), column).strip()] += 1
     del counts[""]
     return dict(counts.most_common())

@@ -1,0 +1,142 @@
+"""Nested records as flat ones: which list holds the rows (`each`), and the paths to their values."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from data_pipeline.sources.files.records import Reject, kind_of, scalar_text
+from data_pipeline.sources.values.columns import columns_in, items_of
+from hunmin.errors import InputError
+from launcher.init.column_names import CHOICES, read_name, words_of
+
+MAX_DEPTH = 4  # lists inside lists that are looked through
+TURNS = ("messages", "conversations", "conversation", "items")  # keys of a conversation's turns
+MAX_ITEMS = 10  # items of a list that get a path each
+
+Object = dict[str, Any]
+
+
+def unfold(objects: Sequence[Object], given: Mapping[str, str]) -> tuple[str | None, list[dict[str, Any]]]:
+    """(`each`, its items): the lists that lead to what is asked and answered; None where records are rows.
+
+    A list of answers to one question is no list of rows. A file that is one object has rows somewhere below.
+
+    Args:
+        given: field -> column as the user said, `each` among them.
+
+    Raises:
+        InputError: the user's `each` leads to no list.
+    """
+    if "each" in given:
+        items = _items(objects, given["each"])
+        if not items:
+            raise InputError(f"--column each={given['each']}: no list of rows is there")
+        return given["each"], items
+    path: list[str] = []
+    items = list(objects)
+    while not _is_enough(items, given):
+        inner = _lists_of_objects(items)
+        if not inner or len(path) == MAX_DEPTH:
+            return (".".join(path), items) if path and len(objects) == 1 else (None, list(objects))
+        path.append(max(inner, key=lambda name: inner[name]))
+        items = _items(objects, ".".join(path))
+    return (".".join(path) or None), items
+
+
+def _is_enough(items: Sequence[Object], given: Mapping[str, str]) -> bool:
+    """Whether items have what the user named, and both what is asked and what is answered."""
+    names = common(map(flat, items[:50]))
+    roles = {read_name(name).role for name in names} | given.keys()
+    wanted = {name for spec in given.values() for name in columns_in(spec)}
+    reachable = {*names, *(key for one in items[:50] for key in one)}
+    there = all(name in reachable or name.split(".")[0] in reachable for name in wanted)
+    return there and bool({"instruction", "input"} & roles and {"answer", "label"} & roles)
+
+
+def _items(objects: Sequence[Object], path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    gone = path.split(".")
+    for one in objects:
+        try:
+            items = [item for item in items_of(one, path) if not isinstance(item, Reject)]
+        except Reject:
+            continue
+        # What was gone through is still there, under the items' own keys.
+        found += [
+            {
+                key: value
+                for key, value in item.items()
+                if key not in gone or not isinstance(value, (dict, list))
+            }
+            for item in items
+        ]
+    return found
+
+
+def _lists_of_objects(items: Sequence[Object]) -> Counter[str]:
+    """Path of a list of objects -> its items, also inside objects; of lists that are no answers."""
+    found: Counter[str] = Counter()
+
+    def look(value: Object, way: tuple[str, ...]) -> None:
+        for key, inner in value.items():
+            if "." in key or key in TURNS or _are_answers(key):
+                continue
+            if isinstance(inner, dict) and len(way) < MAX_DEPTH:
+                look(inner, (*way, key))
+            elif isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
+                found[".".join((*way, key))] += len(inner)
+
+    for item in items:
+        look(item, ())
+    return found
+
+
+def _are_answers(key: str) -> bool:
+    """Whether a list of this name holds several answers to one question, or its choices."""
+    return read_name(key).role == "answer" or bool(CHOICES & set(words_of(key)))
+
+
+def common(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The keys that half of the rows have, in the order of their first occurrence."""
+    counts, total = Counter[str](), 0
+    for row in rows:
+        counts.update(row.keys())
+        total += 1
+    return [key for key, count in counts.items() if count * 2 >= total]
+
+
+def flat(record: Object) -> dict[str, str]:
+    """Path -> text of every value of a record, as `columns` of a source reaches it.
+
+    Lists of texts are one text with a line an item (`*`); of answers and turns the first item, for they are
+    several answers to one question; of choices each item. Other lists of objects have no path: see `unfold`.
+    """
+    found: dict[str, str] = {}
+    for key, value in record.items():
+        _flatten(value, (key,), found)
+    return found
+
+
+def _flatten(value: Any, way: tuple[str, ...], found: dict[str, str]) -> None:
+    path = ".".join(way)
+    if isinstance(value, dict) and len(way) <= MAX_DEPTH:
+        for key, inner in value.items():
+            if "." not in key:
+                _flatten(inner, (*way, key), found)
+    elif isinstance(value, list) and value:
+        if CHOICES & set(words_of(path)) and len(value) <= MAX_ITEMS:
+            for index, inner in enumerate(value):
+                _flatten(inner, (*way, str(index)), found)
+        elif read_name(path).role in ("answer", "instruction"):
+            _flatten(value[0], (*way, "0"), found)
+        elif not any(isinstance(one, (dict, list)) for one in value):
+            found[f"{path}.*"] = "\n".join(map(_text, value))
+    elif not isinstance(value, (dict, list)):
+        found[path] = _text(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        return scalar_text(value, "")
+    except Reject:
+        return kind_of(value)
