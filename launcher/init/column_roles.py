@@ -25,7 +25,6 @@ from launcher.init.column_names import (
     task_of_answer,
 )
 from launcher.init.column_values import (
-    MAX_LABELS,
     Row,
     is_id,
     is_label_like,
@@ -38,6 +37,7 @@ from launcher.init.label_values import is_yes
 
 MAX_WORDS = 3  # a first line's cell with more, none of them a whole known name, is data
 ASKED, ANSWERED = ("instruction", "input"), ("answer", "label")
+MAX_GRADES = 5  # a column of more numbers counts something
 LISTED = 12  # columns that a message shows
 
 
@@ -61,7 +61,7 @@ def choose_columns(path: Path, given: Mapping[str, str], header: list[str], rows
     Raises:
         InputError: it is not clear; the message shows the columns and what to pass.
     """
-    _check_given(path, given, header)
+    _check_given(path, given, header, rows)
     choice = None if given else find_choices(header, rows)
     if choice is not None:
         chosen = Chosen(choice.columns, choice.labels, decide=choice.decide)
@@ -105,14 +105,15 @@ def as_option(field: str, spec: str) -> str:
     return f"--column {shlex.quote(field + '=' + spec.replace(chr(10), chr(92) + 'n'))}"
 
 
-def _check_given(path: Path, given: Mapping[str, str], header: list[str]) -> None:
-    heads = {name.split(".")[0] for name in header}
+def _check_given(path: Path, given: Mapping[str, str], header: list[str], rows: Sequence[Row]) -> None:
+    there = {*header, *(name for row in rows for name in row)}
+    heads = {name.split(".")[0] for name in there}
     for role, spec in given.items():
         if role not in FIELDS:
             hint = did_you_mean(role, FIELDS, f"the fields are {', '.join(FIELDS)}")
             raise InputError(f"--column {role}={spec}: no field {role}; {hint}")
         for column in columns_in(spec):
-            if column in header or (column.split(".")[0] in heads and "." in column):
+            if column in there or (column.split(".")[0] in heads and "." in column):
                 continue
             hint = did_you_mean(column, header, f"it has {', '.join(header)}")
             raise InputError(f"{path}: no column {column} (--column {role}={spec}); {hint}")
@@ -152,8 +153,11 @@ def _named(names: Mapping[str, Name], given: Mapping[str, str], rows: Sequence[R
         found.pop("label", None)  # what is learned is the answer
     elif "label" in given and "answer" not in given:
         found.pop("answer", None)
-    if {"instruction", "label"} <= found.keys() and "input" not in found and "instruction" not in given:
+    if {"instruction", "label"} <= found.keys() - given.keys() and "input" not in found:
         found["input"] = found.pop("instruction")  # a text that is classified asks for nothing
+    free = "answer" in found and not {"instruction", "answer"} & (found.keys() - {"answer"} | given.keys())
+    if free and is_label_like(found["answer"], rows):
+        found["label"] = found.pop("answer")  # nothing asks for it, so a task has to
     return found
 
 
@@ -246,6 +250,14 @@ def _left_over(
     """Filters by the columns that say which rows are good, and a question for each that might matter."""
     filters: list[FilterConfig] = []
     questions: list[str] = []
+    others: list[str] = []
+
+    def is_other_label(name: str) -> bool:
+        counted = is_number(name, rows) and len(set(values_of(name, rows))) > MAX_GRADES
+        return (
+            "label" in columns and read_name(name).role is None and is_label_like(name, rows) and not counted
+        )
+
     for name in dict.fromkeys(header):
         values = values_of(name, rows)
         if not name or name in used or not values:
@@ -262,23 +274,26 @@ def _left_over(
             options = " ".join(as_option(*one) for one in pair.items())
             question = f"{' and '.join(pair.values())} are not used; to learn from them instead: {options}"
             questions += [question] if question not in questions else []
-        elif role == "label" or (is_verdict(name) and not is_id(name, rows)):
-            few = is_label_like(name, rows)
-            questions.append(_other_label(name, list(dict.fromkeys(values)), columns, few=few))
-        elif role is not None and not is_id(name, rows):
+        elif role == "label" or ((is_verdict(name) or is_other_label(name)) and not is_id(name, rows)):
+            others.append(name)
+        elif role is not None and not is_id(name, rows) and any(" " in value for value in values):
             field = "input" if role == "instruction" and "instruction" not in columns else role
             questions.append(f"{name} is not used; to learn from it instead: {as_option(field, name)}")
-    return tuple(filters), questions
+    return tuple(filters), [*questions, *([_other_labels(others, columns, rows)] if others else [])]
 
 
-def _other_label(name: str, seen: Sequence[str], columns: Mapping[str, str], *, few: bool) -> str:
-    cures = [f"to learn it: {as_option('label', name)}"] if few and "answer" not in columns else []
-    if len(seen) <= MAX_LABELS:
-        cures.append(
-            f"to keep some rows only: filters: [{{column: {short(name)}, values: [{short(seen[0])}]}}]"
-        )
-    shown = ", ".join(seen[:4]) + (" …" if len(seen) > 4 else "")
-    return "; ".join([f"{name} ({shown}) is not used", *cures])
+def _other_labels(others: Sequence[str], columns: Mapping[str, str], rows: Sequence[Row]) -> str:
+    """A question about the columns of labels that are not learned."""
+    shown = []
+    for name in others:
+        seen = list(dict.fromkeys(values_of(name, rows)))
+        shown.append(f"{name} ({', '.join(seen[:4])}{' …' if len(seen) > 4 else ''})")
+    few = next((name for name in others if is_label_like(name, rows)), None)
+    cures = [f"to learn it: {as_option('label', few)}"] if few and "answer" not in columns else []
+    if few:
+        value = short(values_of(few, rows)[0])
+        cures.append(f"to keep some rows only: filters: [{{column: {short(few)}, values: [{value}]}}]")
+    return "; ".join([f"{', '.join(shown)} {'is' if len(others) == 1 else 'are'} not used", *cures])
 
 
 def _pair_of(name: str, header: Sequence[str], used: Sequence[str]) -> dict[str, str]:
@@ -300,9 +315,9 @@ def _which_columns(path: Path, found: Mapping[str, str], header: list[str], rows
     texts = [name for name in texts if not is_id(name, rows) and not is_number(name, rows)]
     typed = [as_option("input", texts[0])] if texts and not {*ASKED} & found.keys() else []
     lines = [" ".join([*typed, as_option("label", name)]) for name in few[:LISTED]]
-    if len(texts) > 1 and not {*ANSWERED} & found.keys():
+    if len(texts) > 1 and "answer" not in found:
         asked = [] if {*ASKED} & found.keys() else typed
-        lines += [" ".join([*asked, as_option("answer", texts[-1])])]
+        lines += [" ".join([*asked, as_option("answer", one)]) for one in texts[1:LISTED]]
     options = "".join(f"\n  {line}" for line in lines)
     return (
         f"{path}: it is not clear which column is asked and which is the answer{told}; the first row is\n"

@@ -101,7 +101,10 @@ def _merged(one: Detected) -> Detected:
         decide.append(f"labels: {'; '.join(several)}; is it so?")
     if "label" in source.columns and all(re.fullmatch(r"-?[\d.]+", answer) for answer in labels.values()):
         example = ", ".join(f'"{value}": …' for value in list(labels)[:3])
-        decide.append(f"labels: the answers are bare numbers; write what they mean, labels: {{{example}}}")
+        decide.append(
+            f"labels: the answers are bare numbers; write what they mean, labels: {{{example}}}, and the same "
+            f"words in the labels and the wording of tasks/{source.task}.yaml"
+        )
     return replace(one, source=source, decide=(*one.decide, *decide))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from data_pipeline.sources.files.records import Reject, kind_of, scalar_text
-from data_pipeline.sources.values.columns import columns_in, items_of
+from data_pipeline.sources.values.columns import column_text, columns_in, items_of
 from hunmin.errors import InputError
 from launcher.init.column_names import CHOICES, read_name, words_of
 
@@ -113,8 +113,23 @@ def flat(record: Object) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for key, value in record.items():
-        _flatten(value, (key,), found)
+        if points_at := _pointed_list(record, key):
+            found[f"{points_at}.@{key}"] = column_text(record, f"{points_at}.@{key}")
+        else:
+            _flatten(value, (key,), found)
     return found
+
+
+def _pointed_list(record: Object, key: str) -> str | None:
+    """The list of texts that a list of numbers points into: the sentences that are a summary."""
+    indices = record[key]
+    if not isinstance(indices, list) or not indices or any(type(one) is not int for one in indices):
+        return None
+    for other, values in record.items():
+        texts = isinstance(values, list) and all(isinstance(one, str) for one in values)
+        if texts and "." not in other and min(indices) >= 0 and max(indices) < len(values):
+            return other
+    return None
 
 
 def _flatten(value: Any, way: tuple[str, ...], found: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from data_pipeline.sources import expand, read
 from data_pipeline.tasks.tasks import Task
 from hunmin.errors import InputError
 
+HARM = ("harmful_content", "biased_content")
 READ = 20_000  # records of a source that are read
 MOST_NARROW, MOST_WIDE = 5, 2.5  # characters that a token of a small vocabulary holds at best: ASCII, Hangul
 
@@ -26,6 +27,8 @@ class Counts:
     chars: list[int] = field(default_factory=list)  # of kept rows
     least_tokens: list[float] = field(default_factory=list)  # of kept rows, if all their words were tokens
     letters: set[str] = field(default_factory=set)
+    harmful: dict[str, Counter[str]] = field(default_factory=dict)  # source -> label -> rows dropped for harm
+    labels: dict[str, Counter[str]] = field(default_factory=dict)  # source -> label -> rows
     partly: bool = False  # there are more records
 
     @property
@@ -48,7 +51,12 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
         before = counts.total
         for draft in islice(rows, READ):
             row = prepare(draft, config=config, tasks=dict(tasks), seed=0)
+            label = None if "reason" in draft else draft["fields"]["label"]
+            if label:
+                counts.labels.setdefault(source.name, Counter())[label] += 1
             if "reason" in row:
+                if label and row["reason"] in HARM:
+                    counts.harmful.setdefault(source.name, Counter())[label] += 1
                 where = "" if "reason" in draft else f"record {row['record'] + 1}: "
                 counts.rejected[row["reason"]] += 1
                 counts.examples.setdefault(row["reason"], f"{where}{row['detail']}")
@@ -69,6 +77,24 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
             "see whether the columns and labels are the right ones (--column)"
         )
     return counts
+
+
+def keep_harmful(counts: Counts) -> list[str]:
+    """What to decide where the filter for harm takes rows from a task whose answers are labels.
+
+    A task that tells abuse from other texts learns nothing from what is left of it.
+    """
+    lines = []
+    for source, dropped in counts.harmful.items():
+        shares = ", ".join(
+            f"{number} of the {counts.labels[source][label]} labelled {label}"
+            for label, number in dropped.most_common()
+        )
+        lines.append(
+            f"{source}: safety: {dropped.total()} of {counts.labels[source].total()} rows are dropped as harmful "
+            f"({shares}); if that is what the labels are about, write safety: keep in the source"
+        )
+    return lines
 
 
 def summary_lines(counts: Counts) -> list[str]:

@@ -19,7 +19,7 @@ from launcher.init.config_text import render_config, too_long
 from launcher.init.detect import detect
 from launcher.init.detected import Detected, Hints
 from launcher.init.label_tasks import MAX_NAMED, spelled, with_labels
-from launcher.init.trial_read import Counts, read_all, summary_lines
+from launcher.init.trial_read import Counts, keep_harmful, read_all, summary_lines
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def _write(
     seen = [line for one in sources for line in (f"{one.source.name}: {one.seen[0]}", *one.seen[1:])]
     seen += summary_lines(counts)
     decide = [f"{one.source.name}: {line}" for one in sources for line in one.decide]
+    decide += keep_harmful(counts)
     decide += long
     for path in task_files:
         decide.append(f"{path.relative_to(base)}: the wording that asks; add more, the model hears them all")
