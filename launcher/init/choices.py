@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from data_pipeline.sources.values.columns import columns_in, is_text
 from hunmin.language.script import language_of
 from launcher.init.column_names import CHOICES, read_name, words, words_of
 from launcher.init.column_values import Row, is_id, is_number, mean_length, values_of
@@ -27,19 +28,32 @@ class Choice(NamedTuple):
     decide: tuple[str, ...]
 
 
-def find_choices(header: Sequence[str], rows: Sequence[Row]) -> Choice | None:
+def find_choices(header: Sequence[str], rows: Sequence[Row], given: Mapping[str, str]) -> Choice | None:
     """The mapping of a table of multiple choice; None where it is none.
 
     Choices are columns that differ in a number or letter counted from the start (1 2, A B C D, choice1
     choice2, endings.0 endings.1), and another column has nothing but these, or counts them.
+
+    Args:
+        given: field -> column as the user said; an answer or a label among them is not second-guessed.
     """
+    if {"answer", "label"} & given.keys():
+        return None
+    said = [name for spec in given.values() for name in columns_in(spec)]
     for texts in _series(header, rows):
-        rest = [name for name in header if name and name not in texts]
+        rest = [name for name in header if name and name not in texts and not is_choice(name)]
         answer, keys = _answer_of(texts, rest, rows)
         asked = _asked(rest, answer, rows)
-        if answer is not None and asked:
-            return _choice(asked, texts, answer, keys, rows)
+        if answer is not None:
+            choice = _choice(said or asked, texts, answer, keys, rows)
+            whole = {field: spec for field, spec in given.items() if is_text(spec)}
+            return choice._replace(columns={**choice.columns, **whole})
     return None
+
+
+def is_choice(name: str) -> bool:
+    """Whether a name is that of a choice, or of something about one."""
+    return bool(CHOICES & set(words_of(name)))
 
 
 def _series(header: Sequence[str], rows: Sequence[Row]) -> list[list[str]]:
@@ -53,7 +67,7 @@ def _series(header: Sequence[str], rows: Sequence[Row]) -> list[list[str]]:
     for base, group in groups.items():
         texts = _in_order(group)
         role = read_name(" ".join(base)).role
-        known = role != "label" and (not base or bool(CHOICES & set(base)) or role == "answer")
+        known = role != "label" and (not base or is_choice(" ".join(base)) or role == "answer")
         if texts and (known or (role is None and not any(is_number(one, rows) for one in texts))):
             found.append((not known, texts))
     return [texts for _, texts in sorted(found, key=lambda one: one[0])]
@@ -125,13 +139,16 @@ def _asked(rest: Sequence[str], answer: str | None, rows: Sequence[Row]) -> list
 def _choice(
     asked: Sequence[str], texts: Sequence[str], answer: str, keys: Mapping[str, str], rows: Sequence[Row]
 ) -> Choice:
-    language = "en" if language_of(" ".join(values_of(asked[0], rows[:20]))) == "en" else "ko"
+    shown = " ".join(value for name in (*asked, *texts) for value in values_of(name, rows[:20]))
+    language = "en" if language_of(shown) == "en" else "ko"
     lines = [f"{number}. {{{name}}}" for number, name in enumerate(texts, start=1)]
     columns = {
         "instruction": ASKS[language],
         "input": "\n".join([*(f"{{{name}}}" for name in asked), "", *lines]),
         "answer": answer,
     }
+    if not asked:
+        del columns["instruction"], columns["input"]  # what the choices are of is for the user to say
     said = ", ".join(f"{value} means column {name}" for value, name in keys.items())
     meant = f"the right one is told by {answer} ({said})" if keys else f"{answer} holds the right one"
     return Choice(

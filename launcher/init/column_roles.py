@@ -11,7 +11,7 @@ from data_pipeline.sources.files.records import short
 from data_pipeline.sources.values.columns import columns_in
 from data_pipeline.sources.values.mapping import FIELDS
 from hunmin.errors import InputError, did_you_mean
-from launcher.init.choices import find_choices
+from launcher.init.choices import find_choices, is_choice
 from launcher.init.column_names import (
     ENGLISH,
     KOREAN,
@@ -26,6 +26,7 @@ from launcher.init.column_names import (
 )
 from launcher.init.column_values import (
     Row,
+    has_number,
     is_id,
     is_label_like,
     is_number,
@@ -62,7 +63,7 @@ def choose_columns(path: Path, given: Mapping[str, str], header: list[str], rows
         InputError: it is not clear; the message shows the columns and what to pass.
     """
     _check_given(path, given, header, rows)
-    choice = None if given else find_choices(header, rows)
+    choice = find_choices(header, rows, given)
     if choice is not None:
         chosen = Chosen(choice.columns, choice.labels, decide=choice.decide)
     else:
@@ -88,16 +89,17 @@ def is_header(names: list[str], rows: Sequence[Row]) -> bool:
     A number may be a name (the choices 1 and 2), but not above numbers. A known word inside a cell tells
     nothing: sentences are full of them.
     """
-    if any(re.fullmatch(r"-?\d+([.,]\d+)?", name.strip()) and is_number(name, rows) for name in names):
+    numbers = [name for name in names if re.fullmatch(r"-?\d+([.,]\d+)?", name.strip())]
+    if any(has_number(name, rows) for name in numbers):
         return False
-    if any(is_known(name) for name in names):
+    if numbers or any(is_known(name) for name in names):
         return True
     sentences = any(
         len(name) > 30 or len(name.split()) > MAX_WORDS or name.endswith((".", "?", "!", "다", "요"))
         for name in names
     )
     repeated = any(row.get(name) == name for row in rows for name in names if name)
-    return not (sentences or repeated or any(name.strip().isdecimal() for name in names))
+    return not (sentences or repeated)
 
 
 def as_option(field: str, spec: str) -> str:
@@ -107,13 +109,12 @@ def as_option(field: str, spec: str) -> str:
 
 def _check_given(path: Path, given: Mapping[str, str], header: list[str], rows: Sequence[Row]) -> None:
     there = {*header, *(name for row in rows for name in row)}
-    heads = {name.split(".")[0] for name in there}
     for role, spec in given.items():
         if role not in FIELDS:
             hint = did_you_mean(role, FIELDS, f"the fields are {', '.join(FIELDS)}")
             raise InputError(f"--column {role}={spec}: no field {role}; {hint}")
         for column in columns_in(spec):
-            if column in there or (column.split(".")[0] in heads and "." in column):
+            if column in there or "." in column:  # paths are the reader's to check
                 continue
             hint = did_you_mean(column, header, f"it has {', '.join(header)}")
             raise InputError(f"{path}: no column {column} (--column {role}={spec}); {hint}")
@@ -260,7 +261,7 @@ def _left_over(
 
     for name in dict.fromkeys(header):
         values = values_of(name, rows)
-        if not name or name in used or not values:
+        if not name or name in used or not values or is_choice(name):
             continue
         role, pair = read_name(name).role, _pair_of(name, header, used)
         yes = sorted({value for value in values if is_yes(value)})

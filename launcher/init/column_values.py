@@ -8,6 +8,7 @@ from launcher.init.column_names import is_about
 from launcher.init.label_values import merged_spellings, number
 
 MAX_LABELS = 30  # more distinct values are no label set
+_NUMBER = r"-?\d+([.,]\d+)?"
 Row = Mapping[str, str]
 
 
@@ -42,7 +43,13 @@ def is_score(name: str, rows: Sequence[Row]) -> bool:
 def is_number(name: str, rows: Sequence[Row]) -> bool:
     """Whether every value of a column is a number."""
     values = values_of(name, rows)
-    return bool(values) and all(re.fullmatch(r"-?\d+([.,]\d+)?", value) for value in values)
+    return bool(values) and all(re.fullmatch(_NUMBER, value) for value in values)
+
+
+def has_number(name: str, rows: Sequence[Row]) -> bool:
+    """Whether a value of a column is a number, or there is none at all."""
+    values = values_of(name, rows)
+    return not values or any(re.fullmatch(_NUMBER, value) for value in values)
 
 
 def is_id(name: str, rows: Sequence[Row]) -> bool:

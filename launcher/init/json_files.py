@@ -13,7 +13,7 @@ from data_pipeline.sources.files.json_records import json_records
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError
 from launcher.init.detected import HEAD, Detected, Hints, detect_columns, language_among, make_source, no_task
-from launcher.init.nesting import common, flat, unfold
+from launcher.init.nesting import are_turns, common, flat, unfold
 
 
 def detect_json(path: Path, hints: Hints) -> Detected:
@@ -90,7 +90,8 @@ def _json_format(objects: Sequence[dict[str, Any]], keys: Counter[str]) -> str:
         return "oasst"
     if "messages" in most & lists:
         return "messages"
-    if {"conversations", "conversation", "items"} & most & lists:
+    turns = {key for one in objects for key, value in one.items() if are_turns(value)}
+    if {"conversations", "conversation"} & most & lists or "items" in most & turns:
         return "sharegpt"
     if "Instances" in most:
         return "natural_instructions"

@@ -45,7 +45,7 @@ def with_labels(one: Detected, tasks: Mapping[str, Task]) -> Detected:
         if set(sides.values()) == {True, False}:
             labels = {value: _SAME[words][0 if yes else 1] for value, yes in sides.items()}
             return replace(_told(one, "similarity", labels, guessed=True), ask=_ASK_SAME[words])
-    if source.task == "sentiment" or (source.task is None and _is_sentiment(one, named)):
+    if source.task == "sentiment" or (source.task is None and not two_texts and _is_sentiment(one, named)):
         labels = sentiment_labels(one.values, one.language)
         if labels is None:
             known = ", ".join(tasks["sentiment"].labels)
@@ -102,8 +102,8 @@ def _merged(one: Detected) -> Detected:
     if "label" in source.columns and all(re.fullmatch(r"-?[\d.]+", answer) for answer in labels.values()):
         example = ", ".join(f'"{value}": …' for value in list(labels)[:3])
         decide.append(
-            f"labels: the answers are bare numbers; write what they mean, labels: {{{example}}}, and the same "
-            f"words in the labels and the wording of tasks/{source.task}.yaml"
+            f"labels: the answers are bare numbers; write what they mean, labels: {{{example}}}, and the "
+            f"same words in the labels and the wording of tasks/{source.task}.yaml"
         )
     return replace(one, source=source, decide=(*one.decide, *decide))
 

@@ -7,10 +7,11 @@ from typing import Any
 from data_pipeline.sources.files.records import Reject, kind_of, scalar_text
 from data_pipeline.sources.values.columns import column_text, columns_in, items_of
 from hunmin.errors import InputError
-from launcher.init.column_names import CHOICES, read_name, words_of
+from launcher.init.choices import is_choice
+from launcher.init.column_names import read_name
 
 MAX_DEPTH = 4  # lists inside lists that are looked through
-TURNS = ("messages", "conversations", "conversation", "items")  # keys of a conversation's turns
+SPEAKERS = ("from", "role")  # keys of a turn that tell who speaks
 MAX_ITEMS = 10  # items of a list that get a path each
 
 Object = dict[str, Any]
@@ -79,7 +80,7 @@ def _lists_of_objects(items: Sequence[Object]) -> Counter[str]:
 
     def look(value: Object, way: tuple[str, ...]) -> None:
         for key, inner in value.items():
-            if "." in key or key in TURNS or _are_answers(key):
+            if "." in key or are_turns(inner) or _are_answers(key, inner):
                 continue
             if isinstance(inner, dict) and len(way) < MAX_DEPTH:
                 look(inner, (*way, key))
@@ -91,9 +92,18 @@ def _lists_of_objects(items: Sequence[Object]) -> Counter[str]:
     return found
 
 
-def _are_answers(key: str) -> bool:
-    """Whether a list of this name holds several answers to one question, or its choices."""
-    return read_name(key).role == "answer" or bool(CHOICES & set(words_of(key)))
+def are_turns(values: Any) -> bool:
+    """Whether a list is a conversation: objects that tell who speaks."""
+    return isinstance(values, list) and any(
+        isinstance(one, dict) and any(key in one for key in SPEAKERS) for one in values
+    )
+
+
+def _are_answers(key: str, values: Any) -> bool:
+    """Whether a list holds several answers to one question, or its choices, rather than questions."""
+    items = [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
+    asks = any(read_name(name).role == "instruction" for one in items for name in one)
+    return not asks and (read_name(key).role == "answer" or is_choice(key))
 
 
 def common(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -139,10 +149,12 @@ def _flatten(value: Any, way: tuple[str, ...], found: dict[str, str]) -> None:
             if "." not in key:
                 _flatten(inner, (*way, key), found)
     elif isinstance(value, list) and value:
-        if CHOICES & set(words_of(path)) and len(value) <= MAX_ITEMS:
+        if is_choice(path) and len(value) <= MAX_ITEMS:
             for index, inner in enumerate(value):
                 _flatten(inner, (*way, str(index)), found)
-        elif read_name(path).role in ("answer", "instruction"):
+        elif _are_answers(path, value) or (
+            read_name(path).role == "instruction" and not isinstance(value[0], dict)
+        ):
             _flatten(value[0], (*way, "0"), found)
         elif not any(isinstance(one, (dict, list)) for one in value):
             found[f"{path}.*"] = "\n".join(map(_text, value))

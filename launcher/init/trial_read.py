@@ -91,8 +91,8 @@ def keep_harmful(counts: Counts) -> list[str]:
             for label, number in dropped.most_common()
         )
         lines.append(
-            f"{source}: safety: {dropped.total()} of {counts.labels[source].total()} rows are dropped as harmful "
-            f"({shares}); if that is what the labels are about, write safety: keep in the source"
+            f"{source}: safety: {dropped.total()} of {counts.labels[source].total()} rows are dropped as "
+            f"harmful ({shares}); if that is what the labels are about, write safety: keep in the source"
         )
     return lines
 
