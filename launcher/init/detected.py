@@ -113,7 +113,11 @@ def detect_columns(
     values = label_values(path, source, answered) if few and not source.labels else {}
     asked = columns_in(columns.get("input") or columns["instruction"])
     language = language_among(row.get(name, "") for row in rows for name in asked)
-    return Detected(source, tuple(seen), chosen.decide, values, language)
+    decide = list(chosen.decide)
+    marked = [row for row in rows if "\n####" in row.get(answered, "")]
+    if 2 * len(marked) > len(rows):
+        decide.append(f"{answered}: the answers end in #### and the result, which is learned as it stands")
+    return Detected(source, tuple(seen), tuple(decide), values, language)
 
 
 def _shown(spec: str) -> str:

@@ -13,7 +13,8 @@ from data_pipeline.sources.files.json_records import json_records
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError
 from launcher.init.detected import HEAD, Detected, Hints, detect_columns, language_among, make_source, no_task
-from launcher.init.nesting import are_turns, common, flat, unfold
+from launcher.init.left_over import left_over
+from launcher.init.nesting import are_turns, common, flat, lists_of_objects, unfold
 
 
 def detect_json(path: Path, hints: Hints) -> Detected:
@@ -53,23 +54,37 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
         read_as += f"; the rows are the items under {each}"
         if form not in ("alpaca", "table"):
             raise InputError(_save_alone(path, each, encoding, f"conversations under {each}"))
-    if form == "alpaca" and not hints.columns:
-        source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding, each=each)
-        texts = [str(one.get("instruction", "")) for one in items]
-        return Detected(
-            source,
-            (f"alpaca: instruction, output, {read_as}",),
-            no_task(hints.task),
-            language=language_among(texts),
-        )
     rows = [flat(one) for one in items[:HEAD]]
     header = common(rows)
+    others = _other_lists(objects, each)
+    if form == "alpaca" and not hints.columns:
+        source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding, each=each)
+        columns = {"instruction": "instruction", "input": "input", "answer": "output"}
+        filters, questions = left_over(list(columns.values()), columns, header, rows)
+        return Detected(
+            source.model_copy(update={"filters": filters}),
+            (f"alpaca: instruction, output, {read_as}",),
+            (*no_task(hints.task), *questions, *others),
+            language=language_among(row.get("instruction", "") for row in rows),
+        )
     if path.suffix.lower() not in JSON_SUFFIXES and not columnar_kind(str(path)):
         raise InputError(f"{path}: JSON with columns of its own; rename it to {path.stem}.jsonl")
     source = make_source(format="table", path=str(path), encoding=encoding, each=each)
     given = {field: spec for field, spec in hints.columns.items() if field != "each"}
     words = f"{read_as}; keys: {', '.join(header)}"
-    return detect_columns(path, source, header, rows, replace(hints, columns=given), words)
+    found = detect_columns(path, source, header, rows, replace(hints, columns=given), words)
+    return replace(found, decide=(*found.decide, *others))
+
+
+def _other_lists(objects: Sequence[dict[str, Any]], each: str | None) -> list[str]:
+    """Questions about lists of rows beside the one that is read, such as the other splits of a corpus."""
+    if each is None:
+        return []
+    return [
+        f"the rows under {name} are not read; --column each={name} reads them instead, a second source both"
+        for name in lists_of_objects(objects)
+        if name.split(".")[0] != each.split(".")[0]
+    ]
 
 
 def _save_alone(path: Path, each: str, encoding: str, found: str) -> str:

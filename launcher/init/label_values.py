@@ -21,6 +21,12 @@ _YES_NO = (
     ("네", "아니오"), ("네", "아니요"), ("맞다", "아니다"), ("맞음", "틀림"),
     ("o", "x"), ("on", "off"), ("1", "0"),
 )  # fmt: skip
+_GOOD_BAD = (
+    ("good", "bad"), ("pass", "fail"), ("passed", "failed"), ("accept", "reject"), ("accepted", "rejected"),
+    ("correct", "incorrect"), ("correct", "wrong"), ("valid", "invalid"), ("acceptable", "unacceptable"),
+    ("적합", "부적합"), ("적절", "부적절"), ("승인", "반려"), ("합격", "불합격"), ("통과", "탈락"),
+    ("정상", "비정상"),
+)  # fmt: skip
 _YES_NO_WORDS = frozenset(word for pair in _YES_NO for word in pair if word.isascii() and word.isalpha())
 _RELATIONS = {
     "entailment": ("entailment", "entail", "entails", "e", "함의"),
@@ -65,6 +71,13 @@ def is_yes(value: str) -> bool | None:
     """Whether a value says yes or no; None where it says neither."""
     word = _folded(value)
     return next((word == yes for yes, no in _YES_NO if word in (yes, no)), None)
+
+
+def is_good(value: str) -> bool | None:
+    """Whether a verdict is for a row or against it; None where it is neither."""
+    word = _folded(value)
+    said = next((word == good for good, bad in _GOOD_BAD if word in (good, bad)), None)
+    return is_yes(value) if said is None else said
 
 
 def _yes_or_no(forms: Mapping[str, int]) -> dict[str, str]:

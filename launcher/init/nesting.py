@@ -36,7 +36,7 @@ def unfold(objects: Sequence[Object], given: Mapping[str, str]) -> tuple[str | N
     path: list[str] = []
     items = list(objects)
     while not _is_enough(items, given):
-        inner = _lists_of_objects(items)
+        inner = lists_of_objects(items)
         if not inner or len(path) == MAX_DEPTH:
             return (".".join(path), items) if path and len(objects) == 1 else (None, list(objects))
         path.append(max(inner, key=lambda name: inner[name]))
@@ -74,7 +74,7 @@ def _items(objects: Sequence[Object], path: str) -> list[dict[str, Any]]:
     return found
 
 
-def _lists_of_objects(items: Sequence[Object]) -> Counter[str]:
+def lists_of_objects(items: Sequence[Object]) -> Counter[str]:
     """Path of a list of objects -> its items, also inside objects; of lists that are no answers."""
     found: Counter[str] = Counter()
 

@@ -120,3 +120,20 @@ def test_lists_of_answers_and_records_that_are_rows_are_not_gone_into() -> None:
     assert flat({"a": None, "b": [1, 2.5], "c": {}, "d": [{"e": 1}], "f.g": "x"}) == {
         "a": "", "b.*": "1\n2.5", "f.g": "x"
     }  # fmt: skip
+
+
+def test_lists_beside_the_one_that_is_read_are_named(tmp_path: Path) -> None:
+    value = {name: [{"question": f"{name}?", "answer": "네"}] for name in ("train", "dev")}
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    written = init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
+    assert (
+        "a: the rows under dev are not read; --column each=dev reads them instead, a second source both"
+        in (written.decide)
+    )
+
+
+def test_results_after_the_steps_are_told(tmp_path: Path) -> None:
+    rows = [{"question": f"{i}+1?", "answer": f"{i}+1 is {i + 1}.\n#### {i + 1}"} for i in range(4)]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    written = init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
+    assert any(line.startswith("a: answer: the answers end in ####") for line in written.decide)
