@@ -148,9 +148,9 @@ def _named(names: Mapping[str, Name], given: Mapping[str, str], rows: Sequence[R
     for key in order[1:]:
         if key in whole or (language_in(key) and not _lacks(found)):
             continue  # a pair of its own, or a translation
+        taken = {*found, *(ANSWERED if {*ANSWERED} & found.keys() else ())}
         more = columns_of(families[key], names, rows)
-        found |= {role: name for role, name in more.items() if role not in found and not (
-            role in ANSWERED and {*ANSWERED} & found.keys())}  # fmt: skip
+        found |= {role: name for role, name in more.items() if role not in taken}
     found |= given
     if "answer" in found and "label" not in given:
         found.pop("label", None)  # what is learned is the answer
@@ -158,8 +158,8 @@ def _named(names: Mapping[str, Name], given: Mapping[str, str], rows: Sequence[R
         found.pop("answer", None)
     if {"instruction", "label"} <= found.keys() - given.keys() and "input" not in found:
         found["input"] = found.pop("instruction")  # a text that is classified asks for nothing
-    free = "answer" in found and not {"instruction", "answer"} & (found.keys() - {"answer"} | given.keys())
-    if free and is_label_like(found["answer"], rows):
+    unasked = "answer" in found and "answer" not in given and "instruction" not in found
+    if unasked and is_label_like(found["answer"], rows):
         found["label"] = found.pop("answer")  # nothing asks for it, so a task has to
     return found
 
