@@ -11,17 +11,17 @@ from data_pipeline.sources.files.missing import NO_VALUE, PERHAPS_NO_VALUE
 
 
 def missing_notes(
-    columns: Mapping[str, str], rows: Sequence[Mapping[str, str]], *, delimited: bool
+    columns: Iterable[str], rows: Sequence[Mapping[str, str]], *, delimited: bool
 ) -> tuple[str, ...]:
     """Words that may stand for no value, where they are all that a cell says.
 
     Args:
-        columns: our field -> the file's column.
+        columns: those that are learned from.
         rows: column -> text as it stands in the file.
         delimited: the file is CSV or TSV, of which some words are read as no value.
     """
     notes = []
-    for column in dict.fromkeys(columns.values()):
+    for column in dict.fromkeys(columns):
         counts = Counter(row.get(column, "").strip() for row in rows)
         words = {word: counts[word] for word in counts if word in NO_VALUE | PERHAPS_NO_VALUE}
         texts = [word for word in words if not (delimited and word in NO_VALUE)]
@@ -63,9 +63,15 @@ def _all_json(cells: Iterable[str]) -> bool:
 
 def is_json_inside(cell: Any) -> bool:
     """Whether a text is a JSON object or list."""
+    return isinstance(cell, str) and isinstance(opened(cell), (dict, list))
+
+
+def opened(cell: Any) -> Any:
+    """The JSON object or list that a text is; any other value as it is."""
     if not isinstance(cell, str) or not cell.lstrip().startswith(("{", "[")):
-        return False
+        return cell
     try:
-        return isinstance(decode_nested(cell), (dict, list))
+        found = decode_nested(cell)
     except (ValueError, RecursionError):
-        return False
+        return cell
+    return found if isinstance(found, (dict, list)) else cell

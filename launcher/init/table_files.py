@@ -8,9 +8,11 @@ from pathlib import Path
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import describe
 from data_pipeline.sources.files.records import Record, Reject, short
-from data_pipeline.sources.formats.table import table_records
+from data_pipeline.sources.formats.table import first_line, table_records
+from data_pipeline.sources.values.columns import columns_in
 from hunmin.errors import InputError
-from launcher.init.column_roles import is_header, role_of
+from launcher.init.column_names import read_name
+from launcher.init.column_roles import is_header
 from launcher.init.detected import HEAD, Detected, Hints, detect_columns, make_source, unit_of
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
@@ -92,17 +94,15 @@ def _headed(
     path: Path, source: SourceConfig, records: list[Record], notes: list[str], hints: Hints
 ) -> Detected:
     """The table with its header, or with names of our own where the first line is data."""
-    columns = _columns(records)
+    columns = first_line(unit_of(path, source), source)
     rows = [record.value for record in records if isinstance(record.value, dict)]
-    if not hints.columns and not is_header(columns, rows):
-        header = tuple(f"column{number}" for number in range(1, len(columns) + 1))
-        source = source.model_copy(update={"header": header})
-        rows = [dict(zip(header, columns, strict=True))] + [
-            dict(zip(header, row.values(), strict=True)) for row in rows if len(row) == len(header)
-        ]
-        columns = list(header)
-        notes = [*notes, f"the first line is data, so the columns are called {', '.join(header)}"]
-    if "" in columns and not any(map(role_of, columns)):
+    named = {name for spec in hints.columns.values() for name in columns_in(spec)}
+    if not (named and named <= set(columns)) and not is_header(columns, rows):
+        columns = [f"column{number}" for number in range(1, len(columns) + 1)]
+        source, records, _ = _read_table(path, source.model_copy(update={"header": tuple(columns)}))
+        rows = [record.value for record in records if isinstance(record.value, dict)]
+        notes = [*notes, f"the first line is data, so the columns are called {', '.join(columns)}"]
+    if "" in columns and not any(read_name(name).role for name in columns):
         raise InputError(
             f"{path}: the first line does not name every column: {short(columns)}; if lines stand above the "
             "header, delete them; else give every column a name"

@@ -160,3 +160,39 @@ def test_filters_and_labels_read_paths_too(read_files: Any) -> None:
     assert reasons_of(rows) == [None, "filtered"]
     assert rows[0]["fields"]["value"] == "9"
     assert rows[0]["family_key"] == "s:?/ko"
+
+
+CHOICES = (
+    "n,sentence,1,2,answer\n1,비가 와서,우산을 {폈다},창을 열었다,1\n"
+    "2,배고파서,잤다, ,2\n3,더워서,잤다,먹었다,3\n"
+)
+
+
+def test_a_label_that_is_mapped_to_a_column_has_the_text_of_the_choice(read_files: Any) -> None:
+    columns = {"instruction": "=고르세요.", "input": "{sentence}\n{1}", "answer": "answer"}
+    rows = read_files(
+        {"c.csv": CHOICES}, format="table", columns=columns, labels={"1": "{1}", "2": "나: {2}"}
+    )
+    assert reasons_of(rows) == [None, "no_answer", "label_not_mapped"]
+    assert fields_of(rows[:1], "answer", "label", "value") == [("우산을 {폈다}", None, "1")]
+
+
+def test_columns_that_labels_name_must_be_there(read_files: Any) -> None:
+    columns = {"input": "sentence", "label": "answer"}
+    with pytest.raises(InputError, match=r"no column 세 \(labels\.1\)"):
+        read_files({"c.csv": CHOICES}, format="table", task="pick", columns=columns, labels={"1": "{세}"})
+    records = [{"sentence": "글", "answer": 1}]
+    with pytest.raises(InputError, match=r"the key 세 \(labels: 1\)"):
+        read_files(
+            {"c.json": json.dumps(records)},
+            format="table",
+            task="pick",
+            columns=columns,
+            labels={"1": "{세}"},
+        )
+
+
+def test_an_answer_with_braces_beside_a_label_stays_as_it_is(read_files: Any) -> None:
+    columns = {"input": "sentence", "label": "answer", "answer": "1"}
+    rows = read_files({"c.csv": CHOICES}, format="table", task="pick", columns=columns, labels={"1": "하나"})
+    assert fields_of(rows[:1], "answer", "label") == [("우산을 {폈다}", "하나")]

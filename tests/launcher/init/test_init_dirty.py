@@ -123,9 +123,9 @@ def test_words_that_may_mean_no_value_are_to_be_decided(here: Path) -> None:
 
 
 def test_a_word_that_is_read_as_no_value_is_said() -> None:
-    (note,) = missing_notes({"answer": "A"}, [{"A": r" \N "}, {"A": "답"}], delimited=True)
+    (note,) = missing_notes(["A"], [{"A": r" \N "}, {"A": "답"}], delimited=True)
     assert r"nothing but \N 1 times among the first 2 rows; they are read as no value" in note
-    assert missing_notes({"answer": "A"}, [{"A": "nano"}, {"A": ""}], delimited=True) == ()
+    assert missing_notes(["A"], [{"A": "nano"}, {"A": ""}], delimited=True) == ()
 
 
 def test_a_column_without_a_name_is_said(here: Path) -> None:
