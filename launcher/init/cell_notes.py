@@ -56,6 +56,19 @@ def json_columns(header: Iterable[str], rows: Sequence[Mapping[str, str]]) -> li
     return [name for name in header if _all_json(row.get(name, "") for row in rows)]
 
 
+def rows_inside(header: Iterable[str], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The columns whose cells are JSON lists of objects, which may be rows."""
+    return [
+        name
+        for name in json_columns(header, rows)
+        if all(_are_objects(opened(row.get(name, ""))) for row in rows if row.get(name, "").strip())
+    ]
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def _all_json(cells: Iterable[str]) -> bool:
     found = [cell.strip() for cell in cells if cell.strip()]
     return bool(found) and all(is_json_inside(cell) for cell in found)

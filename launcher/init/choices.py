@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from data_pipeline.sources.values.columns import columns_in, is_text
 from hunmin.language.script import language_of
+from launcher.init.column_families import ASKED
 from launcher.init.column_names import CHOICES, read_name, words, words_of
 from launcher.init.column_values import Row, is_id, is_number, mean_length, values_of
 
@@ -39,14 +40,14 @@ def find_choices(header: Sequence[str], rows: Sequence[Row], given: Mapping[str,
     """
     if {"answer", "label"} & given.keys():
         return None
-    said = [name for spec in given.values() for name in columns_in(spec)]
+    said = [name for field, spec in given.items() if field in ASKED for name in columns_in(spec)]
     for texts in _series(header, rows):
         rest = [name for name in header if name and name not in texts and not is_choice(name)]
         answer, keys = _answer_of(texts, rest, rows)
         asked = _asked(rest, answer, rows)
         if answer is not None:
             choice = _choice(said or asked, texts, answer, keys, rows)
-            whole = {field: spec for field, spec in given.items() if is_text(spec)}
+            whole = {field: spec for field, spec in given.items() if is_text(spec) or field not in ASKED}
             return choice._replace(columns={**choice.columns, **whole})
     return None
 

@@ -46,10 +46,11 @@ _TASK_OF_ANSWER = {
 }
 # They say what kind of text a column holds once another word says which: answer_text, 라벨 내용.
 _WEAK = words("text content contents body message sentence 내용 글 문장 텍스트 말 turn")
-# They say something about a text: question_type, answer_start, 문서번호.
+# They say something about a text: question_type, answer_start, reasoning_content, 문서번호.
 _ABOUT = words(
     "id idx index uid guid no num number count len length type start end offset date time url link lang "
-    "language author name unnamed file page 번호 순번 날짜 시간 길이 유형 개수 작성자 출처"
+    "language author name unnamed file page reasoning thinking thought thoughts "
+    "번호 순번 날짜 시간 길이 유형 개수 작성자 출처"
 )
 _VERDICTS = words(
     "acceptable acceptability accepted accept valid validity correct correctness ok okay pass passed "
@@ -127,7 +128,7 @@ def is_verdict(name: str) -> bool:
 
 
 def is_about(name: str) -> bool:
-    """Whether a column tells of the record rather than what it holds: an id, a date, a length."""
+    """Whether a column tells of the record rather than what it holds: an id, a date, a thought."""
     parts = words_of(name)
     return any(word in _ABOUT or word.endswith("번호") for word in parts)
 

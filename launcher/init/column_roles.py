@@ -10,6 +10,7 @@ from data_pipeline.sources.files.records import short
 from data_pipeline.sources.values.columns import columns_in
 from data_pipeline.sources.values.mapping import FIELDS
 from hunmin.errors import InputError, did_you_mean
+from launcher.init.cell_notes import rows_inside
 from launcher.init.choices import find_choices
 from launcher.init.column_families import (
     ANSWERED,
@@ -56,23 +57,28 @@ class Chosen:
     task: str | None = None  # the shipped task that they tell of
 
 
-def choose_columns(path: Path, given: Mapping[str, str], header: list[str], rows: Sequence[Row]) -> Chosen:
+def choose_columns(
+    path: Path, given: Mapping[str, str], header: list[str], rows: Sequence[Row], *, keys: Sequence[str] = ()
+) -> Chosen:
     """Enough columns to make rows; those that the user gave, and for the rest what fits them.
 
     Columns with the same words beside their role belong together (Text_origin with Label_origin); the pair
     without such a word is taken first, then the Korean one, then the first. How long texts are says nothing.
 
+    Args:
+        keys: of the records, where the header has paths to their values.
+
     Raises:
         InputError: it is not clear; the message shows the columns and what to pass.
     """
-    _check_given(path, given, header, rows)
+    _check_given(path, given, [*header, *keys])
     choice = find_choices(header, rows, given)
     if choice is not None:
         chosen = Chosen(choice.columns, choice.labels, decide=choice.decide)
     else:
         names = {name: read_name(name) for name in header if name}
-        columns = _translation(header) if not given else None
-        columns = columns or dict(given)
+        said = {*ASKED, *ANSWERED} & given.keys()
+        columns = dict(given) if said else {**(_translation(header) or {}), **given}
         if _lacks(columns):
             columns = _by_values(_named(names, given, rows), names, rows)
         chosen = Chosen(columns, task=_guess_task(columns))
@@ -105,8 +111,7 @@ def is_header(names: list[str], rows: Sequence[Row]) -> bool:
     return not (sentences or repeated)
 
 
-def _check_given(path: Path, given: Mapping[str, str], header: list[str], rows: Sequence[Row]) -> None:
-    there = {*header, *(name for row in rows for name in row)}
+def _check_given(path: Path, given: Mapping[str, str], there: Sequence[str]) -> None:
     for role, spec in given.items():
         if role not in FIELDS:
             hint = did_you_mean(role, FIELDS, f"the fields are {', '.join(FIELDS)}")
@@ -114,7 +119,7 @@ def _check_given(path: Path, given: Mapping[str, str], header: list[str], rows: 
         for column in columns_in(spec):
             if column in there or "." in column:  # paths are the reader's to check
                 continue
-            hint = did_you_mean(column, header, f"it has {', '.join(header)}")
+            hint = did_you_mean(column, there, f"it has {', '.join(dict.fromkeys(there))}")
             raise InputError(f"{path}: no column {column} (--column {role}={spec}); {hint}")
 
 
@@ -190,7 +195,7 @@ def _by_values(found: dict[str, str], names: Mapping[str, Name], rows: Sequence[
 def _guess_task(columns: Mapping[str, str]) -> str | None:
     """The shipped task that the names of the columns tell of."""
     answer, asked = columns.get("answer", ""), columns.get("instruction", "")
-    if columns == _translation([columns.get("input", ""), answer]):
+    if answer and _translation([columns.get("input", ""), answer]):
         return "translation"
     if answer and (task := task_of_answer(answer)):
         return task
@@ -211,6 +216,7 @@ def _which_columns(path: Path, found: Mapping[str, str], header: list[str], rows
     if len(texts) > 1 and "answer" not in found:
         asked = [] if {*ASKED} & found.keys() else typed
         lines += [" ".join([*asked, as_option("answer", one)]) for one in texts[1:LISTED]]
+    lines += [as_option("each", name) for name in rows_inside(header, rows)]
     options = "".join(f"\n  {line}" for line in lines)
     return (
         f"{path}: it is not clear which column is asked and which is the answer{told}; the first row is\n"

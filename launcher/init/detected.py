@@ -14,15 +14,17 @@ from data_pipeline.sources.files.text_files import suffix_of
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
+from data_pipeline.sources.values.beside import USUAL
 from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_for, text_of
 from data_pipeline.sources.values.keys import MEANINGFUL, keys_read
-from data_pipeline.sources.values.mapping import same_value
+from data_pipeline.sources.values.mapping import TEXTS, same_value
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
 from launcher.init.cell_notes import json_columns, missing_notes
 from launcher.init.column_roles import choose_columns
 from launcher.init.column_values import is_label_like
 from launcher.init.label_names import label_names
+from launcher.init.left_over import as_option
 
 HEAD = 2000  # records that are looked at; labels are collected from all
 
@@ -106,7 +108,7 @@ def detect_columns(
         header: columns, or paths to the values of a record.
         keys: of the records where the header has paths; absent: as the header.
     """
-    chosen = choose_columns(path, hints.columns, header, rows)
+    chosen = choose_columns(path, hints.columns, header, rows, keys=keys)
     columns = chosen.columns
     source = source.model_copy(
         update={
@@ -139,22 +141,24 @@ def detect_columns(
     if 2 * len(marked) > len(rows):
         decide.append(f"{answered}: the answers end in #### and the result, which is learned as it stands")
     delimited = not columnar_kind(str(path)) and suffix_of(str(path)) not in JSON_SUFFIXES
-    decide += missing_notes(used_columns(source), rows, delimited=delimited)
+    decide += missing_notes(text_columns(source), rows, delimited=delimited)
     return Detected(source, tuple(seen), tuple(decide), values, names, language)
 
 
-def used_columns(source: SourceConfig) -> list[str]:
-    """The columns and paths whose texts a source learns from."""
-    specs = [*source.columns.values(), *filter(is_text, source.labels.values())]
+def text_columns(source: SourceConfig) -> list[str]:
+    """The columns and paths whose texts a source asks and answers with."""
+    specs = [spec for field, spec in source.columns.items() if field in TEXTS]
+    specs += filter(is_text, source.labels.values())
     return list(dict.fromkeys(name for spec in specs for name in columns_in(spec)))
 
 
 def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) -> list[str]:
     """A line with the columns that nothing is read of, those that no path leads into among them."""
-    used = {*used_columns(source), *(rule.column for rule in source.filters)}
+    used = {*text_columns(source), *(rule.column for rule in source.filters)}
+    used |= {name for spec in source.columns.values() for name in columns_in(spec)}
     unused = [name for name in header if name and name not in used]
     led_into = {key for name in (*header, source.each or "") for key in keys_for(name)}
-    unused += [key for key in keys if key and key not in led_into]
+    unused += [key for key in keys if key and key not in used | led_into]
     nameless = header.count("")
     if nameless:
         unused.append(f"{nameless} without a name, as pandas writes its index")
@@ -162,9 +166,11 @@ def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) 
 
 
 def _ignored(key: str) -> str:
+    field = next((field for field, keys in USUAL.items() if key.lower() in keys), None)
+    field = "weight" if key.lower() == "weight" else field
+    cure = f"{as_option(field, key)} reads it" if field else "see docs/formats.md"
     return (
-        f"column {key} is not used (ignore: [{key}]); if it weighs, explains or illustrates the rows, see "
-        "docs/formats.md"
+        f"column {key} is not used (ignore: [{key}]); if it weighs, explains or illustrates the rows, {cure}"
     )
 
 

@@ -25,7 +25,7 @@ from launcher.init.detected import (
     language_among,
     make_source,
     no_task,
-    used_columns,
+    text_columns,
 )
 from launcher.init.left_over import left_over
 from launcher.init.nesting import are_turns, common, flat, lists_of_objects, unfold
@@ -74,7 +74,7 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
         form = _json_format(items, Counter(key for one in items for key in one))
         read_as += f"; the rows are the items under {each}"
         if form not in ("alpaca", "table"):
-            raise InputError(_save_alone(path, each, encoding, f"conversations under {each}"))
+            raise InputError(_save_alone(path, each, encoding, form))
     rows = [flat(one) for one in items[:HEAD]]
     header = common(rows)
     others = _other_lists(objects, each)
@@ -95,7 +95,7 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
     words = f"{read_as}; keys: {', '.join(header)}"
     hints = replace(hints, columns=given)
     found = detect_columns(path, source, header, rows, hints, words, keys=common(items[:HEAD]))
-    notes = object_notes(used_columns(found.source), items)
+    notes = object_notes(text_columns(found.source), items)
     return replace(found, decide=(*found.decide, *others, *notes))
 
 
@@ -110,7 +110,7 @@ def _other_lists(objects: Sequence[dict[str, Any]], each: str | None) -> list[st
     ]
 
 
-def _save_alone(path: Path, each: str, encoding: str, found: str) -> str:
+def _save_alone(path: Path, each: str, encoding: str, form: str) -> str:
     """What to type where the records of a file stand under a key, and their format reads none such."""
     code = (
         "import json, sys, functools; whole = json.load(open(sys.argv[1], encoding=sys.argv[3])); "
@@ -118,7 +118,8 @@ def _save_alone(path: Path, each: str, encoding: str, found: str) -> str:
     )
     read_as = "utf-8-sig" if encoding == "utf-8" else encoding
     cure = f"{shlex.join(['python3', '-c', code, str(path), each, read_as])} > new.json"
-    return f"{path}: {found}; save them alone: {cure}"
+    found = "prompts and completions" if form == "prompt_completion" else "conversations"
+    return f"{path}: {found} under {each}; save them alone: {cure}"
 
 
 def _json_format(objects: Sequence[dict[str, Any]], keys: Counter[str]) -> str:

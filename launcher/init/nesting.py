@@ -7,6 +7,7 @@ from typing import Any
 from data_pipeline.sources.files.records import Reject, kind_of, scalar_text
 from data_pipeline.sources.values.columns import column_text, columns_in, items_of
 from hunmin.errors import InputError
+from launcher.init.cell_notes import opened
 from launcher.init.choices import is_choice
 from launcher.init.column_names import read_name
 
@@ -67,7 +68,7 @@ def _items(objects: Sequence[Object], path: str) -> list[dict[str, Any]]:
             {
                 key: value
                 for key, value in item.items()
-                if key not in gone or not isinstance(value, (dict, list))
+                if key not in gone or not isinstance(opened(value), (dict, list))
             }
             for item in items
         ]

@@ -14,6 +14,7 @@ from hunmin.errors import InputError
 from launcher.init.column_names import read_name
 from launcher.init.column_roles import is_header
 from launcher.init.detected import HEAD, Detected, Hints, detect_columns, make_source, unit_of
+from launcher.init.nesting import common, flat, unfold
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "|", ",": "comma"}
@@ -108,5 +109,13 @@ def _headed(
             "header, delete them; else give every column a name"
         )
     words = f"table, {', '.join(describe(unit_of(path, source), source))}"
-    detected = detect_columns(path, source, columns, rows, hints, words)
+    each, keys = hints.columns.get("each"), columns
+    if each is not None:  # cells hold lists of rows as JSON text
+        source = source.model_copy(update={"each": each})
+        items = unfold(rows, hints.columns)[1]
+        rows, keys = [flat(item) for item in items[:HEAD]], common(items[:HEAD])
+        columns = common(rows)
+        given = {field: spec for field, spec in hints.columns.items() if field != "each"}
+        hints = replace(hints, columns=given)
+    detected = detect_columns(path, source, columns, rows, hints, words, keys=keys)
     return replace(detected, seen=(*detected.seen, *notes))

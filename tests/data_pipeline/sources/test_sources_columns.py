@@ -177,6 +177,19 @@ def test_a_label_that_is_mapped_to_a_column_has_the_text_of_the_choice(read_file
     assert fields_of(rows[:1], "answer", "label", "value") == [("우산을 {폈다}", None, "1")]
 
 
+def test_choices_are_read_by_what_numbers_mean_and_are_no_unread_keys(read_files: Any) -> None:
+    records = [{"q": "무엇?", "고른": 1.0, "하나": "가", "둘": {"a": 1}, "남": "x"}]
+    (row,) = read_files(
+        {"c.json": json.dumps(records)},
+        format="table",
+        columns={"instruction": "q", "answer": "고른"},
+        labels={"0": "{하나}", "1": "{둘}"},
+        objects="json",
+    )
+    assert row["fields"]["answer"] == '{"a": 1}'
+    assert row["unread"] == ["남"]
+
+
 def test_columns_that_labels_name_must_be_there(read_files: Any) -> None:
     columns = {"input": "sentence", "label": "answer"}
     with pytest.raises(InputError, match=r"no column 세 \(labels\.1\)"):

@@ -193,3 +193,56 @@ def test_dialects_of_spreadsheets_are_read(here: Path, name: str, content: str) 
     made, text = written(name, content, task="sentiment")
     assert any("4 records read: 4 kept, 0 rejected" in line for line in made.seen)
     assert "columns: {input: 리뷰, label: 별점}" in text
+
+
+MEANING = (
+    [{"question": f"{i}은?", "reasoning_content": f"{i} 차례", "answer": f"{i}입니다."} for i in range(4)],
+    [{"question": f"{i}은?", "tools": [{"name": "f"}], "answer": f"{i}입니다."} for i in range(4)],
+    [{"question": f"{i}은?", "answer": f"{i}입니다.", "weight": 2} for i in range(4)],
+    [
+        {"question": f"{i}은?", "choices": [f"가{i}", f"나{i}"], "answer": i % 2, "weight": 2}
+        for i in range(4)
+    ],
+    [{"data": [{"question": f"{i}은?", "answer": f"{i}입니다.", "thinking": "음"} for i in range(4)]}],
+)
+
+
+@pytest.mark.parametrize(
+    ("records", "field", "key", "told"),
+    [
+        (MEANING[0], "reasoning", "reasoning_content", "thoughts"),
+        (MEANING[1], "tools", "tools", "tools"),
+        (MEANING[2], "weight", "weight", "weights"),
+        (MEANING[3], "weight", "weight", "weights"),
+        (MEANING[4], "reasoning", "thinking", "thoughts"),
+    ],
+)
+def test_keys_that_mean_something_are_a_question_with_the_option_that_reads_them(
+    here: Path, records: list[Any], field: str, key: str, told: str
+) -> None:
+    content = "\n".join(map(json.dumps, records))
+    made, text = written("a.jsonl", content)
+    assert f"ignore: [{key}]" in text
+    assert "4 records read: 4 kept, 0 rejected" in made.seen
+    (note,) = [line for line in made.decide if "ignore" in line]
+    assert f"--column {field}={key} reads it" in note
+    Path("my.yaml").unlink()
+    made, text = written("a.jsonl", content, columns={field: key})
+    assert "ignore" not in text
+    assert f"{field}: {key}" in text
+    assert any(line.startswith("  rows with") and told in line for line in made.seen)
+    assert not any("objects: json" in line for line in made.decide)
+
+
+def test_words_for_no_value_and_objects_are_named_in_the_columns_of_a_text(here: Path) -> None:
+    records = [{"premise": "비", "hypothesis": "눈", "label": "함의"}, {"premise": "null", "hypothesis": [1],
+               "label": "모순"}] * 4  # fmt: skip
+    made, _ = written("a.jsonl", "\n".join(map(json.dumps, records)))
+    assert any("premise: nothing but null 4 times" in line for line in made.decide)
+    assert any("hypothesis: objects or lists in 4 of the first 8 records" in line for line in made.decide)
+
+
+def test_conversations_under_items_may_be_a_text(here: Path) -> None:
+    turns = json.dumps([{"from": "human", "value": "안녕"}, {"from": "gpt", "value": "네"}])
+    _, text = written("a.jsonl", json.dumps({"items": turns}))
+    assert "format: sharegpt" in text

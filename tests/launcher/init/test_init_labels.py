@@ -1,13 +1,17 @@
-"""What label values stand for: spellings of one answer, numbers, classes that the filter for harm drops."""
+"""What label values stand for: spellings of one answer, numbers, names of the file, what harm is found in."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hunmin.errors import InputError
 from launcher.config import load
 from launcher.init.detected import Hints
 from launcher.init.label_values import merged_spellings, relation_labels
@@ -90,6 +94,35 @@ def test_relations_are_words_of_one_language() -> None:
     )
     assert relation_labels({"0": 5, "1": 5}, "en") is None
     assert relation_labels({"정치": 5, "경제": 5}, "ko") is None
+
+
+@pytest.mark.parametrize(
+    ("task", "names", "labels"),
+    [
+        (None, ["contradiction", "entailment", "neutral"], ["contradiction", "entailment", "neutral"]),
+        ("mrpc", ["not_equivalent", "equivalent"], ["not_equivalent", "equivalent"]),
+        ("binary", ["no", "No", "yes"], ["no", "no", "yes"]),
+    ],
+)
+def test_names_of_the_file_are_what_labels_of_two_texts_say(
+    tmp_path: Path, task: str | None, names: list[str], labels: list[str]
+) -> None:
+    columns = {name: [f"{TEXTS[i % 4]} {name} {i}" for i in range(24)] for name in ("premise", "hypothesis")}
+    table = pa.table({**columns, "label": [i % len(names) for i in range(24)]})
+    info = {"info": {"features": {"label": {"_type": "ClassLabel", "names": names}}}}
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(info)}), tmp_path / "a.parquet")
+    written = init([tmp_path / "a.parquet"], out=tmp_path / "my.yaml", hints=Hints(task=task), ask=None)
+    source = load(tmp_path / "my.yaml", [])[0].data.sources[0]
+    assert source.labels == {str(number): label for number, label in enumerate(labels)}
+    assert "24 records read: 24 kept, 0 rejected" in written.seen
+
+
+def test_names_of_the_file_are_shown_where_they_do_not_tell_the_task(tmp_path: Path) -> None:
+    info = {"features": {"label": {"_type": "ClassLabel", "names": ["정치", "경제"]}}}
+    (tmp_path / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{t},{i % 2}\n" for i, t in enumerate(TEXTS)))
+    with pytest.raises(InputError, match=r"has the values 정치, 경제; what do they tell"):
+        init([tmp_path / "a.csv"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
 
 
 def test_a_class_whose_texts_are_flagged_as_harmful_is_told_with_its_switches(tmp_path: Path) -> None:

@@ -137,3 +137,25 @@ def test_results_after_the_steps_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(rows))
     written = init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
     assert any(line.startswith("a: answer: the answers end in ####") for line in written.decide)
+
+
+def test_rows_inside_the_cells_of_a_table_are_offered_and_read(tmp_path: Path) -> None:
+    cells = [json.dumps([{"question": f"{i}은?", "answer": f"{i}입니다."}]) for i in range(4)]
+    body = "".join(f'{i},"{cell.replace(chr(34), chr(34) * 2)}"\n' for i, cell in enumerate(cells))
+    (tmp_path / "a.csv").write_text("id,qas\n" + body)
+    out = tmp_path / "my.yaml"
+    with pytest.raises(InputError, match=r"it may be one of\n  --column each=qas"):
+        init([tmp_path / "a.csv"], out=out, hints=Hints(), ask=None)
+    written = init([tmp_path / "a.csv"], out=out, hints=Hints(columns={"each": "qas"}), ask=None)
+    (source,) = load(out, [])[0].data.sources
+    assert (source.each, source.columns) == ("qas", {"instruction": "question", "answer": "answer"})
+    assert "4 records read: 4 kept, 0 rejected" in written.seen
+    assert "not used: id" in written.seen
+
+
+def test_prompts_and_completions_under_a_key_are_refused_with_the_cure(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{i}?", "completion": "네"} if i % 2 else {"question": f"{i}?", "response": "네"}
+            for i in range(4)]  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps({"data": rows}))
+    with pytest.raises(InputError, match=r"prompts and completions under data; save them alone: python3"):
+        init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
