@@ -128,15 +128,13 @@ def detect_columns(
     answered = columns.get("label") or columns["answer"]
     few = "label" in columns or (answered in header and is_label_like(answered, rows))
     values = label_values(path, source, answered) if few and not source.labels else {}
-    names = label_names(path, answered) if values else ()
-    if not _are_of(values, names):
-        names = ()
+    names = _names_of(path, answered, values)
     if names:
         told = ", ".join(f"{number} {name}" for number, name in enumerate(names))
         seen.append(f"the file names its labels: {told}")
     asked = columns_in(columns.get("input") or columns["instruction"])
     language = language_among(row.get(name, "") for row in rows for name in asked)
-    decide = [*chosen.decide, *map(_ignored, ignore)]
+    decide = [*chosen.decide, *(_ignored(key, header) for key in ignore)]
     marked = [row for row in rows if "\n####" in row.get(answered, "")]
     if 2 * len(marked) > len(rows):
         decide.append(f"{answered}: the answers end in #### and the result, which is learned as it stands")
@@ -165,10 +163,12 @@ def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) 
     return [f"not used: {', '.join(unused)}"] if unused else []
 
 
-def _ignored(key: str) -> str:
+def _ignored(key: str, header: Sequence[str]) -> str:
+    """What to decide of a key that would reject its records, were it not ignored."""
+    path = next((name for name in header if key in keys_for(name)), key)
     field = next((field for field, keys in USUAL.items() if key.lower() in keys), None)
     field = "weight" if key.lower() == "weight" else field
-    cure = f"{as_option(field, key)} reads it" if field else "see docs/formats.md"
+    cure = f"{as_option(field, path)} reads it" if field else "see docs/formats.md"
     return (
         f"column {key} is not used (ignore: [{key}]); if it weighs, explains or illustrates the rows, {cure}"
     )
@@ -178,10 +178,11 @@ def _shown(spec: str) -> str:
     return f"the text {short(spec)}" if is_text(spec) else f"column {spec}"
 
 
-def _are_of(values: Iterable[str], names: Sequence[str]) -> bool:
-    """Whether the names are of these labels: values are their numbers, or names read for numbers."""
+def _names_of(path: Path, column: str, values: Mapping[str, int]) -> tuple[str, ...]:
+    """The names that the file gives to these labels: values are their numbers, or names read for numbers."""
+    names = label_names(path, column) if values else ()
     known = (*names, *map(str, range(-1, len(names))))
-    return all(any(same_value(value, one) for one in known) for value in values)
+    return names if all(any(same_value(value, one) for one in known) for value in values) else ()
 
 
 def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int]:

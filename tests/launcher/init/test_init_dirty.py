@@ -204,32 +204,34 @@ MEANING = (
         for i in range(4)
     ],
     [{"data": [{"question": f"{i}은?", "answer": f"{i}입니다.", "thinking": "음"} for i in range(4)]}],
+    [{"question": f"{i}은?", "reasoning": {"text": "음"}, "answer": f"{i}입니다."} for i in range(4)],
 )
 
 
 @pytest.mark.parametrize(
-    ("records", "field", "key", "told"),
+    ("records", "field", "path", "told"),
     [
         (MEANING[0], "reasoning", "reasoning_content", "thoughts"),
         (MEANING[1], "tools", "tools", "tools"),
         (MEANING[2], "weight", "weight", "weights"),
         (MEANING[3], "weight", "weight", "weights"),
         (MEANING[4], "reasoning", "thinking", "thoughts"),
+        (MEANING[5], "reasoning", "reasoning.text", "thoughts"),
     ],
 )
 def test_keys_that_mean_something_are_a_question_with_the_option_that_reads_them(
-    here: Path, records: list[Any], field: str, key: str, told: str
+    here: Path, records: list[Any], field: str, path: str, told: str
 ) -> None:
     content = "\n".join(map(json.dumps, records))
     made, text = written("a.jsonl", content)
-    assert f"ignore: [{key}]" in text
+    assert f"ignore: [{path.split('.')[0]}]" in text
     assert "4 records read: 4 kept, 0 rejected" in made.seen
     (note,) = [line for line in made.decide if "ignore" in line]
-    assert f"--column {field}={key} reads it" in note
+    assert f"--column {field}={path} reads it" in note
     Path("my.yaml").unlink()
-    made, text = written("a.jsonl", content, columns={field: key})
+    made, text = written("a.jsonl", content, columns={field: path})
     assert "ignore" not in text
-    assert f"{field}: {key}" in text
+    assert f"{field}: {path}" in text
     assert any(line.startswith("  rows with") and told in line for line in made.seen)
     assert not any("objects: json" in line for line in made.decide)
 
