@@ -15,7 +15,7 @@ from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from data_pipeline.sources.values.beside import USUAL
-from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_for, text_of
+from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_in, text_of
 from data_pipeline.sources.values.keys import MEANINGFUL, keys_read
 from data_pipeline.sources.values.mapping import TEXTS, same_value
 from hunmin.errors import InputError
@@ -155,7 +155,7 @@ def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) 
     used = {*text_columns(source), *(rule.column for rule in source.filters)}
     used |= {name for spec in source.columns.values() for name in columns_in(spec)}
     unused = [name for name in header if name and name not in used]
-    led_into = {key for name in (*header, source.each or "") for key in keys_for(name)}
+    led_into = {key for name in (*header, source.each or "") for key in keys_in(name)}
     unused += [key for key in keys if key and key not in used | led_into]
     nameless = header.count("")
     if nameless:
@@ -165,7 +165,7 @@ def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) 
 
 def _ignored(key: str, header: Sequence[str]) -> str:
     """What to decide of a key that would reject its records, were it not ignored."""
-    path = next((name for name in header if key in keys_for(name)), key)
+    path = next((name for name in header if key in keys_in(name)), key)
     field = next((field for field, keys in USUAL.items() if key.lower() in keys), None)
     field = "weight" if key.lower() == "weight" else field
     cure = f"{as_option(field, path)} reads it" if field else "see docs/formats.md"

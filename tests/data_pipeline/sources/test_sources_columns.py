@@ -190,6 +190,15 @@ def test_choices_are_read_by_what_numbers_mean_and_are_no_unread_keys(read_files
     assert row["unread"] == ["남"]
 
 
+def test_a_key_that_holds_the_index_of_an_item_is_read(read_files: Any) -> None:
+    records = [{"글": ["가나", "다라"], "고른": [1, 0], "남": "x"}]
+    columns = {"input": "글.*", "answer": "글.@고른"}
+    (row,) = read_files(
+        {"c.json": json.dumps(records)}, format="table", task="summarization", columns=columns
+    )
+    assert (row["fields"]["answer"], row["unread"]) == ("다라\n가나", ["남"])
+
+
 def test_columns_that_labels_name_must_be_there(read_files: Any) -> None:
     columns = {"input": "sentence", "label": "answer"}
     with pytest.raises(InputError, match=r"no column 세 \(labels\.1\)"):

@@ -159,3 +159,10 @@ def test_prompts_and_completions_under_a_key_are_refused_with_the_cure(tmp_path:
     (tmp_path / "a.json").write_text(json.dumps({"data": rows}))
     with pytest.raises(InputError, match=r"prompts and completions under data; save them alone: python3"):
         init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
+
+
+def test_what_no_path_leads_to_is_said_to_be_unused(tmp_path: Path) -> None:
+    rows = [{"sentences": ["비가 온다.", "춥다."], "summaries": [0], "parts": [{"x": 1}]} for _ in range(3)]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    written = init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
+    assert "not used: parts" in written.seen
