@@ -39,7 +39,8 @@ class SourceConfig(Section):
     `columns` maps our fields (instruction, input, answer, label, rationale) to the file's columns: a name, a
     dotted path into nested values (instances.0.input), or a text with columns in braces
     ("{premise}\n{hypothesis}"); a text without any begins with = ("=Translate this.").
-    `labels` maps raw label values to answers: exact strings, or inclusive integer ranges "1-4".
+    `labels` maps raw label values to answers: exact strings, or inclusive integer ranges "1-4". An answer
+    with columns in braces ("{choice1}") is the text that they have in the record: of a multiple choice.
     """
 
     name: FileName = Field(

@@ -246,6 +246,7 @@ def test_every_example_of_a_format_is_read_whole(tmp_path: Path) -> None:
         "trees": 2,
         "antonyms": 2,
         "ratings": 2,
+        "choices": 2,
         "inference": 2,
         "seeds": 2,
         "reviews": 2,

@@ -11,17 +11,17 @@ from data_pipeline.sources.files.missing import NO_VALUE, PERHAPS_NO_VALUE
 
 
 def missing_notes(
-    columns: Mapping[str, str], rows: Sequence[Mapping[str, str]], *, delimited: bool
+    columns: Iterable[str], rows: Sequence[Mapping[str, str]], *, delimited: bool
 ) -> tuple[str, ...]:
     """Words that may stand for no value, where they are all that a cell says.
 
     Args:
-        columns: our field -> the file's column.
+        columns: those that are learned from.
         rows: column -> text as it stands in the file.
         delimited: the file is CSV or TSV, of which some words are read as no value.
     """
     notes = []
-    for column in dict.fromkeys(columns.values()):
+    for column in dict.fromkeys(columns):
         counts = Counter(row.get(column, "").strip() for row in rows)
         words = {word: counts[word] for word in counts if word in NO_VALUE | PERHAPS_NO_VALUE}
         texts = [word for word in words if not (delimited and word in NO_VALUE)]
@@ -56,6 +56,19 @@ def json_columns(header: Iterable[str], rows: Sequence[Mapping[str, str]]) -> li
     return [name for name in header if _all_json(row.get(name, "") for row in rows)]
 
 
+def rows_inside(header: Iterable[str], rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The columns whose cells are JSON lists of objects, which may be rows."""
+    return [
+        name
+        for name in json_columns(header, rows)
+        if all(_are_objects(opened(row.get(name, ""))) for row in rows if row.get(name, "").strip())
+    ]
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def _all_json(cells: Iterable[str]) -> bool:
     found = [cell.strip() for cell in cells if cell.strip()]
     return bool(found) and all(is_json_inside(cell) for cell in found)
@@ -63,9 +76,15 @@ def _all_json(cells: Iterable[str]) -> bool:
 
 def is_json_inside(cell: Any) -> bool:
     """Whether a text is a JSON object or list."""
+    return isinstance(cell, str) and isinstance(opened(cell), (dict, list))
+
+
+def opened(cell: Any) -> Any:
+    """The JSON object or list that a text is; any other value as it is."""
     if not isinstance(cell, str) or not cell.lstrip().startswith(("{", "[")):
-        return False
+        return cell
     try:
-        return isinstance(decode_nested(cell), (dict, list))
+        found = decode_nested(cell)
     except (ValueError, RecursionError):
-        return False
+        return cell
+    return found if isinstance(found, (dict, list)) else cell

@@ -121,7 +121,18 @@ def _source_block(source: SourceConfig, base: Path) -> str:
     relative = [os.path.relpath(Path(path).resolve(), base) for path in paths]
     shown = _scalar(relative[0]) if len(relative) == 1 else "[" + ", ".join(map(_scalar, relative)) + "]"
     lines.append(f"      path: {shown}")
-    for key in ("task", "encoding", "delimiter", "quoted", "header", "ignore", "languages", "directions"):
+    settings = (
+        "task",
+        "each",
+        "encoding",
+        "delimiter",
+        "quoted",
+        "header",
+        "ignore",
+        "languages",
+        "directions",
+    )
+    for key in settings:
         value = getattr(source, key)
         if value == SourceConfig.model_fields[key].default:
             continue
@@ -134,6 +145,12 @@ def _source_block(source: SourceConfig, base: Path) -> str:
         pairs = ", ".join(f"{_scalar(a)}: {_scalar(b)}" for a, b in getattr(source, key).items())
         if pairs:
             lines.append(f"      {key}: {{{pairs}}} # {comment}")
+    if source.filters:
+        rules = (
+            f"{{column: {_scalar(rule.column)}, values: [{', '.join(map(_scalar, rule.values))}]}}"
+            for rule in source.filters
+        )
+        lines.append(f"      filters: [{', '.join(rules)}] # rows that are kept")
     lines.append("      licence: unknown # of the corpus; the report shows it")
     return "\n".join(lines)
 

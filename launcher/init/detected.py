@@ -9,18 +9,22 @@ from typing import Any
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.columnar import columnar_kind
-from data_pipeline.sources.files.records import Reject, is_absent, scalar_text
+from data_pipeline.sources.files.records import Reject, as_object, short
 from data_pipeline.sources.files.text_files import suffix_of
 from data_pipeline.sources.find import Unit
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
-from data_pipeline.sources.values.keys import MEANINGFUL
-from data_pipeline.sources.values.mapping import same_value
+from data_pipeline.sources.values.beside import USUAL
+from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_in, text_of
+from data_pipeline.sources.values.keys import MEANINGFUL, keys_read
+from data_pipeline.sources.values.mapping import TEXTS, same_value
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
 from launcher.init.cell_notes import json_columns, missing_notes
-from launcher.init.column_roles import choose_columns, guess_task
+from launcher.init.column_roles import choose_columns
+from launcher.init.column_values import is_label_like
 from launcher.init.label_names import label_names
+from launcher.init.left_over import as_option
 
 HEAD = 2000  # records that are looked at; labels are collected from all
 
@@ -46,10 +50,11 @@ class Detected:
     values: Mapping[str, int] = field(default_factory=dict)  # of the label column, and how often
     names: tuple[str, ...] = ()  # that the file itself gives to the numbers 0, 1, .. of the label column
     language: str = "und"  # of the texts
+    ask: str | None = None  # the wording of a task of its own, where the file tells what is asked
 
 
 def parse_columns(given: Sequence[str]) -> dict[str, str]:
-    """The values of --column, FIELD=COLUMN each.
+    r"""The values of --column, FIELD=COLUMN each; in a text with columns, \n is a line end.
 
     Raises:
         InputError: one has another form.
@@ -59,7 +64,7 @@ def parse_columns(given: Sequence[str]) -> dict[str, str]:
         role, equals, column = one.partition("=")
         if not equals or not role or not column:
             raise InputError(f"--column {one}: needed is FIELD=COLUMN, such as --column input=text")
-        columns[role.strip()] = column
+        columns[role.strip()] = column.replace("\\n", "\n") if is_text(column) else column
     return columns
 
 
@@ -91,68 +96,109 @@ def detect_columns(
     path: Path,
     source: SourceConfig,
     header: list[str],
-    rows: list[dict[str, str]],
+    rows: Sequence[Mapping[str, str]],
     hints: Hints,
     words: str,
+    *,
+    keys: Sequence[str] = (),
 ) -> Detected:
-    """The source with its columns, task and label values."""
-    columns = choose_columns(path, hints.columns, header, rows)
-    seen = [
-        words,
-        ", ".join(f"{role} is column {column}" for role, column in columns.items()),
-    ]
-    unused = [name for name in header if name and name not in columns.values()]
-    nameless = header.count("")
-    if nameless:
-        unused.append(f"{nameless} without a name, as pandas writes its index")
-    if unused:
-        seen.append(f"not used: {', '.join(unused)}")
-    ignore = tuple(name for name in unused if name.lower() in MEANINGFUL)
-    decide = [
-        f"column {name} is not used (ignore: [{name}]); if it weighs, explains or illustrates the rows, "
-        "see docs/formats.md"
-        for name in ignore
-    ]
+    """The source with its columns, task, filters and label values.
+
+    Args:
+        header: columns, or paths to the values of a record.
+        keys: of the records where the header has paths; absent: as the header.
+    """
+    chosen = choose_columns(path, hints.columns, header, rows, keys=keys)
+    columns = chosen.columns
+    source = source.model_copy(
+        update={
+            "columns": columns,
+            "labels": dict(chosen.labels or {}),
+            "filters": chosen.filters,
+            "task": hints.task or chosen.task,
+        }
+    )
+    read = keys_read(source, columns)
+    ignore = tuple(key for key in keys or header if key not in read and key.lower() in MEANINGFUL)
+    source = source.model_copy(update={"ignore": ignore})
+    seen = [words, ", ".join(f"{role} is {_shown(spec)}" for role, spec in columns.items())]
+    seen += _not_used(source, header, keys or header)
     for name in json_columns(header, rows):
         seen.append(f"column {name} holds JSON; its parts are columns too, as in {name}.KEY or {name}.0")
-    asked = columns.get("input") or columns["instruction"]
-    source = source.model_copy(
-        update={"columns": columns, "task": hints.task or guess_task(columns, rows), "ignore": ignore}
-    )
-    values = label_values(path, source, columns["label"]) if "label" in columns else {}
-    names = label_names(path, columns["label"]) if "label" in columns else ()
-    if not _are_of(values, names):
-        names = ()
+    answered = columns.get("label") or columns["answer"]
+    few = "label" in columns or (answered in header and is_label_like(answered, rows))
+    values = label_values(path, source, answered) if few and not source.labels else {}
+    names = _names_of(path, answered, values)
     if names:
         told = ", ".join(f"{number} {name}" for number, name in enumerate(names))
         seen.append(f"the file names its labels: {told}")
+    asked = columns_in(columns.get("input") or columns["instruction"])
+    language = language_among(row.get(name, "") for row in rows for name in asked)
+    decide = [*chosen.decide, *(_ignored(key, header) for key in ignore)]
+    marked = [row for row in rows if "\n####" in row.get(answered, "")]
+    if 2 * len(marked) > len(rows):
+        decide.append(f"{answered}: the answers end in #### and the result, which is learned as it stands")
     delimited = not columnar_kind(str(path)) and suffix_of(str(path)) not in JSON_SUFFIXES
-    return Detected(
-        source,
-        tuple(seen),
-        (*decide, *missing_notes(columns, rows, delimited=delimited)),
-        values,
-        names,
-        language_among(row.get(asked, "") for row in rows),
+    decide += missing_notes(text_columns(source), rows, delimited=delimited)
+    return Detected(source, tuple(seen), tuple(decide), values, names, language)
+
+
+def text_columns(source: SourceConfig) -> list[str]:
+    """The columns and paths whose texts a source asks and answers with."""
+    specs = [spec for field, spec in source.columns.items() if field in TEXTS]
+    specs += filter(is_text, source.labels.values())
+    return list(dict.fromkeys(name for spec in specs for name in columns_in(spec)))
+
+
+def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """A line with the columns that nothing is read of, those that no path leads into among them."""
+    used = {*text_columns(source), *(rule.column for rule in source.filters)}
+    used |= {name for spec in source.columns.values() for name in columns_in(spec)}
+    unused = [name for name in header if name and name not in used]
+    led_into = {key for name in (*header, source.each or "") for key in keys_in(name)}
+    unused += [key for key in keys if key and key not in used | led_into]
+    nameless = header.count("")
+    if nameless:
+        unused.append(f"{nameless} without a name, as pandas writes its index")
+    return [f"not used: {', '.join(unused)}"] if unused else []
+
+
+def _ignored(key: str, header: Sequence[str]) -> str:
+    """What to decide of a key that would reject its records, were it not ignored."""
+    path = next((name for name in header if key in keys_in(name)), key)
+    field = next((field for field, keys in USUAL.items() if key.lower() in keys), None)
+    field = "weight" if key.lower() == "weight" else field
+    cure = f"{as_option(field, path)} reads it" if field else "see docs/formats.md"
+    return (
+        f"column {key} is not used (ignore: [{key}]); if it weighs, explains or illustrates the rows, {cure}"
     )
 
 
-def _are_of(values: Iterable[str], names: Sequence[str]) -> bool:
-    """Whether the names are of these labels: values are their numbers, or names read for numbers."""
+def _shown(spec: str) -> str:
+    return f"the text {short(spec)}" if is_text(spec) else f"column {spec}"
+
+
+def _names_of(path: Path, column: str, values: Mapping[str, int]) -> tuple[str, ...]:
+    """The names that the file gives to these labels: values are their numbers, or names read for numbers."""
+    names = label_names(path, column) if values else ()
     known = (*names, *map(str, range(-1, len(names))))
-    return all(any(same_value(value, one) for one in known) for value in values)
+    return names if all(any(same_value(value, one) for one in known) for value in values) else ()
 
 
 def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int]:
-    """Every value of a column and how often, the commonest first: of the whole file, for it may be sorted.
+    """Every value of a column or path and how often, the commonest first.
+
+    Of the whole file, for it may be sorted.
 
     Raises:
         InputError: the file cannot be read to its end.
     """
     counts: Counter[str] = Counter()
     for record in format_of(source.format).records(unit_of(path, source), source):
-        if isinstance(record.value, dict) and not is_absent(record.value.get(column)):
-            with suppress(Reject):
-                counts[scalar_text(record.value.get(column), column).strip()] += 1
+        with suppress(Reject):
+            value = as_object(record.value)
+            for item in [value] if source.each is None else items_of(value, source.each):
+                with suppress(Reject):
+                    counts[text_of(as_object(item), column).strip()] += 1
     del counts[""]
     return dict(counts.most_common())

@@ -3,47 +3,37 @@
 import itertools
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from data_pipeline.sources.files.columnar import columnar_kind, columnar_records
-from data_pipeline.sources.files.json_records import json_records, load_json
+from data_pipeline.sources.files.json_records import json_records
 from data_pipeline.sources.files.pandas_layouts import refuse_pandas_layout
-from data_pipeline.sources.files.records import Reject, is_absent, kind_of, scalar_text, short
-from data_pipeline.sources.files.text_files import lines
+from data_pipeline.sources.files.records import is_absent
 from data_pipeline.sources.formats.alpaca import KEYS as ALPACA
 from data_pipeline.sources.formats.prompt_completion import COMPLETION_KEYS, PROMPT_KEYS
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError
-from launcher.init.cell_notes import is_json_inside, missing_notes, object_notes
-from launcher.init.detected import HEAD, Detected, Hints, detect_columns, language_among, make_source, no_task
+from launcher.init.cell_notes import missing_notes, object_notes, opened
+from launcher.init.detected import (
+    HEAD,
+    Detected,
+    Hints,
+    detect_columns,
+    language_among,
+    make_source,
+    no_task,
+    text_columns,
+)
+from launcher.init.left_over import left_over
+from launcher.init.nesting import are_turns, common, flat, lists_of_objects, unfold
 
 
 def detect_json(path: Path, hints: Hints) -> Detected:
-    """JSON records by their keys; a whole object with Instances is a task of Natural Instructions."""
+    """JSON records by their keys, or the items of a list inside them."""
     encoding = hints.encoding or "utf-8"
-    whole = _whole_object(path, encoding)
-    if whole is not None:
-        refuse_pandas_layout(str(path), whole, whole=True)
-        if "Instances" in whole:
-            source = make_source(
-                format="natural_instructions", path=str(path), task=hints.task, encoding=encoding
-            )
-            return Detected(source, (f"natural_instructions, one task, {encoding}",), no_task(hints.task))
-        inside = [key for key, value in whole.items() if isinstance(value, list) and value]
-        where = f"the records seem to be under {inside[0]}" if inside else "there are no records in it"
-        key = inside[0] if inside else "KEY"
-        code = (
-            "import json, sys; "
-            "print(json.dumps(json.load(open(sys.argv[1], encoding=sys.argv[3]))[sys.argv[2]]))"
-        )
-        read_as = "utf-8-sig" if encoding == "utf-8" else encoding
-        cure = f"{shlex.join(['python3', '-c', code, str(path), key, read_as])} > new.json"
-        raise InputError(
-            f"{path}: one object with the keys {short(list(whole))}, and {where}; save them alone: {cure}"
-        )
     records = list(itertools.islice(json_records(str(path), encoding=encoding, needed={}), HEAD))
     objects = [record.value for record in records if isinstance(record.value, dict)]
     if not objects:
@@ -71,74 +61,76 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
         source = make_source(format=form, path=str(path), task=hints.task, encoding=encoding)
         seen = f"{form}: {'trees of messages' if form == 'oasst' else 'conversations'}, {read_as}"
         return Detected(source, (seen,), no_task(hints.task, default="conversation"))
-    if form == "alpaca":
-        source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding)
-        texts = [str(one.get("instruction", "")) for one in objects]
-        return Detected(
-            source,
-            (f"alpaca: instruction, output, {read_as}",),
-            (*no_task(hints.task), *_notes(ALPACA, objects)),
-            language=language_among(texts),
-        )
-    if form == "prompt_completion":
+    if form == "natural_instructions":
+        source = make_source(format=form, path=str(path), task=hints.task, encoding=encoding)
+        return Detected(source, (f"natural_instructions, one task, {encoding}",), no_task(hints.task))
+    if form == "prompt_completion" and not hints.columns:
         source = make_source(format=form, path=str(path), task=hints.task, encoding=encoding)
         used = [key for key in keys if key in (*PROMPT_KEYS, *COMPLETION_KEYS)]
         seen = f"prompt_completion: the one of {', '.join(used)} that has a value, {read_as}"
         return Detected(source, (seen,), no_task(hints.task))
-    header = [key for key, count in keys.items() if count * 2 >= len(objects)]
-    rows = [{key: _text(one.get(key)) for key in header} for one in objects]
+    each, items = unfold(objects, hints.columns)
+    if form == "table" and each is not None:
+        form = _json_format(items, Counter(key for one in items for key in one))
+        read_as += f"; the rows are the items under {each}"
+        if form not in ("alpaca", "table"):
+            raise InputError(_save_alone(path, each, encoding, form))
+    rows = [flat(one) for one in items[:HEAD]]
+    header = common(rows)
+    others = _other_lists(objects, each)
+    if form == "alpaca" and not hints.columns:
+        source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding, each=each)
+        filters, questions = left_over(list(ALPACA.values()), ALPACA, header, rows)
+        notes = missing_notes(ALPACA.values(), rows, delimited=False) + object_notes(ALPACA.values(), items)
+        return Detected(
+            source.model_copy(update={"filters": filters}),
+            (f"alpaca: instruction, output, {read_as}",),
+            (*no_task(hints.task), *questions, *others, *notes),
+            language=language_among(row.get("instruction", "") for row in rows),
+        )
     if path.suffix.lower() not in JSON_SUFFIXES and not columnar_kind(str(path)):
         raise InputError(f"{path}: JSON with columns of its own; rename it to {path.stem}.jsonl")
-    source = make_source(format="table", path=str(path), encoding=encoding)
-    found = detect_columns(path, source, header, rows, hints, f"{read_as}; keys: {', '.join(header)}")
-    notes = object_notes(found.source.columns.values(), objects)
-    return replace(found, decide=(*found.decide, *notes))
+    source = make_source(format="table", path=str(path), encoding=encoding, each=each)
+    given = {field: spec for field, spec in hints.columns.items() if field != "each"}
+    words = f"{read_as}; keys: {', '.join(header)}"
+    hints = replace(hints, columns=given)
+    found = detect_columns(path, source, header, rows, hints, words, keys=common(items[:HEAD]))
+    notes = object_notes(text_columns(found.source), items)
+    return replace(found, decide=(*found.decide, *others, *notes))
 
 
-def _notes(columns: Mapping[str, str], objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What is to be decided of the values under keys that a format knows."""
-    rows = [{key: _text(one.get(key)) for key in columns.values()} for one in objects]
-    return (*missing_notes(columns, rows, delimited=False), *object_notes(columns.values(), objects))
+def _other_lists(objects: Sequence[dict[str, Any]], each: str | None) -> list[str]:
+    """Questions about lists of rows beside the one that is read, such as the other splits of a corpus."""
+    if each is None:
+        return []
+    return [
+        f"the rows under {name} are not read; --column each={name} reads them instead, a second source both"
+        for name in lists_of_objects(objects)
+        if name.split(".")[0] != each.split(".")[0]
+    ]
 
 
-def _whole_object(path: Path, encoding: str) -> dict[str, Any] | None:
-    """The file as one object, where it is one (also on one line) and not JSON lines."""
-    head = [line for line in itertools.islice(lines(str(path), encoding=encoding), 50) if line.strip()]
-    if not head or not head[0].lstrip().startswith("{"):
-        return None
-    if len(head) > 1 and head[0].rstrip().endswith("}") and head[1].lstrip().startswith("{"):
-        return None
-    try:
-        value = load_json(str(path), encoding=encoding)
-    except InputError:
-        return None
-    if not isinstance(value, dict):
-        return None
-    several = len(head) > 1 or "Instances" in value or any(_records_like(one) for one in value.values())
-    return value if several and not _is_conversation(value) else None
-
-
-def _records_like(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 1 and all(isinstance(one, dict) for one in value)
-
-
-def _is_conversation(value: dict[str, Any]) -> bool:
-    return any(key in value for key in ("conversations", "conversation", "messages"))
+def _save_alone(path: Path, each: str, encoding: str, form: str) -> str:
+    """What to type where the records of a file stand under a key, and their format reads none such."""
+    code = (
+        "import json, sys, functools; whole = json.load(open(sys.argv[1], encoding=sys.argv[3])); "
+        "print(json.dumps(functools.reduce(lambda value, key: value[key], sys.argv[2].split('.'), whole)))"
+    )
+    read_as = "utf-8-sig" if encoding == "utf-8" else encoding
+    cure = f"{shlex.join(['python3', '-c', code, str(path), each, read_as])} > new.json"
+    found = "prompts and completions" if form == "prompt_completion" else "conversations"
+    return f"{path}: {found} under {each}; save them alone: {cure}"
 
 
 def _json_format(objects: Sequence[dict[str, Any]], keys: Counter[str]) -> str:
     most = {key for key, count in keys.items() if count * 2 >= len(objects)}
-    lists = {
-        key
-        for one in objects
-        for key, value in one.items()
-        if isinstance(value, list) or is_json_inside(value)
-    }
+    lists = {key for one in objects for key, value in one.items() if isinstance(opened(value), list)}
     if "prompt" in most and any(isinstance(one.get("prompt"), dict) for one in objects):
         return "oasst"
     if "messages" in most & lists:
         return "messages"
-    if {"conversations", "conversation", "items"} & most & lists:
+    turns = {key for one in objects for key, value in one.items() if are_turns(opened(value))}
+    if {"conversations", "conversation"} & most & lists or "items" in most & turns:
         return "sharegpt"
     if "Instances" in most:
         return "natural_instructions"
@@ -156,10 +148,3 @@ def _keys_take_turns(objects: Sequence[dict[str, Any]]) -> bool:
             return False
         used.append({key for one in filled for key in one})
     return all(used) and max(map(len, used)) > 1
-
-
-def _text(value: Any) -> str:
-    try:
-        return scalar_text(value, "")
-    except Reject:
-        return kind_of(value)

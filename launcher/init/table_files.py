@@ -8,10 +8,13 @@ from pathlib import Path
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import describe
 from data_pipeline.sources.files.records import Record, Reject, short
-from data_pipeline.sources.formats.table import table_records
+from data_pipeline.sources.formats.table import first_line, table_records
+from data_pipeline.sources.values.columns import columns_in
 from hunmin.errors import InputError
-from launcher.init.column_roles import is_header, role_of
+from launcher.init.column_names import read_name
+from launcher.init.column_roles import is_header
 from launcher.init.detected import HEAD, Detected, Hints, detect_columns, make_source, unit_of
+from launcher.init.nesting import common, flat, unfold
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 DELIMITERS = {"\t": "tab", ";": "semicolon", "|": "|", ",": "comma"}
@@ -92,21 +95,27 @@ def _headed(
     path: Path, source: SourceConfig, records: list[Record], notes: list[str], hints: Hints
 ) -> Detected:
     """The table with its header, or with names of our own where the first line is data."""
-    columns = _columns(records)
+    columns = first_line(unit_of(path, source), source)
     rows = [record.value for record in records if isinstance(record.value, dict)]
-    if not hints.columns and not is_header(columns, rows):
-        header = tuple(f"column{number}" for number in range(1, len(columns) + 1))
-        source = source.model_copy(update={"header": header})
-        rows = [dict(zip(header, columns, strict=True))] + [
-            dict(zip(header, row.values(), strict=True)) for row in rows if len(row) == len(header)
-        ]
-        columns = list(header)
-        notes = [*notes, f"the first line is data, so the columns are called {', '.join(header)}"]
-    if "" in columns and not any(map(role_of, columns)):
+    named = {name for spec in hints.columns.values() for name in columns_in(spec)}
+    if not (named and named <= set(columns)) and not is_header(columns, rows):
+        columns = [f"column{number}" for number in range(1, len(columns) + 1)]
+        source, records, _ = _read_table(path, source.model_copy(update={"header": tuple(columns)}))
+        rows = [record.value for record in records if isinstance(record.value, dict)]
+        notes = [*notes, f"the first line is data, so the columns are called {', '.join(columns)}"]
+    if "" in columns and not any(read_name(name).role for name in columns):
         raise InputError(
             f"{path}: the first line does not name every column: {short(columns)}; if lines stand above the "
             "header, delete them; else give every column a name"
         )
     words = f"table, {', '.join(describe(unit_of(path, source), source))}"
-    detected = detect_columns(path, source, columns, rows, hints, words)
+    each, keys = hints.columns.get("each"), columns
+    if each is not None:  # cells hold lists of rows as JSON text
+        source = source.model_copy(update={"each": each})
+        items = unfold(rows, hints.columns)[1]
+        rows, keys = [flat(item) for item in items[:HEAD]], common(items[:HEAD])
+        columns = common(rows)
+        given = {field: spec for field, spec in hints.columns.items() if field != "each"}
+        hints = replace(hints, columns=given)
+    detected = detect_columns(path, source, columns, rows, hints, words, keys=keys)
     return replace(detected, seen=(*detected.seen, *notes))

@@ -11,8 +11,9 @@ from data_pipeline.rows.prepare import prepare
 from data_pipeline.sources import expand, read
 from data_pipeline.tasks.tasks import Task
 from hunmin.errors import InputError
-from hunmin.rows import Kept, texts_of
+from hunmin.rows import Kept, Rejected, texts_of
 
+HARM = ("harmful_content", "biased_content")
 READ = 20_000  # records of a source that are read
 MOST_NARROW, MOST_WIDE = 5, 2.5  # characters that a token of a small vocabulary holds at best: ASCII, Hangul
 
@@ -29,6 +30,9 @@ class Counts:
     letters: set[str] = field(default_factory=set)
     seen: Counter[str] = field(default_factory=Counter)  # kept rows with thoughts, tools, weights
     unread: Counter[str] = field(default_factory=Counter)  # kept rows by keys that no reader knows
+    labels: dict[str, Counter[str]] = field(default_factory=dict)  # source -> label -> rows
+    flagged: dict[str, Counter[str]] = field(default_factory=dict)  # as labels: rows kept, flagged as harmful
+    dropped: dict[str, Counter[str]] = field(default_factory=dict)  # as labels: rows rejected for harm
     partly: bool = False  # there are more records
 
     @property
@@ -51,6 +55,11 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
         before = counts.total
         for draft in islice(rows, READ):
             row = prepare(draft, config=config, tasks=dict(tasks), seed=0)
+            label = None if "reason" in draft else draft["fields"]["label"]
+            if label:
+                counts.labels.setdefault(source.name, Counter())[label] += 1
+                if (harmful := _harm_of(row, counts)) is not None:
+                    harmful.setdefault(source.name, Counter())[label] += 1
             if "reason" in row:
                 where = "" if "reason" in draft else f"record {row['record'] + 1}: "
                 counts.rejected[row["reason"]] += 1
@@ -76,6 +85,13 @@ def read_all(sources: Sequence[SourceConfig], tasks: Mapping[str, Task], *, base
     return counts
 
 
+def _harm_of(row: Kept | Rejected, counts: Counts) -> dict[str, Counter[str]] | None:
+    """Where a row is counted in which harm was found."""
+    if "reason" in row:
+        return counts.dropped if row["reason"] in HARM else None
+    return counts.flagged if any(flag.startswith("harmful:") for flag in row["flags"]) else None
+
+
 def _seen_in(row: Kept) -> set[str]:
     """What a row has beside questions and answers."""
     answers = [turn for turn in row["messages"] or [] if turn["role"] == "assistant"]
@@ -89,6 +105,24 @@ def _seen_in(row: Kept) -> set[str]:
         "weights": row["weight"] != 1 or any(turn.get("weight") for turn in answers),
     }
     return {kind for kind, there in found.items() if there}
+
+
+def harm_notes(counts: Counts) -> list[str]:
+    """What to decide where harm is found among rows whose answers are labels: it may be what they tell."""
+    lines = []
+    for found, what in (
+        (counts.flagged, "are flagged as harmful and kept ({}); safety: drop in the source drops them, "
+         "safety: keep flags none"),
+        (counts.dropped, "are dropped as harmful ({}); if that is what the labels are about, write "
+         "safety: keep in the source"),
+    ):  # fmt: skip
+        for source, labels in found.items():
+            rows = counts.labels[source]
+            shares = ", ".join(
+                f"{n} of the {rows[label]} labelled {label}" for label, n in labels.most_common()
+            )
+            lines.append(f"{source}: safety: {labels.total()} of {rows.total()} rows {what.format(shares)}")
+    return lines
 
 
 def summary_lines(counts: Counts) -> list[str]:

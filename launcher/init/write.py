@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,12 @@ from data_pipeline.build.inputs import check_sources
 from data_pipeline.reasons import ROLE_ORDER
 from data_pipeline.tasks.tasks import Task, load_tasks
 from hunmin.errors import EnvironmentFailure, InputError
-from hunmin.language.normalize import normalize_text
 from launcher.config import load
 from launcher.init.config_text import render_config, too_long
 from launcher.init.detect import detect
 from launcher.init.detected import Detected, Hints
-from launcher.init.label_values import sentiment_labels
-from launcher.init.trial_read import Counts, read_all, summary_lines
-
-SENTIMENT_WORDS = re.compile(
-    r"sentiment|review|rating|star|score|polarity|nsmc|감정|감성|리뷰|후기|평점|별점|평가|영화"
-)
-MAX_NAMED = 12  # labels that the wording of a task file can list
+from launcher.init.label_tasks import MAX_NAMED, spelled, with_labels
+from launcher.init.trial_read import Counts, harm_notes, read_all, summary_lines
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ def init(paths: Sequence[Path], *, out: Path, hints: Hints, ask: str | None) -> 
     tasks = load_tasks(None)
     sources, own_tasks = [], {}
     for one in detect(paths, hints):
-        one = _with_labels(one, tasks)
+        one = with_labels(one, tasks)
         task = _task_file(one, tasks, ask)
         if task is not None:
             own_tasks[task["name"]] = task
@@ -63,65 +57,6 @@ def init(paths: Sequence[Path], *, out: Path, hints: Hints, ask: str | None) -> 
     config = render_config(out, sources, counts, own_tasks=bool(own_tasks), base=base)
     task_files = {base / "tasks" / f"{name}.yaml": value for name, value in own_tasks.items()}
     return _write(out, config, task_files, sources, counts, long)
-
-
-def _with_labels(one: Detected, tasks: dict[str, Task]) -> Detected:
-    """The source with the answers its label values stand for, and the task they belong to."""
-    source = one.source
-    if "label" not in source.columns or source.format != "table":
-        return one
-    named = f"{source.columns['label']} {source.path}".casefold()
-    labels = sentiment_labels(dict.fromkeys(one.names, 1) or one.values, one.language)
-    words = labels is not None and not all(value.strip().lstrip("-").isdigit() for value in labels)
-    if source.task == "sentiment" or (
-        source.task is None and labels and (words or SENTIMENT_WORDS.search(named))
-    ):
-        if labels is None:
-            known = ", ".join(tasks["sentiment"].labels)
-            raise InputError(
-                f"{source.path}: the values of {source.columns['label']} ({_listed(list(one.values))}) "
-                "are no sentiment that can be told; name the task otherwise with --task, or write "
-                f"{known} into the file"
-            )
-        if one.names:  # the file itself says what its numbers mean
-            meaning = {str(i): labels[name] for i, name in enumerate(one.names) if name in labels}
-            told = ", ".join(f"{number} = {answer}" for number, answer in meaning.items())
-            source = source.model_copy(update={"task": "sentiment", "labels": meaning})
-            return replace(
-                one, source=source, decide=(*one.decide, f"labels: {told}, by the file's own names")
-            )
-        left = [value for value in one.values if value not in labels]
-        meant = ", ".join(
-            f"{value} = {answer}" for value, answer in labels.items() if _spelled(value) != answer
-        )
-        decide = [f"labels: {meant}; is it so?"] if meant else []
-        if left:
-            decide.append(f"labels: {_listed(left)} say neither and are left out (label_not_mapped)")
-        return replace(
-            one,
-            source=source.model_copy(update={"task": "sentiment", "labels": labels}),
-            decide=(*one.decide, *decide),
-        )
-    if source.task is None:
-        raise InputError(
-            f"{source.path}: column {source.columns['label']} has the values "
-            f"{_listed(list(one.values))}; what do they tell? Pass --task sentiment, or a name of "
-            "your own, such as --task topic: a task file with these labels is written beside the config"
-        )
-    if one.names:
-        meaning = {str(i): name for i, name in enumerate(one.names)}
-        return replace(one, source=source.model_copy(update={"labels": meaning}))
-    return one
-
-
-def _spelled(value: str) -> str:
-    """A value as rows have it: the data stage normalizes every text."""
-    return normalize_text(value)[0]
-
-
-def _listed(values: Sequence[str]) -> str:
-    more = f" and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else ""
-    return ", ".join(values[:MAX_NAMED]) + more
 
 
 def _task_file(one: Detected, tasks: dict[str, Task], ask: str | None) -> dict[str, Any] | None:
@@ -142,11 +77,9 @@ def _task_file(one: Detected, tasks: dict[str, Task], ask: str | None) -> dict[s
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", source.task):
         raise InputError(f"--task {source.task!r}: a task's name has letters, digits, - and _")
-    labels = (
-        sorted({_spelled(value) for value in one.names or one.values} - {""})
-        if "label" in source.columns
-        else []
-    )
+    ask = ask or one.ask
+    labels = sorted({spelled(answer) for answer in source.labels.values() or one.values} - {""})
+    labels = labels if "label" in source.columns else []
     if not ask and not labels:
         raise InputError(
             f"{source.path}: {source.task} is none of the shipped tasks ({', '.join(sorted(tasks))}); "
@@ -201,6 +134,7 @@ def _write(
     seen = [line for one in sources for line in (f"{one.source.name}: {one.seen[0]}", *one.seen[1:])]
     seen += summary_lines(counts)
     decide = [f"{one.source.name}: {line}" for one in sources for line in one.decide]
+    decide += harm_notes(counts)
     decide += long
     if counts.rejected[ROLE_ORDER]:
         decide.append(

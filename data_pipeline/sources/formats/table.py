@@ -15,7 +15,12 @@ from data_pipeline.sources.files.records import Record, Reject, Unit, did_you_me
 from data_pipeline.sources.files.text_files import lines, open_text, suffix_of, text_dialect
 from data_pipeline.sources.formats import RECORDS, SourceFormat
 from data_pipeline.sources.values.columns import columns_in, keys_for
-from data_pipeline.sources.values.mapping import check_columns, mapped_records, parse_mapped
+from data_pipeline.sources.values.mapping import (
+    check_columns,
+    columns_of_choice,
+    mapped_records,
+    parse_mapped,
+)
 from data_pipeline.sources.values.promptsource import chosen, load_templates
 from hunmin.errors import ConfigError, InputError
 
@@ -111,6 +116,16 @@ def _records(rows: Iterator[Row], header: list[str], dialect: TableDialect) -> I
             yield Record(f"line {line}", dict(zip(header, fields, strict=True)))
 
 
+def first_line(unit: Unit, source: SourceConfig) -> list[str]:
+    """The fields of the first line, whether it names columns or is data; none where it cannot be read.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    fields = next(_rows(unit.paths[0], source, table_dialect(unit, source)), (0, []))[1]
+    return [] if isinstance(fields, Reject) else [field.strip() for field in fields]
+
+
 def _rows(path: str, source: SourceConfig, dialect: TableDialect) -> Iterator[Row]:
     rows = _quoted_rows(path, source, dialect) if dialect.quoted else _plain_rows(path, source, dialect)
     if dialect.declared:
@@ -174,6 +189,9 @@ def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: Tabl
         header = [name.strip() for name in first[1]]
     used = [
         (f"columns.{field}", column) for field, spec in source.columns.items() for column in columns_in(spec)
+    ]
+    used += [
+        (f"labels.{raw}", column) for raw, text in source.labels.items() for column in columns_of_choice(text)
     ]
     used += [(f"filters: {rule.column}", rule.column) for rule in source.filters]
     used += [("family", column) for column in columns_in(source.family or "=")]

@@ -69,6 +69,11 @@ def keys_for(path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((path, path.split(".")[0])))
 
 
+def keys_in(path: str) -> set[str]:
+    """The keys of a record that a path may read: those that hold its values, and its `@` indices."""
+    return {*keys_for(path), *(step[1:] for step in path.split(".") if step.startswith("@"))}
+
+
 def text_of(record: Mapping[str, Any], spec: str, *, optional: bool = False, as_json: bool = False) -> str:
     """The text that a mapping's value means for a record; empty for null and NaN.
 

@@ -10,7 +10,7 @@ from typing import Any
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Reject, is_absent, short
-from data_pipeline.sources.values.columns import columns_in, keys_for
+from data_pipeline.sources.values.columns import columns_in, is_text, keys_in
 
 _WEIGHTS = ("weight", "weights", "loss", "loss_weight", "loss_mask", "train", "trainable", "train_detail")
 _THOUGHTS = (
@@ -59,10 +59,11 @@ def one_of(record: Mapping[str, Any], keys: Sequence[str], where: str) -> Any:
 
 
 def keys_read(source: SourceConfig, columns: Mapping[str, str]) -> set[str]:
-    """The keys of a record that a mapping, and the source's filters, family and `each`, read."""
+    """The keys of a record that a mapping, and the source's choices, filters, family and `each`, read."""
     specs = [*columns.values(), *(rule.column for rule in source.filters)]
     specs += [spec for spec in (source.family, source.each) if spec]
-    return {key for spec in specs for column in columns_in(spec) for key in keys_for(column)}
+    specs += [answer for answer in source.labels.values() if is_text(answer)]
+    return {key for spec in specs for column in columns_in(spec) for key in keys_in(column)}
 
 
 def unread_keys(

@@ -13,7 +13,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.objects import object_records
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit, as_object, present, short
 from data_pipeline.sources.values import beside
-from data_pipeline.sources.values.columns import columns_in, items_of, keys_for, text_of
+from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_for, text_of
 from data_pipeline.sources.values.keys import keys_read, unread_keys
 from hunmin.errors import ConfigError, did_you_mean
 
@@ -85,6 +85,8 @@ def _needed_keys(source: SourceConfig, columns: Columns, optional: Optional) -> 
     for field, spec in columns.items():
         for path in [] if field in optional else columns_in(spec):
             needed[field if path == spec else f"{field}: {path}"] = keys_for(path)
+    for raw, answer in source.labels.items():
+        needed |= {f"labels: {raw}": keys_for(path) for path in columns_of_choice(answer)}
     return needed | {f"filters: {rule.column}": keys_for(rule.column) for rule in source.filters}
 
 
@@ -126,7 +128,7 @@ def _draft(
         if field in TEXTS
     }
     _check_there(record, texts, columns, optional)
-    answer, label, value = answer_and_label(texts.get("answer"), texts.get("label"), source)
+    answer, label, value = answer_and_label(texts.get("answer"), texts.get("label"), source, record)
     instruction, input_text = present(texts.get("instruction")), present(texts.get("input"))
     # An instruction that says the same for every record needs something to say it of.
     said_of_all = "input" in columns and not columns_in(columns.get("instruction", ""))
@@ -164,19 +166,23 @@ def _check_there(
 
 
 def answer_and_label(
-    answer: str | None, raw: str | None, source: SourceConfig
+    answer: str | None, raw: str | None, source: SourceConfig, record: Mapping[str, Any]
 ) -> tuple[str, str | None, str | None]:
     """The answer to learn, the label, and the label as the file has it, from the answer and label columns.
 
     Without an answer column the answer is the label. With `labels` the raw value comes from the label
-    column, else from the answer column, and is mapped.
+    column, else from the answer column, and is mapped. What it is mapped to may have columns in braces:
+    the text of a choice, which is another in each record, and so is an answer and no label.
     """
     value: str | None = None
     if source.labels:
         value = (raw if raw is not None else answer or "").strip()
-        label = map_label(value, source.labels)
+        mapped = map_label(value, source.labels)
+        is_choice = bool(columns_of_choice(mapped))
+        label = None if is_choice else mapped
         # An answer column beside a label column holds more than the label: it stays the answer.
-        answer = label if raw is None or answer is None else answer
+        if raw is None or answer is None:
+            answer = text_of(record, mapped, as_json=source.objects == "json") if is_choice else mapped
     else:
         label = value = None if raw is None else raw.strip()
         answer = label if answer is None else answer
@@ -187,6 +193,11 @@ def answer_and_label(
         )
     assert answer is not None
     return answer, label, value
+
+
+def columns_of_choice(answer: str) -> list[str]:
+    """The columns in braces of what a label is mapped to; none where it is the answer word for word."""
+    return columns_in(answer) if is_text(answer) else []
 
 
 def map_label(raw: str, labels: Mapping[str, str]) -> str:

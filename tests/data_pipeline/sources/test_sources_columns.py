@@ -160,3 +160,61 @@ def test_filters_and_labels_read_paths_too(read_files: Any) -> None:
     assert reasons_of(rows) == [None, "filtered"]
     assert rows[0]["fields"]["value"] == "9"
     assert rows[0]["family_key"] == "s:?/ko"
+
+
+CHOICES = (
+    "n,sentence,1,2,answer\n1,비가 와서,우산을 {폈다},창을 열었다,1\n"
+    "2,배고파서,잤다, ,2\n3,더워서,잤다,먹었다,3\n"
+)
+
+
+def test_a_label_that_is_mapped_to_a_column_has_the_text_of_the_choice(read_files: Any) -> None:
+    columns = {"instruction": "=고르세요.", "input": "{sentence}\n{1}", "answer": "answer"}
+    rows = read_files(
+        {"c.csv": CHOICES}, format="table", columns=columns, labels={"1": "{1}", "2": "나: {2}"}
+    )
+    assert reasons_of(rows) == [None, "no_answer", "label_not_mapped"]
+    assert fields_of(rows[:1], "answer", "label", "value") == [("우산을 {폈다}", None, "1")]
+
+
+def test_choices_are_read_by_what_numbers_mean_and_are_no_unread_keys(read_files: Any) -> None:
+    records = [{"q": "무엇?", "고른": 1.0, "하나": "가", "둘": {"a": 1}, "남": "x"}]
+    (row,) = read_files(
+        {"c.json": json.dumps(records)},
+        format="table",
+        columns={"instruction": "q", "answer": "고른"},
+        labels={"0": "{하나}", "1": "{둘}"},
+        objects="json",
+    )
+    assert row["fields"]["answer"] == '{"a": 1}'
+    assert row["unread"] == ["남"]
+
+
+def test_a_key_that_holds_the_index_of_an_item_is_read(read_files: Any) -> None:
+    records = [{"글": ["가나", "다라"], "고른": [1, 0], "남": "x"}]
+    columns = {"input": "글.*", "answer": "글.@고른"}
+    (row,) = read_files(
+        {"c.json": json.dumps(records)}, format="table", task="summarization", columns=columns
+    )
+    assert (row["fields"]["answer"], row["unread"]) == ("다라\n가나", ["남"])
+
+
+def test_columns_that_labels_name_must_be_there(read_files: Any) -> None:
+    columns = {"input": "sentence", "label": "answer"}
+    with pytest.raises(InputError, match=r"no column 세 \(labels\.1\)"):
+        read_files({"c.csv": CHOICES}, format="table", task="pick", columns=columns, labels={"1": "{세}"})
+    records = [{"sentence": "글", "answer": 1}]
+    with pytest.raises(InputError, match=r"the key 세 \(labels: 1\)"):
+        read_files(
+            {"c.json": json.dumps(records)},
+            format="table",
+            task="pick",
+            columns=columns,
+            labels={"1": "{세}"},
+        )
+
+
+def test_an_answer_with_braces_beside_a_label_stays_as_it_is(read_files: Any) -> None:
+    columns = {"input": "sentence", "label": "answer", "answer": "1"}
+    rows = read_files({"c.csv": CHOICES}, format="table", task="pick", columns=columns, labels={"1": "하나"})
+    assert fields_of(rows[:1], "answer", "label") == [("우산을 {폈다}", "하나")]

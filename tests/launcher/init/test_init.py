@@ -442,7 +442,7 @@ def test_paths_are_quoted_in_what_to_type(here: Path) -> None:
     result = init([file], out=Path("it's mine.yaml"), hints=Hints(), ask=None)
     line = as_text(result).splitlines()[-1]
     assert shlex.split(line) == ["hunmin", "run", "it's mine.yaml"]
-    records = [{"instruction": "가", "output": "나"}] * 2
+    records = [{"conversations": [{"from": "human", "value": "가"}, {"from": "gpt", "value": "나"}]}] * 2
     broken = written(here / "it's.json", json.dumps({"version": 1, "my 'data'": records}))
     with pytest.raises(InputError) as error:
         made([broken])
@@ -526,11 +526,11 @@ REFUSED: dict[str, tuple[str, bytes | str, Hints, str]] = {
     "gzip": ("a.csv.gz", b"\x1f\x8b\x08\x00rest", Hints(), "a gzip file"),
     "a binary": ("a.jsonl", bytes(range(256)) * 8, Hints(), "pass its encoding"),
     "cut off": ("a.json", '[{"instruction": "a", "output": "b"},', Hints(), "cut off"),
-    "records below a key": (
+    "conversations below a key": (
         "a.json",
-        json.dumps({"version": 1, "data": [{"instruction": "a", "output": "b"}] * 2}),
+        json.dumps({"data": [{"messages": [{"role": "user", "content": "a"}]}] * 2}),
         Hints(),
-        "under data",
+        "conversations under data; save them alone",
     ),
     "plain text": ("a.txt", "한 줄\n두 줄\n", Hints(), "no answers to learn"),
     "nothing kept": (

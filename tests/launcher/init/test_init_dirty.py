@@ -123,9 +123,9 @@ def test_words_that_may_mean_no_value_are_to_be_decided(here: Path) -> None:
 
 
 def test_a_word_that_is_read_as_no_value_is_said() -> None:
-    (note,) = missing_notes({"answer": "A"}, [{"A": r" \N "}, {"A": "답"}], delimited=True)
+    (note,) = missing_notes(["A"], [{"A": r" \N "}, {"A": "답"}], delimited=True)
     assert r"nothing but \N 1 times among the first 2 rows; they are read as no value" in note
-    assert missing_notes({"answer": "A"}, [{"A": "nano"}, {"A": ""}], delimited=True) == ()
+    assert missing_notes(["A"], [{"A": "nano"}, {"A": ""}], delimited=True) == ()
 
 
 def test_a_column_without_a_name_is_said(here: Path) -> None:
@@ -193,3 +193,58 @@ def test_dialects_of_spreadsheets_are_read(here: Path, name: str, content: str) 
     made, text = written(name, content, task="sentiment")
     assert any("4 records read: 4 kept, 0 rejected" in line for line in made.seen)
     assert "columns: {input: 리뷰, label: 별점}" in text
+
+
+MEANING = (
+    [{"question": f"{i}은?", "reasoning_content": f"{i} 차례", "answer": f"{i}입니다."} for i in range(4)],
+    [{"question": f"{i}은?", "tools": [{"name": "f"}], "answer": f"{i}입니다."} for i in range(4)],
+    [{"question": f"{i}은?", "answer": f"{i}입니다.", "weight": 2} for i in range(4)],
+    [
+        {"question": f"{i}은?", "choices": [f"가{i}", f"나{i}"], "answer": i % 2, "weight": 2}
+        for i in range(4)
+    ],
+    [{"data": [{"question": f"{i}은?", "answer": f"{i}입니다.", "thinking": "음"} for i in range(4)]}],
+    [{"question": f"{i}은?", "reasoning": {"text": "음"}, "answer": f"{i}입니다."} for i in range(4)],
+)
+
+
+@pytest.mark.parametrize(
+    ("records", "field", "path", "told"),
+    [
+        (MEANING[0], "reasoning", "reasoning_content", "thoughts"),
+        (MEANING[1], "tools", "tools", "tools"),
+        (MEANING[2], "weight", "weight", "weights"),
+        (MEANING[3], "weight", "weight", "weights"),
+        (MEANING[4], "reasoning", "thinking", "thoughts"),
+        (MEANING[5], "reasoning", "reasoning.text", "thoughts"),
+    ],
+)
+def test_keys_that_mean_something_are_a_question_with_the_option_that_reads_them(
+    here: Path, records: list[Any], field: str, path: str, told: str
+) -> None:
+    content = "\n".join(map(json.dumps, records))
+    made, text = written("a.jsonl", content)
+    assert f"ignore: [{path.split('.')[0]}]" in text
+    assert "4 records read: 4 kept, 0 rejected" in made.seen
+    (note,) = [line for line in made.decide if "ignore" in line]
+    assert f"--column {field}={path} reads it" in note
+    Path("my.yaml").unlink()
+    made, text = written("a.jsonl", content, columns={field: path})
+    assert "ignore" not in text
+    assert f"{field}: {path}" in text
+    assert any(line.startswith("  rows with") and told in line for line in made.seen)
+    assert not any("objects: json" in line for line in made.decide)
+
+
+def test_words_for_no_value_and_objects_are_named_in_the_columns_of_a_text(here: Path) -> None:
+    records = [{"premise": "비", "hypothesis": "눈", "label": "함의"}, {"premise": "null", "hypothesis": [1],
+               "label": "모순"}] * 4  # fmt: skip
+    made, _ = written("a.jsonl", "\n".join(map(json.dumps, records)))
+    assert any("premise: nothing but null 4 times" in line for line in made.decide)
+    assert any("hypothesis: objects or lists in 4 of the first 8 records" in line for line in made.decide)
+
+
+def test_conversations_under_items_may_be_a_text(here: Path) -> None:
+    turns = json.dumps([{"from": "human", "value": "안녕"}, {"from": "gpt", "value": "네"}])
+    _, text = written("a.jsonl", json.dumps({"items": turns}))
+    assert "format: sharegpt" in text
