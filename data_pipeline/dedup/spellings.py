@@ -32,7 +32,7 @@ def without_particles(words: str) -> str:
     its 이 too. That is no harm: two texts with the same nouns and other particles come out equal, which is
     all that is asked, and a whole text is compared, never a word.
     """
-    return squeezed(_PARTICLE.sub("", words))
+    return squeezed(words if words.isascii() else _PARTICLE.sub("", words))
 
 
 def jamo(text: str) -> str:

@@ -18,6 +18,7 @@ _FULLWIDTH = re.compile(r"[！-～]")
 
 _LATIN = re.compile(r"[a-z]++(?![0-9_])")
 _LEET = re.compile(r"[a-z]++(?:[0-9@$!*#]++[a-z]++)+(?![0-9_])")
+_SIGN = re.compile(r"[a-z][0-9@$!*#]")  # no leet without one; most texts have none
 _DRAWN_OUT = re.compile(r"([a-z])\1\1")
 _SPACED = re.compile(r"(?<![a-z0-9])(?:[a-z][ .\-_*]){3,12}[a-z](?![a-z0-9])")
 _LETTERS = str.maketrans("013457@$!", "oieastasi")
@@ -73,7 +74,7 @@ def latin_words(text: str) -> set[str]:
 
 
 def _undisguised(text: str) -> Iterator[str]:
-    for token in _LEET.findall(text):
+    for token in _LEET.findall(text) if _SIGN.search(text) else ():
         if len(token) <= _MAX_LATIN:
             yield token.translate(_LETTERS).replace("#", "*")
     if _DRAWN_OUT.search(text):
