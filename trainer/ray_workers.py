@@ -25,13 +25,13 @@ from hunmin.progress import say
 from hunmin.stage import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.ranks import use_interface_of
+from trainer.health.lost_ranks import is_loss, memory_advice
 from trainer.health.signals import forward_signals
 from trainer.health.watchdog import hang_report
 from trainer.job import Job, begin_training, finish_training
 from trainer.metrics.metrics_log import show_progress
 
 CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
-LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "Socket closed")  # gloo's words
 
 
 def run(
@@ -186,8 +186,16 @@ def _cause(error: TrainingFailedError) -> BaseException:
     for cause in causes.values():
         if isinstance(cause, HunminError):
             return cause
-    left = [rank for rank, cause in causes.items() if any(word in str(cause) for word in LOST_PEER)]
+    for cause in causes.values():
+        if advice := memory_advice(_said(cause)):
+            return GateError(advice)
+    left = [rank for rank, cause in causes.items() if is_loss(_said(cause))]
     if dead or left:  # a survivor may tell first; then nobody knows which rank it was
         who = f"rank {', '.join(map(str, dead))}" if dead else "a rank"
-        return RanksLost(f"{who} died (killed, out of memory, or its node is lost); {CONTINUES}")
+        return RanksLost(f"{who} died (killed, out of memory, or its node, link or GPU is lost); {CONTINUES}")
     return next((cause for cause in causes.values() if isinstance(cause, OSError)), error)
+
+
+def _said(cause: BaseException) -> str:
+    """Class and words of what a rank raised; Ray keeps the class of a remote error in its text alone."""
+    return f"{type(cause).__name__}: {cause}"

@@ -1,0 +1,42 @@
+"""What ranks say when one of them is gone, or its memory is full: told apart by the libraries' own words.
+
+Sources of the words: gloo's transport; NCCL's result strings (https://docs.nvidia.com/deeplearning/nccl,
+ncclGetErrorString) and PyTorch's watchdog of them (ProcessGroupNCCL.cpp); CUDA's error strings
+(cudaGetErrorString); PyTorch's caching allocator (CUDACachingAllocator.cpp).
+"""
+
+import re
+
+_GONE = re.compile(
+    r"Connection closed by peer|Connection reset by peer|Socket closed"  # gloo
+    r"|remote process exited or there was a network error|ncclRemoteError|ncclSystemError"
+    r"|unhandled system error \(run with NCCL_DEBUG"
+    r"|Watchdog caught collective operation timeout|NCCL communicator (?:was|has been) aborted"
+    r"|uncorrectable (?:ECC|NVLink) error|CUDA error: (?:device|GPU) (?:is|has been) (?:lost|removed)"
+    r"|GPU has fallen off the bus"
+)
+_FULL = re.compile(r"\bOutOfMemoryError\b|CUDA out of memory|CUDA error: out of memory")
+_ALLOCATED = re.compile(r"Of the allocated memory ([0-9.]+ [KMGT]iB) is allocated by PyTorch")
+_CAPACITY = re.compile(r"has a total capacity of ([0-9.]+ [KMGT]iB)")
+
+
+def is_loss(message: str) -> bool:
+    """Whether an error only tells that another rank, a link or a GPU is gone."""
+    return _GONE.search(message) is not None
+
+
+def memory_advice(message: str) -> str | None:
+    """What to do about a GPU whose memory is full, the cheapest first; None for another error."""
+    if not _FULL.search(message):
+        return None
+    told = [
+        f"{what} {found[1]}"
+        for what, pattern in (("allocated", _ALLOCATED), ("of", _CAPACITY))
+        if (found := pattern.search(message))
+    ]
+    return (
+        f"a GPU's memory is full{' (' + ' '.join(told) + ')' if told else ''}; in this order would help: a "
+        "smaller train.micro_batch_size, train.activation_checkpointing: true, a smaller train.max_logits_mb,"
+        " train.zero.offload_optimizer: true, more ranks (cluster.num_workers). hunmin plan CONFIG shows what "
+        "each of them needs; the run goes on from its last checkpoint"
+    )
