@@ -36,7 +36,7 @@ def memory_advice(message: str) -> str | None:
     ]
     return (
         f"a GPU's memory is full{' (' + ' '.join(told) + ')' if told else ''}; in this order would help: a "
-        "smaller train.micro_batch_size, train.activation_checkpointing: true, a smaller train.max_logits_mb,"
-        " train.zero.offload_optimizer: true, more ranks (cluster.num_workers). hunmin plan CONFIG shows what "
-        "each of them needs; the run goes on from its last checkpoint"
+        "smaller train.micro_batch_size, train.activation_checkpointing: true, a smaller "
+        "train.max_logits_mb, train.zero.offload_optimizer: true, more ranks (cluster.num_workers). "
+        "hunmin plan CONFIG shows what each of them needs; the run goes on from its last checkpoint"
     )

@@ -22,8 +22,8 @@ GONE = [
 ]
 FULL = (
     "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.11 GiB of which 1.02 "
-    "GiB is free. Of the allocated memory 75.31 GiB is allocated by PyTorch, and 1.20 GiB is reserved by PyTorch "
-    "but unallocated."
+    "GiB is free. Of the allocated memory 75.31 GiB is allocated by PyTorch, and 1.20 GiB is reserved by "
+    "PyTorch but unallocated."
 )
 BUGS = [
     "CUDA error: device-side assert triggered",
