@@ -29,12 +29,17 @@ setup: .venv/.setup-done
 	$(BIN)/pip install --quiet --no-deps -r requirements-templates.lock
 	@touch $@
 
+# What `transformers serve` runs on, which a test asks. Without dependencies: the rest stands in requirements.lock.
+.venv/.serve-done: requirements-serve.lock .venv/.setup-done
+	$(BIN)/pip install --quiet --no-deps -r requirements-serve.lock
+	@touch $@
+
 # Debian packages that some tests drive: says which, then installs them as root. Without them those tests are
 # skipped, and with CI=true they fail.
 system:
 	@tools/system_packages.sh
 
-check: setup .venv/.demo-done .venv/.templates-done
+check: setup .venv/.demo-done .venv/.templates-done .venv/.serve-done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
