@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from hunmin.errors import one_line
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
-from hunmin.models.message_form import MessageForm, texts_of, with_texts
+from hunmin.models.message_form import MessageForm, texts_and_names_of, with_texts
 from hunmin.models.text_ids import TextEncoder
 from hunmin.rows import Message
 
@@ -112,7 +112,9 @@ class ChatTemplate:
         """
         if self.habits.call_end is None and any(message.get("tool_calls") for message in messages):
             raise RowRefused("template_without_calls", "the template writes no tool_calls")
-        texts = [text for message in messages for text in texts_of(message)] + ([tools] if tools else [])
+        texts = [text for message in messages for text in texts_and_names_of(message)] + (
+            [tools] if tools else []
+        )
         masked = self._encoder.has_special(texts)
         if masked and self._encoder.has_mask(texts):
             raise RowRefused("template_mismatch", "special tokens' text beside private characters U+F0000")
