@@ -125,6 +125,9 @@ def run(
         tasks=tasks,
         tally=PartCounts.of_parts(work),
     )
+    if left_out := numbers.get("left_out"):
+        what = " and ".join(f"{kind} of {count} rendered row(s)" for kind, count in sorted(left_out.items()))
+        say(f"data: data.template leaves out {what}; choose one of a model that is trained with them")
     artifact.write_json(out_dir / "stats.json", numbers)
     artifact.write_json(out_dir / "corpus.json", corpus_samples(database, build, work))
     database.close()

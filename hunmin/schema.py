@@ -334,6 +334,7 @@ class Stats(TypedDict):
     tasks: dict[str, TaskStats]
     splits: dict[str, SplitStats]
     weights: NotRequired[WeightStats]  # where a rendered row of train weighs other than 1
+    left_out: NotRequired[dict[str, int]]  # thoughts, tools: rendered rows of train that are without them
     row_tokens: Histogram
     trained_tokens: Histogram
     wordings: WordingStats

@@ -112,10 +112,16 @@ def _as_drawn(row: Row, drawn: Drawn, rendered: RenderedIds) -> Drawing:
         "wording_id": drawn.wording_id,
         "wrapper": drawn.wrapper,
         "constraints": drawn.constraints,
-        "transforms": [*drawn.transforms, *(f"thought_left_out:{at}" for at in rendered.dropped_thoughts)],
+        "transforms": [*drawn.transforms, *_left_out(rendered)],
         "messages": drawn.messages,
         "references": drawn.references or row["references"],
     }
+
+
+def _left_out(rendered: RenderedIds) -> list[str]:
+    """What the template does not write of a row, and a reader of the ledger should know."""
+    thoughts = [f"thought_left_out:{at}" for at in rendered.dropped_thoughts]
+    return [*thoughts, *(["tools_left_out"] if rendered.dropped_tools else [])]
 
 
 def _draw(

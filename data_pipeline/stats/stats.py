@@ -90,8 +90,12 @@ def summarize(
         seq_len=config.seq_len,
         epochs=config.epochs,
     )
-    weights = _weights(database)
-    return {**found, "weights": weights} if weights["rendered_rows"] else found
+    weights, left_out = _weights(database), _left_out(database)
+    if weights["rendered_rows"]:
+        found["weights"] = weights
+    if left_out:
+        found["left_out"] = left_out
+    return found
 
 
 def _source(database: RowDatabase, source: SourceConfig, dialect: list[str]) -> SourceStats:
@@ -175,6 +179,19 @@ def _weights(database: RowDatabase) -> WeightStats:
         f"FROM renders WHERE {TRAINED}"
     )
     return WeightStats(**found)
+
+
+def _left_out(database: RowDatabase) -> dict[str, int]:
+    """thoughts, tools -> rendered rows of train, over all epochs, that the template leaves without them."""
+    marks = {"thoughts": "thought_left_out:", "tools": "tools_left_out"}
+    counted = {
+        kind: database.number(
+            f"SELECT count(*) FROM renders WHERE {TRAINED} AND "
+            f"len(list_filter(transforms, lambda one: starts_with(one, '{mark}'))) > 0"
+        )
+        for kind, mark in marks.items()
+    }
+    return {kind: count for kind, count in counted.items() if count}
 
 
 def _histogram(database: RowDatabase, column: str) -> Histogram:

@@ -52,8 +52,8 @@ class MessageForm:
         return out if call.get("id") is None else {"id": call["id"], **out}
 
 
-def texts_of(message: Message | Mapping[str, Any]) -> list[str]:
-    """Everything in a message that its author wrote."""
+def texts_and_names_of(message: Message | Mapping[str, Any]) -> list[str]:
+    """Everything in a message that its author wrote: its texts, and ids and names."""
     texts = [message.get(key) for key in ("content", "reasoning", "tool_call_id", "name")]
     texts += [
         call.get(key) for call in message.get("tool_calls") or [] for key in ("id", "name", "arguments")
@@ -62,7 +62,7 @@ def texts_of(message: Message | Mapping[str, Any]) -> list[str]:
 
 
 def with_texts(message: Mapping[str, Any], change: Any) -> dict[str, Any]:
-    """The message with each of `texts_of` changed."""
+    """The message with each of `texts_and_names_of` changed."""
     keys = ("content", "reasoning", "tool_call_id", "name")
     out = {**message, **{key: change(message[key]) for key in keys if message.get(key)}}
     if message.get("tool_calls"):

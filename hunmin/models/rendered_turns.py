@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from hunmin.errors import one_line
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
-from hunmin.models.message_form import MessageForm, texts_of, with_texts
+from hunmin.models.message_form import MessageForm, texts_and_names_of, with_texts
 from hunmin.models.text_ids import TextEncoder
 from hunmin.rows import Message
 
@@ -58,12 +58,14 @@ class Habits:
         tail: all that it writes behind the last answer.
         end: the special tokens that end an answer.
         call_end: those that end an answer of calls; None where it does not write calls.
+        writes_tools: it shows the tools that a row has.
     """
 
     form: MessageForm = field(default_factory=MessageForm)
     tail: str = ""
     end: str = ""
     call_end: str | None = None
+    writes_tools: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,14 @@ class ChatTemplate:
         """Messages to be rendered; the text of special tokens in them is masked.
 
         Raises:
-            RowRefused: the tools are not JSON, or hold the characters that masks are made of.
+            RowRefused: the template has no place for its calls; the tools are not JSON; or the texts hold the
+                characters that masks are made of.
         """
-        texts = [text for message in messages for text in texts_of(message)] + ([tools] if tools else [])
+        if self.habits.call_end is None and any(message.get("tool_calls") for message in messages):
+            raise RowRefused("template_without_calls", "the template writes no tool_calls")
+        texts = [text for message in messages for text in texts_and_names_of(message)] + (
+            [tools] if tools else []
+        )
         masked = self._encoder.has_special(texts)
         if masked and self._encoder.has_mask(texts):
             raise RowRefused("template_mismatch", "special tokens' text beside private characters U+F0000")
@@ -129,8 +136,6 @@ class ChatTemplate:
         """
         message = chat.messages[index]
         calls = message.get("tool_calls") or []
-        if calls and self.habits.call_end is None:
-            raise RowRefused("template_without_calls", "the template writes no tool_calls")
         prompt = self.render(chat.first(index), generation=True)
         whole = self.render(chat.first(index + 1))
         if not whole.startswith(prompt):
@@ -150,13 +155,18 @@ class ChatTemplate:
         return Turn(index, prompt, target, trained_from, whole, bool(thought) and not shown)
 
     def check_context(self, chat: Conversation, text: str) -> None:
-        """Whether a render holds everything that is asked in the conversation.
+        """Whether a render holds all that is asked in the conversation, and called and given back by tools.
+
+        Answers that are context are the template's business, as thoughts before them are.
 
         Raises:
             RowRefused: the template leaves out or changes a message.
         """
         for index, message in enumerate(chat.messages):
-            if message["role"] in ("system", "user") and message["content"].strip() not in text:
+            needed = [call["name"] for call in message.get("tool_calls") or []]
+            if message["role"] != "assistant":
+                needed.append(message["content"].strip())
+            if not all(one in text or _as_json(one) in text for one in needed):
                 raise RowRefused("template_mismatch", f"the template leaves out or changes message {index}")
 
     def next_begins(self, chat: Conversation) -> str:
@@ -241,6 +251,11 @@ class ChatTemplate:
             raise RowRefused("template_mismatch", f"the template refuses it: {error}") from error
         except RenderFailed as error:  # of an expression in the template
             raise RowRefused("template_mismatch", f"the template fails on it: {one_line(error)}") from error
+
+
+def _as_json(text: str) -> str:
+    """A text as it stands within JSON, in which templates such as Llama 3.1's write what tools give back."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
 
 
 def common_prefix(one: str, other: str) -> int:

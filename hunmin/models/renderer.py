@@ -36,6 +36,7 @@ class RenderedIds:
     labels: list[int]
     turns: tuple[int, ...] = ()  # indices of the answers that are trained in it
     dropped_thoughts: tuple[int, ...] = ()  # of trained answers whose thought the template does not write
+    dropped_tools: bool = False  # the row has tools that the template does not write
 
     @property
     def num_trained_tokens(self) -> int:
@@ -252,6 +253,7 @@ class Renderer:
             labels,
             turns=tuple(turn.index for turn in turns),
             dropped_thoughts=tuple(turn.index for turn in turns if turn.thought_dropped),
+            dropped_tools=bool(chat.tools) and not self._template.habits.writes_tools,
         )
 
     def _check_decodes(self, ids: list[int], target: str) -> None:

@@ -47,7 +47,8 @@ def habits_of(tokenizer: PreTrainedTokenizerFast, encoder: TextEncoder) -> Habit
         habits = Habits(form=_content_form(template, MessageForm(), MessageForm(parts=True)))
         habits = _with_end(template(habits), encoder)
         habits = replace(habits, form=_thought_form(template, habits))
-        return _with_calls(template, habits, encoder)
+        shown, bare = (_rendered(template(habits), replace(_chat(), tools=tools)) for tools in (_TOOLS, None))
+        return _with_calls(template, replace(habits, writes_tools=shown != bare), encoder)
     except RowRefused as refused:
         raise TemplateError(f"data.template cannot be trained on: {refused.detail}") from refused
 

@@ -16,7 +16,7 @@ from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from data_pipeline.sources.values.beside import USUAL
 from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_in, text_of
-from data_pipeline.sources.values.keys import MEANINGFUL, keys_read
+from data_pipeline.sources.values.keys import MEANINGFUL, THOUGHTS, WEIGHTS, keys_read
 from data_pipeline.sources.values.mapping import TEXTS, same_value
 from hunmin.errors import InputError
 from hunmin.language.script import language_of
@@ -167,7 +167,8 @@ def _ignored(key: str, header: Sequence[str]) -> str:
     """What to decide of a key that would reject its records, were it not ignored."""
     path = next((name for name in header if key in keys_in(name)), key)
     field = next((field for field, keys in USUAL.items() if key.lower() in keys), None)
-    field = "weight" if key.lower() == "weight" else field
+    if path in header or key.lower() == "weight":
+        field = "weight" if key.lower() in WEIGHTS else "reasoning" if key.lower() in THOUGHTS else field
     cure = f"{as_option(field, path)} reads it" if field else "see docs/formats.md"
     return (
         f"column {key} is not used (ignore: [{key}]); if it weighs, explains or illustrates the rows, {cure}"

@@ -11,7 +11,7 @@ from typing import Any
 from data_pipeline.sources.files.columnar import columnar_kind, columnar_records
 from data_pipeline.sources.files.json_records import json_records
 from data_pipeline.sources.files.pandas_layouts import refuse_pandas_layout
-from data_pipeline.sources.files.records import is_absent
+from data_pipeline.sources.files.records import is_absent, short
 from data_pipeline.sources.formats.alpaca import KEYS as ALPACA
 from data_pipeline.sources.formats.prompt_completion import COMPLETION_KEYS, PROMPT_KEYS
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
@@ -69,6 +69,19 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
         used = [key for key in keys if key in (*PROMPT_KEYS, *COMPLETION_KEYS)]
         seen = f"prompt_completion: the one of {', '.join(used)} that has a value, {read_as}"
         return Detected(source, (seen,), no_task(hints.task))
+    if form == "table" and hints.format is None and not hints.columns:
+        if len(under := _keys_of_turns(objects)) == 1:
+            named = {"messages": under[0]}
+            source = make_source(
+                format="messages", path=str(path), task=hints.task, encoding=encoding, columns=named
+            )
+            seen = f"messages: conversations under {under[0]}, {read_as}"
+            return Detected(source, (seen,), no_task(hints.task, default="conversation"))
+        if all(are_turns([one]) and {"content", "value"} & one.keys() for one in objects):
+            raise InputError(
+                f"{path}: each record is one turn; needed are conversations, one object a line: "
+                '{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}'
+            )
     each, items = unfold(objects, hints.columns)
     if form == "table" and each is not None:
         form = _json_format(items, Counter(key for one in items for key in one))
@@ -77,6 +90,11 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
             raise InputError(_save_alone(path, each, encoding, form))
     rows = [flat(one) for one in items[:HEAD]]
     header = common(rows)
+    if not header:
+        raise InputError(
+            f"{path}: no text that is asked or answered was found; the first record is {short(items[0])}. "
+            "format: messages reads turns, with columns: {messages: KEY} and turn_keys (docs/formats.md)"
+        )
     others = _other_lists(objects, each)
     if form == "alpaca" and not hints.columns:
         source = make_source(format="alpaca", path=str(path), task=hints.task, encoding=encoding, each=each)
@@ -97,6 +115,12 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
     found = detect_columns(path, source, header, rows, hints, words, keys=common(items[:HEAD]))
     notes = object_notes(text_columns(found.source), items)
     return replace(found, decide=(*found.decide, *others, *notes))
+
+
+def _keys_of_turns(objects: Sequence[dict[str, Any]]) -> list[str]:
+    """The keys under which half of the records have a conversation."""
+    counts = Counter(key for one in objects for key, value in one.items() if are_turns(opened(value)))
+    return [key for key, count in counts.items() if count * 2 >= len(objects)]
 
 
 def _other_lists(objects: Sequence[dict[str, Any]], each: str | None) -> list[str]:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from hunmin.artifact import written_whole
 from hunmin.errors import InputError
+from hunmin.models.message_form import MessageForm
 from hunmin.progress import progress
 from hunmin.rows import Message
 from hunmin.schema import LEDGER, MESSAGE
@@ -33,7 +34,6 @@ ROWS = pa.schema(
     [*(LEDGER.field(name) for name in FACTS), ("messages", pa.list_(MESSAGE)), ("tools", pa.string())]
 )
 GROUP_ROWS = 1_024  # that stand in memory at a time
-_AS_THEY_ARE = ("tool_call_id", "name", "weight")
 
 RowSink = Callable[[list[dict[str, Any]]], None]  # where exported rows go, a group at a time
 
@@ -119,19 +119,10 @@ def _as_object(row: dict[str, Any]) -> dict[str, Any]:
 
 def openai_message(message: Message) -> dict[str, Any]:
     """A message as chat APIs and templates take it; `train` and `weight` where they are not the usual."""
-    told: dict[str, Any] = {"role": message["role"], "content": message["content"]}
-    if message.get("reasoning"):
-        told["reasoning_content"] = message.get("reasoning")
-    if calls := message.get("tool_calls"):
-        told["tool_calls"] = [
-            {
-                **({"id": call["id"]} if call["id"] else {}),
-                "type": "function",
-                "function": {"name": call["name"], "arguments": call["arguments"]},
-            }
-            for call in calls
-        ]
-    told |= {name: value for name in _AS_THEY_ARE if (value := message.get(name)) is not None}
+    told = MessageForm(arguments_as_text=True).of(message)
+    told.pop("reasoning", None)  # the same as reasoning_content, for templates that know it by this name
+    if (weight := message.get("weight")) is not None:
+        told["weight"] = weight
     if message["role"] == "assistant" and message.get("train") is False:
         told["train"] = False
     return told

@@ -1,16 +1,18 @@
 """JSON values one after another as they come, in a window of the file: memory does not grow with it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from data_pipeline.sources.files.json_text import decode_at
+from data_pipeline.sources.files.json_text import PYTHON, decode_at
 from data_pipeline.sources.files.records import short
 from data_pipeline.sources.files.text_files import MAX_LINE_CHARS, open_text
 from hunmin.errors import InputError
 
 WINDOW_CHARS = 1 << 20
 _TOKEN_CHARS = 16  # an error nearer to the window's end may only mean that the text goes on
+_AS_PYTHON = re.compile(r"'|(?:True|False|None)\b")  # where JSON has a double quote, true, false, null
 _WHITE = " \t\n\r\ufeff"  # a byte order mark stands where files were put together
 
 
@@ -81,13 +83,12 @@ class _Window:
                 return ""
 
     def items(self) -> Iterator[Any]:
-        """The items of the array that begins here."""
+        """The items of the array that begins here; a comma may stand behind the last one."""
         self.take("[")
-        if self.sign() != "]":
+        while self.sign() != "]":
             yield self.value()
-            while self.sign() == ",":
+            if self.sign() != "]":
                 self.take(",")
-                yield self.value()
         self.take("]")
 
     def take(self, wanted: str) -> None:
@@ -145,6 +146,8 @@ class _Window:
 
 def broken_json(path: str, message: str, rest: str, *, line: int, column: int) -> InputError:
     """The error of a file that is no JSON from a place on; `rest` is its text there."""
+    if _AS_PYTHON.match(rest):
+        return InputError(f"{path}: no JSON at line {line}, column {column}, {short(rest[:40])}: {PYTHON}")
     around = short(rest[:40]) if rest.strip() else "the end of the file, which seems cut off"
     return InputError(
         f"{path}: broken JSON at line {line}, column {column} ({message}), before {around}; repair it there, "

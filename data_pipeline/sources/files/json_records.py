@@ -12,16 +12,13 @@ from data_pipeline.sources.files.json_array import (
     lines_of_the_first_object,
     objects_in,
 )
-from data_pipeline.sources.files.json_text import decode_line, decode_nested, python_literal
+from data_pipeline.sources.files.json_text import PYTHON, decode_line, decode_nested, python_literal
 from data_pipeline.sources.files.pandas_layouts import refuse_pandas_layout
 from data_pipeline.sources.files.records import Record, Reject, did_you_mean, kind_of, short
 from data_pipeline.sources.files.text_files import HEAD_BYTES, lines, open_text
 from hunmin.errors import InputError
 
 HEAD_RECORDS = 100
-PYTHON = (
-    "Python prints an object like this, and it is no JSON; write it with json.dumps(row, ensure_ascii=False)"
-)
 ONE_OBJECT_CHARS = 64 << 20  # a longer object is no record: it would stand in memory whole
 
 

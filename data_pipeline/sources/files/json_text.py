@@ -14,6 +14,9 @@ from data_pipeline.sources.files.records import Reject, Spelled, is_absent, scal
 
 _WHITE = re.compile(r"[ \t\r\n\ufeff]*")  # a byte order mark stands where files were put together
 MAX_DEPTH = 200  # of objects and lists inside each other; what walks through them may call itself for each
+PYTHON = (
+    "Python prints an object like this, and it is no JSON; write it with json.dumps(row, ensure_ascii=False)"
+)
 _PYTHON_CHARS = 1 << 20  # a longer text is not tried as a Python literal
 
 

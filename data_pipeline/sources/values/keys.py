@@ -12,8 +12,8 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Reject, is_absent, short
 from data_pipeline.sources.values.columns import columns_in, is_text, keys_in
 
-_WEIGHTS = ("weight", "weights", "loss", "loss_weight", "loss_mask", "train", "trainable", "train_detail")
-_THOUGHTS = (
+WEIGHTS = ("weight", "weights", "loss", "loss_weight", "loss_mask", "train", "trainable", "train_detail")
+THOUGHTS = (
     *("reasoning_content", "reasoning", "reasoning_details", "reasoning_trace"),
     *("thinking", "think", "thought", "thoughts"),
 )
@@ -22,7 +22,7 @@ _OTHER_THAN_TEXT = ("image", "images", "image_url", "audio", "audios", "video", 
 
 # Keys that say what is trained, with which tools, or show more than text. Where a reader honours one, it
 # stands among the keys that it reads.
-MEANINGFUL = frozenset((*_WEIGHTS, *_THOUGHTS, *_TOOLS, *_OTHER_THAN_TEXT, "refusal"))
+MEANINGFUL = frozenset((*WEIGHTS, *THOUGHTS, *_TOOLS, *_OTHER_THAN_TEXT, "refusal"))
 
 
 def without_absent(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,4 +97,4 @@ def unread_keys(
 
 def _changes_nothing(key: str, value: Any) -> bool:
     """Whether a weight is the one that every answer has anyway."""
-    return key.lower() in _WEIGHTS and str(value).strip().lower() in ("1", "1.0", "true")
+    return key.lower() in WEIGHTS and str(value).strip().lower() in ("1", "1.0", "true")

@@ -34,6 +34,10 @@ _RESULTS = ("tool_call_id", "name")  # parts that a tool's turn alone has
 _TEXT_PARTS = (None, "text", "input_text", "output_text")
 _THOUGHT_PARTS = ("thinking", "reasoning")
 _WORDS = {"true": 1.0, "false": 0.0}
+_LEAST_WEIGHT, _GREATEST_WEIGHT = (
+    1e-6,
+    1e6,
+)  # products of them are numbers in fp32 too, as shards have weights
 
 
 Keys = Mapping[str, tuple[str, ...]]  # part of a turn -> the keys that may hold it
@@ -192,7 +196,7 @@ def weight_of(record: Mapping[str, Any], keys: tuple[str, ...], where: str) -> f
     """The product of the weights under the keys: true and absent are 1, false is 0.
 
     Raises:
-        Reject: one is no number from 0.
+        Reject: one is neither 0 nor a number from 1e-6 to 1e6.
     """
     return math.prod(  # of none: 1
         _weight(record[key], f"{key} of {where}") for key in keys if not says_nothing(record.get(key))
@@ -218,9 +222,10 @@ def _weight(value: Any, where: str) -> float:
         weight = _WORDS[text] if text in _WORDS else float(text)
     except ValueError:
         weight = -1.0
-    if not 0 <= weight < math.inf:
+    if weight != 0 and not _LEAST_WEIGHT <= weight <= _GREATEST_WEIGHT:
         raise Reject(
-            reasons.WRONG_TYPE, f"{where} is {short(value)}, needed is a number from 0, or a boolean"
+            reasons.WRONG_TYPE,
+            f"{where} is {short(value)}, needed is 0, a number from 0.000001 to 1000000, or a boolean",
         )
     return weight
 

@@ -316,3 +316,10 @@ def test_rows_are_counted_once_however_they_are_rendered(
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
+
+
+def test_tools_that_the_template_leaves_out_are_counted(build: BuildContext, tmp_path: Path) -> None:
+    tools = '[{"type": "function", "function": {"name": "search", "parameters": {}}}]'
+    one = built(build, tmp_path, [talk(3, None) | {"tools": tools}, talk(4, None)])  # type: ignore[list-item]
+    assert [line["transforms"] for line in one.ledger if line["epoch"] == 0] == [["tools_left_out"], []]
+    assert one.stats["left_out"] == {"tools": 2}  # in two epochs

@@ -52,7 +52,7 @@ def test_any_array_through_any_window(
         '[{"a": 1},\n {"b": "raw\nline"}]',
         '[{"a": 1},\n {a: 2}]',
         "[1 2]",
-        "[1,]",
+        "[1,,2]",
         "[",
     ],
 )
@@ -67,6 +67,24 @@ def test_a_broken_array_stops_where_json_says(
     with pytest.raises(InputError) as error:
         list(array_items(str(path), encoding="utf-8"))
     assert f"broken JSON at line {wanted.value.lineno}, column {wanted.value.colno} (" in str(error.value)
+
+
+@pytest.mark.parametrize("window", [1, 7, 1 << 20])
+def test_a_comma_behind_the_last_item_ends_the_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    monkeypatch.setattr(json_array, "WINDOW_CHARS", window)
+    path = tmp_path / "a.json"
+    path.write_text('[{"a": 1},\n {"a": 2},\n]\n')
+    assert list(array_items(str(path), encoding="utf-8")) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize("item", ["{'a': 1}", '{"a": None}', '{"a": [1, True]}'])
+def test_a_list_as_python_prints_it_is_named(tmp_path: Path, item: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f"[{item}]")
+    with pytest.raises(InputError, match=r"no JSON at line 1, column .*Python prints .*json\.dumps"):
+        list(array_items(str(path), encoding="utf-8"))
 
 
 def test_the_message_shows_the_place(read_files: Any) -> None:

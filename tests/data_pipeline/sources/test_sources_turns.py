@@ -78,7 +78,7 @@ def test_a_thought_in_the_text(read_files: Any, text: str, thought: str | None, 
         ({"content": "3", "reasoning_details": [{"text": "a"}]}, "unsupported_key", "reasoning_details"),
         ({"content": "3", "images": ["a.png"]}, "unsupported_key", "images"),
         ({"content": "3", "weight": "half"}, "wrong_type", "weight of turn 2"),
-        ({"content": "3", "weight": -1}, "wrong_type", "needed is a number from 0"),
+        ({"content": "3", "weight": -1}, "wrong_type", "needed is 0, a number from"),
         ({"content": "3", "train_detail": [1]}, "unsupported_key", "train_detail"),
         ({"content": "", "tool_calls": [{"type": "custom"}]}, "broken_tool_call", '"custom"'),
         ({"content": "", "tool_calls": [{"function": {"arguments": "{}"}}]}, "broken_tool_call", "no name"),
@@ -241,12 +241,21 @@ def test_tools_keep_the_spelling_of_the_file(read_files: Any) -> None:
         ({"loss": True}, {}),
         ({"loss": 0, "weight": 1}, {"train": False}),
         ({"weight": None, "loss": float("nan")}, {}),
+        ({"weight": 1e6}, {"weight": 1e6}),
     ],
 )
 def test_weights_of_answers(read_files: Any, given: Any, read: Any) -> None:
     row = messages(read_files, USER, {**ANSWER, **given}, USER, ANSWER)
     assert row["messages"][1] == {**ANSWER, **read}
     assert row["messages"][3] == ANSWER
+
+
+@pytest.mark.parametrize("weight", [-1, 1e39, 1e-50, "1e7", float("inf"), [1], "많이"])
+def test_weights_that_no_shard_holds(read_files: Any, weight: Any) -> None:
+    answered = messages(read_files, USER, {**ANSWER, "weight": weight}, USER, ANSWER)
+    recorded = messages(read_files, USER, ANSWER, record={"w": weight}, columns={"weight": "w"})
+    for row in (answered, recorded):
+        assert (row["reason"], "weight of" in row["detail"]) == ("wrong_type", True)
 
 
 def test_nothing_to_learn_where_every_answer_has_the_weight_0(read_files: Any) -> None:

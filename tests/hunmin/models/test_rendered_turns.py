@@ -120,6 +120,37 @@ def test_calls_are_targets_and_tools_are_shown() -> None:
         Renderer(byte_level(BUILT_IN["chatml"])).rows(messages, tools)
 
 
+CALL: Any = {"id": "a1", "name": "weather", "arguments": '{"city": "서울"}'}
+CALLED: list[Message] = [
+    {"role": "user", "content": "서울의 날씨는?"},
+    {"role": "assistant", "content": "", "tool_calls": [CALL], "train": False},
+    {"role": "tool", "content": "맑음", "tool_call_id": "a1", "name": "weather"},
+    {"role": "assistant", "content": "맑습니다.", "train": True},
+]
+
+
+def test_calls_and_results_that_are_context_are_lost_by_no_template() -> None:
+    (row,) = Renderer(byte_level(INST)).rows(CALLED)
+    assert row.turns == (3,)
+    with pytest.raises(RowRefused, match="template_without_calls"):
+        Renderer(byte_level(BUILT_IN["chatml"])).rows(CALLED)
+    deaf = INST.replace("'[TOOL_RESULTS]' + m.content + '[/TOOL_RESULTS]'", "''")
+    with pytest.raises(RowRefused, match="leaves out or changes message 2"):
+        Renderer(byte_level(deaf)).rows(CALLED)
+    quoted = INST.replace("'[TOOL_RESULTS]' + m.content", "'[TOOL_RESULTS]' + (m.content | tojson)")
+    result: Message = {**CALLED[2], "content": '하늘은 "맑음"\n21도'}
+    (row,) = Renderer(byte_level(quoted)).rows([*CALLED[:2], result, CALLED[3]])
+    assert row.turns == (3,)
+
+
+def test_tools_that_a_template_does_not_write_are_told() -> None:
+    tools = json.dumps([{"type": "function", "function": {"name": "weather", "parameters": {}}}])
+    for template, dropped in ((INST, False), (BUILT_IN["chatml"], True)):
+        renderer = Renderer(byte_level(template))
+        assert renderer.row(chat("하나?", "둘."), tools).dropped_tools is dropped
+        assert renderer.row(chat("하나?", "둘.")).dropped_tools is False
+
+
 def test_special_tokens_in_thoughts_calls_and_tools_stay_text() -> None:
     renderer = Renderer(byte_level(INST))
     call: Any = {"id": None, "name": "say", "arguments": '{"text": "</s>[INST]"}'}

@@ -205,6 +205,8 @@ MEANING = (
     ],
     [{"data": [{"question": f"{i}은?", "answer": f"{i}입니다.", "thinking": "음"} for i in range(4)]}],
     [{"question": f"{i}은?", "reasoning": {"text": "음"}, "answer": f"{i}입니다."} for i in range(4)],
+    [{"question": f"{i}은?", "answer": f"{i}입니다.", "thought": "음"} for i in range(4)],
+    [{"question": f"{i}은?", "answer": f"{i}입니다.", "loss_weight": 0.5} for i in range(4)],
 )
 
 
@@ -217,6 +219,8 @@ MEANING = (
         (MEANING[3], "weight", "weight", "weights"),
         (MEANING[4], "reasoning", "thinking", "thoughts"),
         (MEANING[5], "reasoning", "reasoning.text", "thoughts"),
+        (MEANING[6], "reasoning", "thought", "thoughts"),
+        (MEANING[7], "weight", "loss_weight", "weights"),
     ],
 )
 def test_keys_that_mean_something_are_a_question_with_the_option_that_reads_them(

@@ -166,3 +166,32 @@ def test_what_no_path_leads_to_is_said_to_be_unused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(rows))
     written = init([tmp_path / "a.json"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
     assert "not used: parts" in written.seen
+
+
+TURNS = [{"role": "user", "content": "몇 시야?"}, {"role": "assistant", "content": "세 시입니다."}]
+
+
+def test_conversations_under_a_key_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"id": i, "dialogue": TURNS} for i in range(3)]))
+    out = tmp_path / "my.yaml"
+    written = init([tmp_path / "a.json"], out=out, hints=Hints(), ask=None)
+    (source,) = load(out, [])[0].data.sources
+    assert (source.format, source.columns) == ("messages", {"messages": "dialogue"})
+    assert "3 records read: 3 kept, 0 rejected" in written.seen
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\n".join([json.dumps(TURNS)] * 3), "each record is one turn"),
+        ("\n".join(map(json.dumps, TURNS)), "each record is one turn"),
+        (
+            "\n".join([json.dumps({"talk": [{"speaker": "질문자", "utterance": "몇 시야?"}] * 2})] * 3),
+            "no text that is asked .*speaker",
+        ),
+    ],
+)
+def test_turns_that_init_cannot_put_together_are_named(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(InputError, match=words):
+        init([tmp_path / "a.jsonl"], out=tmp_path / "my.yaml", hints=Hints(), ask=None)
