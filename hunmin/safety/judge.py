@@ -220,7 +220,8 @@ def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRo
 def map_texts(draft: DraftRow, change: Callable[[str, str, bool], str]) -> DraftRow:
     """A draft with `change(field, text, whether it is an answer)` for every text; nothing else is touched.
 
-    Calls' arguments and tools are JSON, and stay it (see `json_texts`).
+    Calls' arguments and tools are JSON, and stay it (see `json_texts`). A function is called by one name in
+    tools, calls and results, so the name is a text in all of them; ids are none.
     """
     fields = {
         name: None if text is None else change(name, str(text), name == "answer")
@@ -243,8 +244,14 @@ def _map_message(turn: Message, place: str, change: Callable[[str, str, bool], s
     if calls := turn.get("tool_calls"):
         where = f"{place}.tool_calls"
         changed = [
-            {**call, "arguments": change_in_json(call["arguments"], lambda text: change(where, text, False))}
+            {
+                **call,
+                "name": change(where, call["name"], False),
+                "arguments": change_in_json(call["arguments"], lambda text: change(where, text, False)),
+            }
             for call in calls
         ]
         turn = with_values(turn, tool_calls=changed)
+    if name := turn.get("name"):
+        turn = with_values(turn, name=change(f"{place}.name", name, False))
     return turn

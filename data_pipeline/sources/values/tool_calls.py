@@ -90,7 +90,7 @@ def _call(value: Any, where: str) -> ToolCall:
     return {
         "id": None if says_nothing(call_id) else str(call_id),
         "name": name.strip(),
-        "arguments": _arguments(given, f"{where}, {name},"),
+        "arguments": _arguments(given, f"{where} ({name})"),
     }
 
 

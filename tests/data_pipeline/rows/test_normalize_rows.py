@@ -115,3 +115,17 @@ def test_the_blanks_before_prose_go_and_those_before_code_stay(answer: str, kept
 def test_the_blanks_stay_where_code_was_asked_for() -> None:
     row = draft("이어서 완성해 주세요.", asked="def f(x):\n    # 두 배", answer="    x * 2")
     assert fields(row)[0]["answer"] == "    x * 2"
+
+
+def test_a_function_has_one_name_in_tools_calls_and_results() -> None:
+    name = "cafe\u0301\u202e"
+    row = draft(messages=[("user", "커피?"), ("assistant", ""), ("tool", "있음"), ("assistant", "있습니다.")])
+    turns: Any = row["messages"]
+    turns[1]["tool_calls"] = [{"id": "c1", "name": name, "arguments": f'{{"q": "{name}"}}'}]
+    turns[2] |= {"tool_call_id": "c1", "name": name}
+    row["tools"] = f'[{{"type": "function", "function": {{"name": "{name}"}}}}]'
+    cleaned, _ = normalize_draft(row)
+    found: Any = cleaned["messages"]
+    assert found[1]["tool_calls"] == [{"id": "c1", "name": "café", "arguments": '{"q": "café"}'}]
+    assert found[2]["name"] == "café"
+    assert cleaned.get("tools") == '[{"type": "function", "function": {"name": "café"}}]'

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_pipeline.build.prepared_rows import table_of
@@ -344,6 +344,7 @@ WEIGHTS = st.sampled_from([None, 0, 1, 0.5, False, True, "0.25"])
 EXCHANGES = st.lists(st.tuples(WEIGHTS, st.booleans(), st.booleans()), min_size=1, max_size=5)
 
 
+@settings(deadline=None)
 @given(EXCHANGES)
 def test_exactly_the_answers_that_the_file_trains_are_trained(exchanges: list[Any]) -> None:
     turns: list[Any] = []
