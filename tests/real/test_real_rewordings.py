@@ -49,7 +49,7 @@ def voice_commands(folder: Path) -> list[str]:
         (self_instruct, "en", 0.79),
         (open_assistant, "en", 0.36),
         (mt_bench, "en", 0.46),
-        (chatbot, "ko", 0.16),
+        (chatbot, "ko", 0.155),
         (voice_commands, "ko", 0.64),
     ],
 )

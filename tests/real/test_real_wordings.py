@@ -120,6 +120,15 @@ SOURCES: dict[str, tuple[Any, tuple[str, ...]]] = {
         },
         (),
     ),
+    "human_eval_bodies": (
+        {
+            "path": "code/human-eval/HumanEval.jsonl",
+            "task": "code_generation",
+            "columns": {"input": "prompt", "answer": "canonical_solution"},
+            "language": "en",
+        },
+        (),
+    ),
     "codegen": (
         {
             "path": "en/gpteacher/codegen-instruct.json",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from needs import lacking
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 from report_dirty import KOREAN, TASKS, TEXTS, dirty_run
 from report_run import write_run
 
@@ -320,7 +320,7 @@ def test_no_step_of_typing_korean_empties_the_list(visit: Callable[..., Opened])
         assert query.input_value() == typed
         assert any("도서관에서" in text for text in opened.shown()), typed
     keyboard.send("Input.insertText", {"text": "도서관엣"})  # ends the composition: now it is meant
-    page.wait_for_function("document.getElementById('matches').textContent.startsWith('No answer')")
+    expect(page.locator("#matches")).to_contain_text("No sample matches")
     assert opened.shown() == []
 
 

@@ -19,7 +19,9 @@ def reviews() -> str:
     lines = ["id\ttext\tlabel"]
     for i in range(NUM_REVIEWS):
         ending = ("실망스러웠다", "마음에 쏙 들었다")[i % 2]
-        lines.append(f"{i}\t{i}번째로 고른 {THINGS[i % 8]}인데 뷁 소리가 나서 {ending}.\t{i % 2}")
+        lines.append(
+            f"{i}\t{i}번째로 고른 {THINGS[i % 8]}인데 {chr(0xB8C1 + i)} 소리가 나서 {ending}.\t{i % 2}"
+        )
     lines.append("60\t라벨이 이상한 줄이다.\t7")
     lines.append(lines[1].replace("0\t", "61\t", 1))
     return "\r\n".join(lines)

@@ -114,7 +114,9 @@ def test_ids_stand_in_columns_however_wide_the_signs_are(inspected_run: Run) -> 
     value = shown_json(inspected_run, *pack)
     groups = [group for segment in value["segments"] for group in segment["tokens"]]
     assert len(lines) == len(groups)
-    assert any(len(group["ids"]) == 3 for group in groups), "뷁 is three bytes, and in every review"
+    assert any(len(group["ids"]) == 3 for group in groups), (
+        "every review has a syllable that no other text has: three bytes"
+    )
     by_segment: dict[int, set[int]] = {}
     place = 0
     for segment in value["segments"]:
