@@ -22,17 +22,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
+# Fixtures of a session that take long: the tests that ask for one of them stay in one process.
+SHARED = ("slurm_cluster", "real_run", "inspected_run")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """How `make test` shares the tests: a file stays together; SLURM, whose addresses are fixed, is one.
+    """How `make test` shares the tests: a file stays together, and so do the users of a SHARED fixture.
 
     The files with the most slow tests come first, so that no process is left with one of them at the end.
     """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
     for item in items:
-        on_slurm = "slurm_cluster" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("slurm" if on_slurm else str(item.path)))
+        asked = getattr(item, "fixturenames", ())
+        group = next((name for name in SHARED if name in asked), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
