@@ -431,13 +431,13 @@ class DataConfig(Section):
         description="MB of memory for joins over all rows; what needs more goes to the disk",
     )
     ray_from_mb: float = execution(
-        1.0,
+        64.0,
         ge=0,
         le=1e9,
-        description="MB of source files from which Ray builds data/; less is done by one process",
+        description="MB of source files from which Ray builds data/; less is done by processes of this one",
     )
     part_rows: int = execution(
-        20_000,
+        4_000,
         ge=1,
         le=10_000_000,
         description="rows in a file of unfinished work at most; a change starts unfinished work anew",

@@ -1,16 +1,17 @@
 """The data stage: sources to packed Arrow. Read this first.
 
-    sources -> read, normalize, judge, split          Ray Data, parts of files
+    sources -> read, normalize, judge, split          on all CPUs, by parts of files
             -> drop duplicates, gate, mix             here, in DuckDB (database/), from ids and hashes
             -> tokenizer                              the model's, or trained on the train split
-            -> draw variants, render, tokenize, mask  Ray Data, part by part
+            -> draw variants, render, tokenize, mask  on all CPUs, part by part
             -> plan packs                             here, from lengths alone
-            -> write shards                           Ray Data, shard by shard
+            -> write shards                           on all CPUs, shard by shard
 
-What a worker does with a part stands in part_worker.py, and how parts come to workers in each_item.py. Parts
-and shards are files that are whole or absent (build/work_folder.py): a task that is run again writes the same
-file, and a killed build goes on with what is missing. Every decision is a pure function of ids, texts and
-lengths in canonical order (source, file, record, sub-record), and so is every output, for any worker count.
+What is done with a part stands in part_worker.py, and who does it in workers/: processes of this machine, or
+Ray Data. Parts and shards are files that are whole or absent (build/work_folder.py): a task that is run again
+writes the same file, and a killed build goes on with what is missing. Every decision is a pure function of
+ids, texts and lengths in canonical order (source, file, record, sub-record), and so is every output, for any
+worker count.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,6 @@ from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.database import decisions, tables
 from data_pipeline.database.places import place_rows
 from data_pipeline.database.row_database import RowDatabase
-from data_pipeline.each_item import do_each, num_cpus
 from data_pipeline.packing.gather import Shard, gather_packs
 from data_pipeline.packing.tokenizer_training import MAX_SENTENCES, train_tokenizer
 from data_pipeline.part_worker import Stride, encode_part, num_strides, read_stride
@@ -37,6 +37,7 @@ from data_pipeline.stats.corpus_samples import corpus_samples
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
+from data_pipeline.workers.each_item import Workers, do_each
 from hunmin import artifact, hashing
 from hunmin.artifact import written_whole
 from hunmin.errors import GateError, InputError
@@ -62,19 +63,19 @@ def run(
     base: Path,
     out_dir: Path,
     inputs: Inputs,
-    on_ray: bool,
+    workers: Workers,
 ) -> artifact.Manifest:
     """Build `data/` in out_dir, or go on building it.
 
     Args:
-        on_ray: spread the work over Ray, which is up; otherwise it is done in this process.
+        workers: who does the steps' items.
 
     Raises:
         InputError: a source, template or tokenizer is not as the config says.
         GateError: nothing to train on, or held-out rows stand in the train split.
     """
     tasks = load_tasks(resolve_path(config.tasks, base) if config.tasks else None)
-    build = BuildContext(config, tasks, seed, base, out_dir, on_ray)
+    build = BuildContext(config, tasks, seed, base, out_dir, workers)
     # Whether leaks may pass is asked when all is read, and changes no part: the answer goes on from there.
     of_parts = content_of(config.model_copy(update={"allow_contamination": None}))
     half = {
@@ -163,7 +164,7 @@ def _read_sources(build: BuildContext, work: WorkFolder) -> dict[str, list[str]]
         dialects[source.name] = sorted({word for words_of_file in words for word in words_of_file})
         how = "; ".join(dialects[source.name])
         say(f"data: source {source.name}: {len(own)} file(s), {source.format}, {how}")
-    cpus = num_cpus(on_ray=build.on_ray)
+    cpus = build.workers.num_cpus
     strides = {
         work.path(f"strides-{step}", part_number(number, first), "json"): Stride(number, unit, first, step)
         for number, unit in enumerate(units)
@@ -174,7 +175,7 @@ def _read_sources(build: BuildContext, work: WorkFolder) -> dict[str, list[str]]
         "data: files read",
         strides,
         lambda stride: read_stride(stride, build=build, work=work),
-        on_ray=build.on_ray,
+        workers=build.workers,
     )
     return dialects
 
@@ -276,7 +277,7 @@ def _encode_rows(build: BuildContext, work: WorkFolder) -> None:
         "data: parts tokenized",
         parts,
         lambda part: encode_part(part, build=build, work=work),
-        on_ray=build.on_ray,
+        workers=build.workers,
     )
 
 
@@ -338,5 +339,5 @@ def _write_shards(
         return {"path": shard.path, "sha256": hashing.table_sha256(table)}
 
     items = {work.path("shards", number, "json"): shard for number, shard in enumerate(shards)}
-    written = do_each("data: shards written", items, write, on_ray=build.on_ray)
+    written = do_each("data: shards written", items, write, workers=build.workers)
     return {done["path"]: done["sha256"] for done in written}

@@ -27,7 +27,7 @@ class ClusterConfig(Section):
         2,
         ge=1,
         le=65_536,
-        description="CPU slots of the Ray that a run starts; a Ray cluster that is up has its own",
+        description="CPUs of the processes or the Ray that a run starts; a Ray that is up has its own",
     )
     num_workers: int = execution(
         2, ge=1, le=65_536, description="training processes (ranks), which share the model's states by ZeRO-3"

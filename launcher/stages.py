@@ -5,12 +5,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
+from data_pipeline.workers.each_item import Workers
 from eval import config as eval_config
 from hunmin.artifact import Manifest, load_manifest
 from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
 from launcher.commands.run_folder import stage_command
+from launcher.doctor.machine import usable_cores
 from launcher.preflight import check_inputs, check_task_names
 from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
@@ -47,14 +49,15 @@ def _data(run: Run, inputs: Inputs) -> Manifest:
         base=run.base,
         out_dir=run.dir / "data",
         inputs=inputs,
-        on_ray=_data_needs_ray(run),
+        workers=_data_workers(run),
     )
 
 
-def _data_needs_ray(run: Run) -> bool:
-    from data_pipeline.build.inputs import is_worth_ray
+def _data_workers(run: Run) -> Workers:
+    from data_pipeline.build.inputs import choose_workers
 
-    return is_worth_ray(run.config.data, base=run.base)
+    num_cpus = min(run.config.cluster.num_cpus, int(usable_cores()[0]))
+    return choose_workers(run.config.data, base=run.base, num_cpus=max(1, num_cpus))
 
 
 def _train_inputs(run: Run) -> Inputs:
@@ -125,7 +128,7 @@ def _report(run: Run, inputs: Inputs) -> Manifest:
 
 
 STAGES = {
-    "data": StageSpec(_data_inputs, _data, needs_ray=_data_needs_ray),
+    "data": StageSpec(_data_inputs, _data, needs_ray=lambda run: _data_workers(run).on_ray),
     "train": StageSpec(_train_inputs, _train, needs_ray=lambda run: True),
     "eval": StageSpec(_eval_inputs, _eval, needs_ray=lambda run: True),
     "report": StageSpec(_report_inputs, _report, needs_ray=lambda run: False),

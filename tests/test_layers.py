@@ -25,7 +25,7 @@ FORBIDDEN = {
 # Where the heavy libraries stand: file -> what it may import.
 BEHIND_ONE_FILE = {
     "ray": {
-        "data_pipeline/each_item.py",
+        "data_pipeline/workers/on_ray.py",
         "trainer/ray_workers.py",
         "eval/answering/pool.py",
         "launcher/cluster/ray_cluster.py",

@@ -12,6 +12,7 @@ from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.schemas import ATTESTS
 from data_pipeline.config import DataConfig
 from data_pipeline.tasks.tasks import Task
+from data_pipeline.workers.each_item import ALONE, Workers
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import byte_tokens, load_tokenizer
 from hunmin.rows import Row
@@ -30,7 +31,7 @@ class BuildContext:
     seed: int
     base: Path  # the config file's folder, which relative paths start from
     out_dir: Path
-    on_ray: bool = False  # Ray does the steps; otherwise this process does them
+    workers: Workers = ALONE
 
     @property
     def renderer(self) -> Renderer:

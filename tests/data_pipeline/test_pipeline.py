@@ -8,10 +8,14 @@ import pytest
 import yaml
 from command_line import hunmin
 
+from data_pipeline import pipeline
+from data_pipeline.build.inputs import choose_workers, stage_inputs
 from data_pipeline.tasks.tasks import load_tasks
+from data_pipeline.workers.each_item import Workers
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.schema import IGNORE_INDEX
 from hunmin.shards import read_shards, shard_metadata
+from launcher.run import open_run
 
 NUM_REVIEWS = 90
 
@@ -105,6 +109,37 @@ def test_one_cpu_or_no_ray_in_another_folder_gives_the_same_content(
         for folder in (built, tmp_path / "r" / "data")
     )
     assert one == two
+
+
+def test_processes_of_this_machine_give_the_same_content_as_ray(built: Path, tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    run = open_run(write_corpus(tmp_path), ["data.part_rows=13"], tmp_path / "r", force=False)
+    config, model, seed, base = run.config.data, run.config.model, run.config.seed, run.base
+    pipeline.run(
+        config=config,
+        model=model,
+        seed=seed,
+        base=base,
+        out_dir=run.dir / "data",
+        inputs=stage_inputs(config, model, seed=seed, base=base),
+        workers=Workers(num_processes=3),
+    )
+    one, two = (
+        json.loads((folder / "manifest.json").read_text())["content_sha256"]
+        for folder in (built, run.dir / "data")
+    )
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    "size, expected", [(100_000, Workers()), (900_000, Workers(num_processes=4)), (9e7, Workers(on_ray=True))]
+)
+def test_who_builds_hangs_on_the_size_of_the_sources(tmp_path: Path, size: float, expected: Workers) -> None:
+    (tmp_path / "r").mkdir()
+    run = open_run(write_corpus(tmp_path), [], tmp_path / "r", force=False)
+    with (tmp_path / "reviews.tsv").open("r+b") as file:
+        file.truncate(int(size))
+    assert choose_workers(run.config.data, base=run.base, num_cpus=4) == expected
 
 
 def test_every_record_is_kept_or_rejected_with_its_place(built: Path) -> None:
