@@ -23,7 +23,8 @@ def test_each_item_is_done_once_by_one_of_several_processes(tmp_path: Path) -> N
 
     assert len(list(do_on_processes(do, 12, num_processes=3))) == 12
     pids = {int((tmp_path / str(number)).read_text()) for number in range(12)}
-    assert 1 < len(pids) <= 3 and os.getpid() not in pids
+    assert 1 < len(pids) <= 3
+    assert os.getpid() not in pids
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
@@ -42,7 +43,7 @@ class Unportable(Exception):
 
 
 @pytest.mark.parametrize(
-    "raised, expected, words",
+    ("raised", "expected", "words"),
     [
         (InputError("a.csv: no column `text`"), InputError, "a.csv: no column `text`"),
         (OSError(28, "No space left on device", "/full/disk"), OSError, "/full/disk"),
