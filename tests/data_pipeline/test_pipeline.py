@@ -135,11 +135,11 @@ def test_processes_of_this_machine_give_the_same_content_as_ray(built: Path, tmp
     ("size", "expected"),
     [(100_000, Workers()), (900_000, Workers(num_processes=4)), (9e7, Workers(on_ray=True))],
 )
-def test_who_builds_hangs_on_the_size_of_the_sources(tmp_path: Path, size: float, expected: Workers) -> None:
+def test_who_builds_hangs_on_the_size_of_the_sources(tmp_path: Path, size: int, expected: Workers) -> None:
     (tmp_path / "r").mkdir()
     run = open_run(write_corpus(tmp_path), [], tmp_path / "r", force=False)
     with (tmp_path / "reviews.tsv").open("r+b") as file:
-        file.truncate(int(size))
+        file.truncate(size)
     assert choose_workers(run.config.data, base=run.base, num_cpus=4) == expected
 
 
