@@ -13,12 +13,15 @@ _SOLVES = (
     r"|옮기|옮겨|찾|뽑|고쳐|변환|바꾸|바꿔|계산|푸세요|풀어"
 )
 _WORKS_ON_TEXT = re.compile(_WORKS_ON, re.IGNORECASE)
+_CUES = tuple(re.sub(r"\\b", "", cue) for cue in _WORKS_ON.split("|"))
 _DERIVED = re.compile(f"{_WORKS_ON}|{_SOLVES}", re.IGNORECASE)
 
 
 def works_on_text(task: str, instruction: str | None) -> bool:
     """Whether the answer says over again what the input says: a summary, a translation, a class."""
-    return _WORKS_ON_TEXT.search(_said(task, instruction)) is not None
+    said = _said(task, instruction)
+    folded = said.casefold()  # a superset, in a tenth of the pattern's time; most texts have none
+    return any(cue in folded for cue in _CUES) and _WORKS_ON_TEXT.search(said) is not None
 
 
 def is_derived(task: str, instruction: str | None) -> bool:

@@ -2,8 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -34,9 +33,19 @@ def rendered(render: Callable[[], T], *, failures: tuple[type[Exception], ...] =
         RenderEndless: it takes too long.
         RenderFailed: it raises anything that is none of `failures`.
     """
+    limited = threading.current_thread() is threading.main_thread()  # where signals arrive
+    if limited and signal.getsignal(signal.SIGPROF) is not _interrupt:
+        signal.signal(
+            signal.SIGPROF, _interrupt
+        )  # and left there: setting it takes as long as a short render
     try:
-        with _limited_cpu():
+        try:
+            if limited:
+                signal.setitimer(signal.ITIMER_PROF, RENDER_LIMIT_S)
             return render()
+        finally:
+            if limited:
+                signal.setitimer(signal.ITIMER_PROF, 0)
     except _Interrupt:
         raise RenderEndless(f"rendering took over {RENDER_LIMIT_S} s; does it loop without end?") from None
     except failures:
@@ -51,20 +60,5 @@ def rendered(render: Callable[[], T], *, failures: tuple[type[Exception], ...] =
         ) from error
 
 
-@contextmanager
-def _limited_cpu() -> Iterator[None]:
-    """Interrupt the block; in the main thread alone, where signals arrive."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: object) -> None:
-        raise _Interrupt
-
-    before = signal.signal(signal.SIGPROF, interrupt)
-    signal.setitimer(signal.ITIMER_PROF, RENDER_LIMIT_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
+def _interrupt(number: int, frame: object) -> None:
+    raise _Interrupt

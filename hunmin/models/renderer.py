@@ -221,7 +221,7 @@ class Renderer:
         """
         start = self._encoder.last_special(prompt)
         end = self._encoder.encode_end(prompt[start:], masked=chat.masked)
-        first = ids.token_at(start) if start else 0
+        first = ids.special_at(start) if start else 0
         return first + len(end) if ids.input_ids[first : first + len(end)] == end else None
 
     def _cut(self, chat: Conversation, turn: Turn) -> tuple[TextIds, dict[Turn, int]]:
@@ -242,7 +242,7 @@ class Renderer:
         labels = [IGNORE_INDEX] * len(ids.input_ids)
         for turn, size in turns.items():
             first = size
-            end = ids.token_at(len(turn.prompt) + len(turn.target) - 1) + 1
+            end = ids.special_at(len(turn.prompt) + len(turn.target) - 1) + 1  # it ends with a special token
             target = self._encoder.unmask(turn.target) if chat.masked else turn.target
             self._check_decodes(ids.input_ids[first:end], target)
             if turn.trained_from:

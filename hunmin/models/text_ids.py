@@ -10,24 +10,33 @@ what normalizers and pre-tokenizers do at its beginning, they do once.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken, Encoding, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 _FIRST_MASK = 0xF0000  # private use, plane 15
 
 
-@dataclass(frozen=True)
 class TextIds:
     """Token ids, and the characters `offsets[i]` of the text that token i stands for.
 
     Tokens that share a character (bytes of one syllable) have the same offsets.
     """
 
-    input_ids: list[int]
-    offsets: list[tuple[int, int]]
+    def __init__(self, input_ids: list[int], of: Encoding | list[tuple[int, int]]):
+        """`of`: the offsets, or what tokenizers gave, from which they are taken when they are asked for."""
+        self.input_ids, self._of = input_ids, of
+
+    @cached_property
+    def offsets(self) -> list[tuple[int, int]]:
+        """(start, end) of each token; as a list they take a tenth of the time that tokenizing takes."""
+        return self._of if isinstance(self._of, list) else self._of.offsets
+
+    def special_at(self, char: int) -> int:
+        """The token that holds a character of a special token."""
+        token = None if isinstance(self._of, list) else self._of.char_to_token(char)
+        return self.token_at(char) if token is None else token
 
     def token_at(self, char: int) -> int:
         """The last token that begins at or before a character."""
@@ -94,7 +103,7 @@ class TextEncoder:
         encoded = twin.encode(
             self._swap_pattern.sub(lambda found: self._swaps[found.group()], text), add_special_tokens=False
         )
-        return TextIds([ids.get(token, token) for token in encoded.ids], encoded.offsets)
+        return TextIds([ids.get(token, token) for token in encoded.ids], encoded)
 
     def encode_end(self, text: str, *, masked: bool = False) -> list[int]:
         """Ids of the end of a text, from a special token on; ends recur, so they are kept."""
@@ -123,7 +132,7 @@ class TextEncoder:
     def _plain(self, text: str) -> TextIds:
         self._backend.encode_special_tokens = False  # transformers' calls leave there what they asked for
         encoded = self._backend.encode(text, add_special_tokens=False)
-        return TextIds(encoded.ids, encoded.offsets)
+        return TextIds(encoded.ids, encoded)
 
     def _masked_twin(self) -> tuple[Tokenizer, dict[int, int]]:
         """A tokenizer that knows special tokens by their masks, and its ids of those by ours."""

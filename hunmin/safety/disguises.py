@@ -18,7 +18,9 @@ _FULLWIDTH = re.compile(r"[！-～]")
 
 _LATIN = re.compile(r"[a-z]++(?![0-9_])")
 _LEET = re.compile(r"[a-z]++(?:[0-9@$!*#]++[a-z]++)+(?![0-9_])")
-_SIGN = re.compile(r"[a-z][0-9@$!*#]")  # no leet without one; most texts have none
+# What is quickly seen and must be there for the slower patterns to find anything; most texts have none.
+_SIGN = re.compile(r"[0-9@$!*#]")  # of leet
+_LONE_LETTERS = re.compile(r"[ .\-_*][a-z][ .\-_*][a-z][ .\-_*]")  # of a spaced word
 _DRAWN_OUT = re.compile(r"([a-z])\1\1")
 _SPACED = re.compile(r"(?<![a-z0-9])(?:[a-z][ .\-_*]){3,12}[a-z](?![a-z0-9])")
 _LETTERS = str.maketrans("013457@$!", "oieastasi")
@@ -82,7 +84,7 @@ def _undisguised(text: str) -> Iterator[str]:
             if len(word) <= _MAX_LATIN and _DRAWN_OUT.search(word):
                 yield re.sub(r"([a-z])\1\1+", r"\1", word)
                 yield re.sub(r"([a-z])\1\1+", r"\1\1", word)
-    for spaced in _SPACED.findall(text):
+    for spaced in _SPACED.findall(text) if _LONE_LETTERS.search(text) else ():
         yield re.sub(r"[^a-z]", "", spaced)
 
 

@@ -96,7 +96,8 @@ _LICENCE = re.compile(rf"{_START}(?:1[1-9]|2[0-8])-\d{{2}}-\d{{6}}-\d{{2}}{_END}
 
 _LONGEST_PARTICLE = 8  # characters, with what must follow it
 
-# A text without one of these holds nothing of the kinds below.
+# A text without one of these holds nothing of the kinds below; the first is quickly seen.
+_SIGN = re.compile(r"[@\d]")
 _CLUE = re.compile(r"@|\d[\d\s.\-–)]{5,20}\d|[로길동리면읍가]\s?(?:산\s?)?\d|[MSRODG]\d{3}")
 
 
@@ -110,7 +111,7 @@ def find(
         allow: what may stand as it is (see `is_allowed`).
         code: also in the text's code, where an address is hardly ever somebody's.
     """
-    if not _CLUE.search(text):
+    if not (_SIGN.search(text) and _CLUE.search(text)):
         return []
     matches = [m for seek in _SEEKERS for m in seek(text) if not kinds or m.kind in kinds]
     kept: list[Match] = []

