@@ -34,12 +34,17 @@ setup: .venv/.setup-done
 	$(BIN)/pip install --quiet --no-deps -r requirements-serve.lock
 	@touch $@
 
+# The fast tokenizer of data.fast_tokenizer, without what only its other uses need.
+.venv/.fast-done: requirements-fast.lock .venv/.setup-done
+	$(BIN)/pip install --quiet --no-deps -r requirements-fast.lock
+	@touch $@
+
 # Debian packages that some tests drive: says which, then installs them as root. Without them those tests are
 # skipped, and with CI=true they fail.
 system:
 	@tools/system_packages.sh
 
-check: setup .venv/.demo-done .venv/.templates-done .venv/.serve-done
+check: setup .venv/.demo-done .venv/.templates-done .venv/.serve-done .venv/.fast-done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright

@@ -436,6 +436,10 @@ class DataConfig(Section):
         le=1e9,
         description="MB of source files from which Ray builds data/; less is done by processes of this one",
     )
+    fast_tokenizer: bool = execution(
+        False,
+        description="tokenize by gigatoken, held to tokenizers' ids on a sample of every part",
+    )
     part_rows: int = execution(
         4_000,
         ge=1,

@@ -20,6 +20,8 @@ from data_pipeline.packing.gather import BATCH_ROWS
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import KIND, PartCounts
 from hunmin.artifact import written_whole
+from hunmin.models.fast_ids import FastIdsDiffer
+from hunmin.progress import say
 from hunmin.rows import DraftRow, Rejected, Rendered, texts_of
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
@@ -109,6 +111,15 @@ def _num_chars(row: Any) -> int:
 
 def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
     """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside."""
+    try:
+        return _encode_part(part, build=build, work=work)
+    except FastIdsDiffer as error:
+        say(f"data: data.fast_tokenizer is given up, part {part} is tokenized again without it: {error}")
+        build.renderer.encode_slowly()
+        return _encode_part(part, build=build, work=work)
+
+
+def _encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
     jobs = _jobs(work, part)
     encoded = (
         encode(row, build=build, epoch=epoch, repeat=repeat)

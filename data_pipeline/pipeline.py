@@ -273,6 +273,8 @@ def _drawn_plainly(
 def _encode_rows(build: BuildContext, work: WorkFolder) -> None:
     """Every job of every part: ids in an Arrow file, the rest as lines of RENDERED, held-out rows apart."""
     parts = {work.path("encoded", part, "json"): part for part in work.parts("read")}
+    if not build.workers.on_ray:
+        _ = build.renderer, build.byte_tokens  # loaded once; forked processes have them
     do_each(
         "data: parts tokenized",
         parts,

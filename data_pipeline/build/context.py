@@ -13,8 +13,10 @@ from data_pipeline.build.schemas import ATTESTS
 from data_pipeline.config import DataConfig
 from data_pipeline.tasks.tasks import Task
 from data_pipeline.workers.each_item import ALONE, Workers
+from hunmin.models.fast_ids import FastIdsDiffer
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import byte_tokens, load_tokenizer
+from hunmin.progress import say
 from hunmin.rows import Row
 from hunmin.schema import ROW
 
@@ -36,7 +38,7 @@ class BuildContext:
     @property
     def renderer(self) -> Renderer:
         """The renderer of this build's tokenizer."""
-        return _renderer(self.out_dir / "tokenizer")
+        return _renderer(self.out_dir / "tokenizer", self.config.fast_tokenizer)
 
     @property
     def byte_tokens(self) -> np.ndarray:
@@ -53,8 +55,14 @@ class BuildContext:
 
 
 @lru_cache(maxsize=1)
-def _renderer(folder: Path) -> Renderer:
-    return Renderer(load_tokenizer(folder))  # loading takes as long as a thousand rows
+def _renderer(folder: Path, fast: bool) -> Renderer:
+    renderer = Renderer(load_tokenizer(folder))  # loading takes as long as a thousand rows
+    if fast:
+        try:
+            renderer.encode_fast()
+        except FastIdsDiffer as error:
+            say(f"data: data.fast_tokenizer is not used, gigatoken is not exact here: {error}")
+    return renderer
 
 
 @lru_cache(maxsize=1)

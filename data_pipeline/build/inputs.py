@@ -16,6 +16,7 @@ from data_pipeline.workers.on_processes import CAN_FORK
 from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.chat_templates import BUILT_IN, TemplateError, named_template
 from hunmin.models.config import ModelConfig
+from hunmin.models.fast_ids import require_package
 from hunmin.models.folder import LINEAGE, TOKENIZER_FILES, hub_identity, local_model
 from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
 from hunmin.safety.judge import load_detector
@@ -119,6 +120,8 @@ def check_sources(config: DataConfig, *, base: Path) -> None:
     check_task_names(config, tasks)
     check_attests(config)
     load_detector(config.safety, base)
+    if config.fast_tokenizer:
+        require_package()
     _check_template(named_template(config.template, base))
     for index, source in enumerate(config.sources):
         for unit in expand(source, index=index, base=base):

@@ -93,6 +93,19 @@ class Renderer:
         probe: list[Message] = [{"role": "user", "content": "질문"}, {"role": "assistant", "content": "답"}]
         self.check_against_transformers(probe)
 
+    def encode_fast(self) -> None:
+        """Tokenize by gigatoken from now on (fast_ids.py).
+
+        Raises:
+            InputError: it is not installed.
+            FastIdsDiffer: it is not exact for this tokenizer; `rows` raises it too, for a text.
+        """
+        self._encoder.encode_fast()
+
+    def encode_slowly(self) -> None:
+        """Tokenize by tokenizers from now on."""
+        self._encoder.encode_slowly()
+
     def rows(
         self, messages: Sequence[Message], tools: str | None = None, *, train_reasoning: bool = True
     ) -> list[RenderedIds]:
@@ -165,7 +178,7 @@ class Renderer:
         if chat.masked:
             return
         text = self._template.render(chat)
-        ours = self._encoder.encode(text).input_ids
+        ours = self._encoder.encode_exactly(text)
         form = self._template.habits.form
         theirs: Any = self._tokenizer.apply_chat_template(
             [form.of(m) for m in chat.messages], tools=chat.tools, tokenize=True, return_dict=False
@@ -231,9 +244,11 @@ class Renderer:
         rest = self._encoder.encode(lead + turn.whole[len(turn.prompt) :], masked=chat.masked)
         skipped = rest.token_from(len(lead))
         shift = len(turn.prompt) - len(lead)
+        input_ids = prompt.input_ids + rest.input_ids[skipped:]
         ids = TextIds(
-            prompt.input_ids + rest.input_ids[skipped:],
-            prompt.offsets + [(start + shift, end + shift) for start, end in rest.offsets[skipped:]],
+            input_ids,
+            lambda: prompt.offsets + [(start + shift, end + shift) for start, end in rest.offsets[skipped:]],
+            lambda: self._encoder.specials(turn.whole, input_ids),
         )
         return ids, {turn: len(prompt.input_ids)}
 
@@ -242,7 +257,8 @@ class Renderer:
         labels = [IGNORE_INDEX] * len(ids.input_ids)
         for turn, size in turns.items():
             first = size
-            end = ids.special_at(len(turn.prompt) + len(turn.target) - 1) + 1  # it ends with a special token
+            last = len(turn.prompt) + len(turn.target) - 1  # of a special token
+            end = ids.special_at(last) + 1
             target = self._encoder.unmask(turn.target) if chat.masked else turn.target
             self._check_decodes(ids.input_ids[first:end], target)
             if turn.trained_from:

@@ -9,11 +9,13 @@ what normalizers and pre-tokenizers do at its beginning, they do once.
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 
 from tokenizers import AddedToken, Encoding, Tokenizer
 from transformers import PreTrainedTokenizerFast
+
+from hunmin.models.fast_ids import FastIds
 
 _FIRST_MASK = 0xF0000  # private use, plane 15
 
@@ -24,19 +26,34 @@ class TextIds:
     Tokens that share a character (bytes of one syllable) have the same offsets.
     """
 
-    def __init__(self, input_ids: list[int], of: Encoding | list[tuple[int, int]]):
-        """`of`: the offsets, or what tokenizers gave, from which they are taken when they are asked for."""
-        self.input_ids, self._of = input_ids, of
+    def __init__(
+        self,
+        input_ids: list[int],
+        find_offsets: Callable[[], list[tuple[int, int]]],
+        find_specials: Callable[[], tuple[list[int], list[int]]],
+    ):
+        """What is seldom needed is found when it is: offsets as a list take a sixth of tokenizing's time.
+
+        Args:
+            find_specials: where special tokens begin in the text, and which tokens are special.
+        """
+        self.input_ids, self._find_offsets, self._find_specials = input_ids, find_offsets, find_specials
 
     @cached_property
     def offsets(self) -> list[tuple[int, int]]:
-        """(start, end) of each token; as a list they take a tenth of the time that tokenizing takes."""
-        return self._of if isinstance(self._of, list) else self._of.offsets
+        """(start, end) of each token."""
+        return self._find_offsets()
+
+    @cached_property
+    def _specials(self) -> tuple[list[int], list[int]]:
+        return self._find_specials()
 
     def special_at(self, char: int) -> int:
-        """The token that holds a character of a special token."""
-        token = None if isinstance(self._of, list) else self._of.char_to_token(char)
-        return self.token_at(char) if token is None else token
+        """The token that is the special token at a character of the text."""
+        starts, tokens = self._specials
+        if len(starts) == len(tokens):
+            return tokens[bisect_right(starts, char) - 1]
+        return self.token_at(char)  # of a tokenizer that does not know all of them as such
 
     def token_at(self, char: int) -> int:
         """The last token that begins at or before a character."""
@@ -76,6 +93,7 @@ class TextEncoder:
         self._mask_pattern = _any_of(unmasks)
         self._swap_pattern = _any_of(self._swaps)
         self._mask_chars = re.compile(f"[{chr(_FIRST_MASK)}-{chr(_FIRST_MASK + len(texts))}]")
+        self._fast: FastIds | None = None
         self._twin: tuple[Tokenizer, dict[int, int]] | None = None
         self._of_end = lru_cache(maxsize=4096)(lambda text: self._plain(text).input_ids)
 
@@ -103,7 +121,29 @@ class TextEncoder:
         encoded = twin.encode(
             self._swap_pattern.sub(lambda found: self._swaps[found.group()], text), add_special_tokens=False
         )
-        return TextIds([ids.get(token, token) for token in encoded.ids], encoded)
+        return self._text_ids(text, [ids.get(token, token) for token in encoded.ids], lambda: encoded)
+
+    def specials(self, text: str, input_ids: list[int]) -> tuple[list[int], list[int]]:
+        """Where special tokens begin in a render, and which of its tokens are special."""
+        starts = [found.start() for found in self._pattern.finditer(text)]
+        return starts, [place for place, token in enumerate(input_ids) if token in self.special_ids]
+
+    def encode_exactly(self, text: str) -> list[int]:
+        """Ids as tokenizers itself gives them."""
+        return self._plainly(text).ids
+
+    def encode_fast(self) -> None:
+        """Encode by gigatoken from now on.
+
+        Raises:
+            InputError: it is not installed.
+            FastIdsDiffer: it is not exact for this tokenizer; and later, for a text.
+        """
+        self._fast = FastIds(self._backend, self.encode_exactly, self._masks)
+
+    def encode_slowly(self) -> None:
+        """Encode by tokenizers from now on."""
+        self._fast = None
 
     def encode_end(self, text: str, *, masked: bool = False) -> list[int]:
         """Ids of the end of a text, from a special token on; ends recur, so they are kept."""
@@ -130,9 +170,17 @@ class TextEncoder:
         return max((found.end() for found in self._pattern.finditer(text)), default=0)
 
     def _plain(self, text: str) -> TextIds:
+        if self._fast is not None:
+            return self._text_ids(text, self._fast.encode(text), lambda: self._plainly(text))
+        encoded = self._plainly(text)
+        return self._text_ids(text, encoded.ids, lambda: encoded)
+
+    def _text_ids(self, text: str, input_ids: list[int], encode: Callable[[], Encoding]) -> TextIds:
+        return TextIds(input_ids, lambda: encode().offsets, lambda: self.specials(text, input_ids))
+
+    def _plainly(self, text: str) -> Encoding:
         self._backend.encode_special_tokens = False  # transformers' calls leave there what they asked for
-        encoded = self._backend.encode(text, add_special_tokens=False)
-        return TextIds(encoded.ids, encoded)
+        return self._backend.encode(text, add_special_tokens=False)
 
     def _masked_twin(self) -> tuple[Tokenizer, dict[int, int]]:
         """A tokenizer that knows special tokens by their masks, and its ids of those by ours."""

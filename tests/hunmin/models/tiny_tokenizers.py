@@ -31,8 +31,13 @@ def byte_level(template: str) -> PreTrainedTokenizerFast:
     return _with_template(Tokenizer.from_str(_byte_level_json()), template, "<|endoftext|>")
 
 
-@lru_cache(maxsize=1)
-def _byte_level_json() -> str:
+def as_gpt2(template: str) -> PreTrainedTokenizerFast:
+    """A byte-level BPE that splits words by GPT-2's own pattern, as SmolLM's does."""
+    return _with_template(Tokenizer.from_str(_byte_level_json(gpt2=True)), template, "<|endoftext|>")
+
+
+@lru_cache(maxsize=2)
+def _byte_level_json(gpt2: bool = False) -> str:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -40,6 +45,8 @@ def _byte_level_json() -> str:
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
+    if gpt2:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=700, initial_alphabet=alphabet, show_progress=False)
