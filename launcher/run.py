@@ -110,7 +110,7 @@ def _refuse_foreign(run: Run) -> None:
             "name a new or empty folder with --run"
         )
     for source in run.config.data.sources:
-        for path in [source.path] if isinstance(source.path, str) else source.path:
+        for path in source.places:
             fixed = filled(path).split("*")[0].split("{")[0]
             if resolve_path(fixed, run.base).resolve().is_relative_to(run.dir):
                 raise InputError(
