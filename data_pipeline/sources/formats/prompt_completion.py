@@ -4,7 +4,7 @@ many answers, as two lists of texts.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
@@ -121,7 +121,7 @@ def _turns_of(prompt: Any, completion: Any) -> list[Any]:
     ]
 
 
-def are_texts(value: Any) -> bool:
+def are_texts(value: Any) -> TypeGuard[list[str]]:
     """Whether a value is a list of texts, such as the questions of a conversation."""
     return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
