@@ -21,7 +21,7 @@ class StageSpec:
     """What a stage depends on, and how it is started."""
 
     inputs: Callable[[Run], Inputs]
-    start: Callable[[Run, Inputs], Manifest]
+    start: Callable[[Run, Inputs, bool], Manifest]  # the last: whether Ray is up
     needs_ray: Callable[[Run], bool]
 
 
@@ -37,7 +37,7 @@ def _data_inputs(run: Run) -> Inputs:
     return stage_inputs(run.config.data, run.config.model, seed=run.config.seed, base=run.base)
 
 
-def _data(run: Run, inputs: Inputs) -> Manifest:
+def _data(run: Run, inputs: Inputs, ray_is_up: bool) -> Manifest:
     from data_pipeline import pipeline
 
     return pipeline.run(
@@ -47,7 +47,7 @@ def _data(run: Run, inputs: Inputs) -> Manifest:
         base=run.base,
         out_dir=run.dir / "data",
         inputs=inputs,
-        on_ray=_data_needs_ray(run),
+        on_ray=ray_is_up,
     )
 
 
@@ -67,7 +67,7 @@ def _train_inputs(run: Run) -> Inputs:
     )
 
 
-def _train(run: Run, inputs: Inputs) -> Manifest:
+def _train(run: Run, inputs: Inputs, ray_is_up: bool) -> Manifest:
     from trainer import ray_workers
 
     path = run.model_path()
@@ -95,7 +95,7 @@ def _eval_inputs(run: Run) -> Inputs:
     )
 
 
-def _eval(run: Run, inputs: Inputs) -> Manifest:
+def _eval(run: Run, inputs: Inputs, ray_is_up: bool) -> Manifest:
     from eval import evaluate
     from launcher.cluster.ray_cluster import cpus_and_gpus
 
@@ -118,7 +118,7 @@ def _report_inputs(run: Run) -> Inputs:
     return eval_config.report_inputs(name=run.config.name, seed=run.config.seed, parents=parents)
 
 
-def _report(run: Run, inputs: Inputs) -> Manifest:
+def _report(run: Run, inputs: Inputs, ray_is_up: bool) -> Manifest:
     from eval.report import report
 
     return report.run(run_dir=run.dir, name=run.config.name, inputs=inputs)
@@ -164,7 +164,7 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                 stack.enter_context(_ray(run))
                 ray_is_up = True
             start = time.monotonic()
-            done[name] = stage.start(run, inputs)
+            done[name] = stage.start(run, inputs, ray_is_up)
             say(f"{name}: done in {time.monotonic() - start:.1f} s")
             if name == "data":
                 _write_corpus_page(run)

@@ -1,5 +1,6 @@
 """Templates of strangers, rendered within a limit: a template is a program, and may not end or may break."""
 
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+RENDER_LIMIT_BYTES = 1 << 30  # that the process may grow by; a render takes kilobytes
 RENDER_LIMIT_S = 5  # of CPU time, which a busy machine does not shorten; a render takes milliseconds
 
 
@@ -35,7 +37,7 @@ def rendered(render: Callable[[], T], *, failures: tuple[type[Exception], ...] =
         RenderFailed: it raises anything that is none of `failures`.
     """
     try:
-        with _limited_cpu():
+        with _limited():
             return render()
     except _Interrupt:
         raise RenderEndless(f"rendering took over {RENDER_LIMIT_S} s; does it loop without end?") from None
@@ -44,7 +46,10 @@ def rendered(render: Callable[[], T], *, failures: tuple[type[Exception], ...] =
     except RecursionError as error:
         raise RenderFailed("it calls itself without end") from error
     except MemoryError as error:
-        raise RenderFailed("it makes a text that does not fit into memory") from error
+        raise RenderFailed(
+            "it makes a text that does not fit into memory, or into the "
+            f"{RENDER_LIMIT_BYTES >> 20} MiB that a render may take"
+        ) from error
     except Exception as error:  # a program of the user's: whatever it raises is of its own making
         raise RenderFailed(
             f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
@@ -52,8 +57,10 @@ def rendered(render: Callable[[], T], *, failures: tuple[type[Exception], ...] =
 
 
 @contextmanager
-def _limited_cpu() -> Iterator[None]:
-    """Interrupt the block; in the main thread alone, where signals arrive."""
+def _limited() -> Iterator[None]:
+    """Interrupt the block, and let the process not grow without end; in the main thread alone, where signals
+    arrive: limits are the whole process's, and of two threads each would put back the other's.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -61,10 +68,24 @@ def _limited_cpu() -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise _Interrupt
 
+    memory = resource.getrlimit(resource.RLIMIT_AS)
     before = signal.signal(signal.SIGPROF, interrupt)
     signal.setitimer(signal.ITIMER_PROF, RENDER_LIMIT_S)
     try:
+        _limit_memory(memory)
         yield
     finally:
+        resource.setrlimit(resource.RLIMIT_AS, memory)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+
+
+def _limit_memory(limits: tuple[int, int]) -> None:
+    """Let the process take RENDER_LIMIT_BYTES more than it has, of what its limits (soft, hard) allow."""
+    try:
+        with open("/proc/self/statm", "rb") as handle:
+            size = int(handle.read().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux: the limit of time is left
+        return
+    allowed = [limit for limit in limits if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([size + RENDER_LIMIT_BYTES, *allowed]), limits[1]))
