@@ -33,6 +33,36 @@ else:
     FormatName = Literal[FORMATS]
 
 
+def _without_secrets(path: str | tuple[str, ...]) -> str | list[str]:
+    """What is written of a path into run folders, and compared with what they hold."""
+    return masked(path) if isinstance(path, str) else [masked(one) for one in path]
+
+
+class JoinConfig(Section):
+    """Other files whose records complete those of a source: each is joined by its id, under one key."""
+
+    path: str | tuple[str, ...] = Field(
+        description="files that hold the other records, each id once; written as the path of a source"
+    )
+    by: str | tuple[str, ...] = Field(  # not called `on`, which YAML would read as true
+        min_length=1, description="key, or list of keys, whose values name a record in both files: its id"
+    )
+    under: str = Field(
+        "joined",
+        pattern=r"^[^\s.{}=@*]+$",
+        description="key that the other record gets in the source's own; columns read `joined.KEY`",
+    )
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the id."""
+        return (self.by,) if isinstance(self.by, str) else self.by
+
+    @field_serializer("path", when_used="json")
+    def _path_without_secrets(self, path: str | tuple[str, ...]) -> str | list[str]:
+        return _without_secrets(path)
+
+
 class SourceConfig(Section):
     r"""A source: files, their format, and for tables the mapping to a task.
 
@@ -106,6 +136,9 @@ class SourceConfig(Section):
         None, description="column or key that names the row's family; a family is never split"
     )
     each: str | None = Field(None, description="key that holds a list; each item of it is a row")
+    join: JoinConfig | None = later_content(
+        None, description="other files with the rest of each record, such as the answers, found by an id"
+    )
     templates: str | None = Field(
         None, description="file of promptsource templates (YAML) that write the rows of a table"
     )
@@ -160,8 +193,13 @@ class SourceConfig(Section):
 
     @field_serializer("path", when_used="json")
     def _path_without_secrets(self, path: str | tuple[str, ...]) -> str | list[str]:
-        """What is written into run folders, and compared with what they hold."""
-        return masked(path) if isinstance(path, str) else [masked(one) for one in path]
+        return _without_secrets(path)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Every path as written: of its files, and of those that are joined."""
+        paths = (self.path,) if self.join is None else (self.path, self.join.path)
+        return tuple(one for path in paths for one in ((path,) if isinstance(path, str) else path))
 
     @model_validator(mode="after")
     def _weight_is_of_the_share(self) -> Self:

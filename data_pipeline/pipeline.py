@@ -43,6 +43,7 @@ from hunmin.artifact import written_whole
 from hunmin.errors import GateError, InputError
 from hunmin.models.chat_templates import template_sha256, template_text
 from hunmin.models.config import ModelConfig
+from hunmin.models.part_marks import MarkedKind, Marks
 from hunmin.models.served_template import settle_template
 from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
 from hunmin.progress import say
@@ -96,7 +97,7 @@ def run(
     _require_trained(
         database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", work, out_dir
     )
-    tokenizer_sha256, template_sha256 = _make_tokenizer(build, model, work, database)
+    tokenizer_sha256, template_sha256, part_marks = _make_tokenizer(build, model, work, database)
     _encode_rows(build, work)
     database.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
     decisions.refuse_unrendered(database)
@@ -129,6 +130,8 @@ def run(
     if left_out := numbers.get("left_out"):
         what = " and ".join(f"{kind} of {count} rendered row(s)" for kind, count in sorted(left_out.items()))
         say(f"data: data.template leaves out {what}; choose one of a model that is trained with them")
+    if part_marks:
+        numbers["part_marks"] = {**part_marks}
     artifact.write_json(out_dir / "stats.json", numbers)
     artifact.write_json(out_dir / "corpus.json", corpus_samples(database, build, work))
     database.close()
@@ -215,8 +218,8 @@ def _decide(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Dec
 
 def _make_tokenizer(
     build: BuildContext, model: ModelConfig, work: WorkFolder, database: RowDatabase
-) -> tuple[str, str]:
-    """Write `tokenizer/` with the chosen template; sha256 of the tokenizer and of the template."""
+) -> tuple[str, str, dict[MarkedKind, Marks]]:
+    """Write `tokenizer/` with the chosen template; sha256 of both, the marks around thoughts and calls."""
     if model.from_scratch is None:
         tokenizer = chosen_tokenizer(model, base=build.base)
     else:
@@ -225,7 +228,7 @@ def _make_tokenizer(
         tokenizer = train_tokenizer(texts, vocab_size=model.from_scratch.vocab_size)
     config = build.config
     tokenizer.chat_template = template_text(config.template, tokenizer, build.base)
-    settle_template(
+    renderer = settle_template(
         tokenizer,
         options=config.template_options,
         day=config.template_date,
@@ -237,7 +240,8 @@ def _make_tokenizer(
     )
     tokenizer.save_pretrained(str(build.out_dir / "tokenizer"))
     logical = tokenizer.backend_tokenizer.to_str()
-    return hashing.sha256_bytes(logical.encode()), template_sha256(tokenizer.chat_template)
+    template = template_sha256(tokenizer.chat_template)
+    return hashing.sha256_bytes(logical.encode()), template, renderer.part_marks()
 
 
 def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Iterator[str]:

@@ -29,6 +29,8 @@ UNSUPPORTED_KEY = "unsupported_key"
 NOT_TEXT = "not_text"
 BROKEN_TOOL_CALL = "broken_tool_call"
 BROKEN_TOOLS = "broken_tools"
+JOIN_MISSING = "join_missing"
+JOIN_AMBIGUOUS = "join_ambiguous"
 
 # Of checks.
 EMPTY_ANSWER = "empty_answer"
@@ -75,6 +77,8 @@ READING: dict[str, str] = {
     NOT_TEXT: "a turn holds something other than text, such as an image",
     BROKEN_TOOL_CALL: "a call of a tool has no name, or its arguments are no JSON object",
     BROKEN_TOOLS: "the tools are no list of objects with names, nor its JSON text",
+    JOIN_MISSING: "no record of the files that `join` names has the id of this one",
+    JOIN_AMBIGUOUS: "several records of the files that `join` names have the id of this one",
 }
 
 # What `validate` looks for.

@@ -4,6 +4,7 @@ Arrow schemas for files (`packs`, `rows.parquet`, `rejected.parquet`, `heldout.p
 typed dictionaries for JSON (`stats.json`, `metrics.jsonl`, `scores.json`). Nothing else crosses a stage.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 import pyarrow as pa
@@ -335,6 +336,7 @@ class Stats(TypedDict):
     splits: dict[str, SplitStats]
     weights: NotRequired[WeightStats]  # where a rendered row of train weighs other than 1
     left_out: NotRequired[dict[str, int]]  # thoughts, tools: rendered rows of train that are without them
+    part_marks: NotRequired[Mapping[str, Sequence[str]]]  # thought, call: the text before each, and behind
     row_tokens: Histogram
     trained_tokens: Histogram
     wordings: WordingStats

@@ -5,6 +5,7 @@ deeper than Python's stack. What is refused is a `yaml.YAMLError` with its place
 """
 
 from collections.abc import Hashable
+from datetime import date
 from typing import Any
 
 import yaml
@@ -13,6 +14,9 @@ MAX_CHARS = 1 << 19  # some seconds of PyYAML
 MAX_DEPTH = 64
 MAX_NODES = 200_000  # aliases counted as what they stand for
 MAX_INT_BITS = 256
+
+
+_DATE, _TEXT = "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:str"
 
 
 class LimitedLoader(yaml.SafeLoader):
@@ -49,6 +53,8 @@ class LimitedLoader(yaml.SafeLoader):
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         """The value of a node."""
+        if isinstance(node, yaml.ScalarNode) and node.tag == _DATE and not _is_a_day(node.value):
+            node.tag = _TEXT  # the field that wants a date says so, by its name
         try:
             value = super().construct_object(node, deep=deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # no such day
@@ -133,3 +139,15 @@ def _count(node: yaml.Node, sizes: dict[int, int]) -> int:
         raise _Refused(f"aliases stand for more than {MAX_NODES} values", node.start_mark)
     sizes[id(node)] = size
     return size
+
+
+def _is_a_day(text: str) -> bool:
+    """Whether what looks like a date is one: 2024-13-45 is a text."""
+    found = yaml.SafeLoader.timestamp_regexp.match(text)
+    if found is None:  # by its tag alone, and refused
+        return True
+    try:
+        date(*(int(found[part]) for part in ("year", "month", "day")))
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,9 @@
 """A run folder and its config: opened, or refused with what stands in the way."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hunmin import artifact
 from hunmin.errors import ConfigError, InputError
@@ -10,7 +12,11 @@ from hunmin.section import resolve_path
 from hunmin.stage import made_by_a_stage
 from hunmin.url_secrets import filled
 from launcher.config import RunConfig, difference, load, resolved
+from launcher.doctor.machine import usable_cores
 from launcher.failures import runs_folder
+
+if TYPE_CHECKING:
+    from data_pipeline.workers.each_item import Workers
 
 STAGE_ORDER = ("data", "train", "eval", "report")
 
@@ -27,6 +33,18 @@ class Run:
     def corpus_page(self) -> Path:
         """What became of the corpus, for people; beside the stages' folders, for none of them reads it."""
         return self.dir / "corpus.html"
+
+    @cached_property
+    def data_workers(self) -> "Workers":
+        """Who builds `data/`.
+
+        Raises:
+            InputError: a source has no file.
+        """
+        from data_pipeline.build.inputs import choose_workers
+
+        num_cpus = max(1, min(self.config.cluster.num_cpus, int(usable_cores()[0])))
+        return choose_workers(self.config.data, base=self.base, num_cpus=num_cpus)
 
     def model_path(self) -> str | None:
         """The model's local folder where there is one, else the hub id; None for one from scratch."""
@@ -110,7 +128,7 @@ def _refuse_foreign(run: Run) -> None:
             "name a new or empty folder with --run"
         )
     for source in run.config.data.sources:
-        for path in [source.path] if isinstance(source.path, str) else source.path:
+        for path in source.places:
             fixed = filled(path).split("*")[0].split("{")[0]
             if resolve_path(fixed, run.base).resolve().is_relative_to(run.dir):
                 raise InputError(

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
-from data_pipeline.workers.each_item import Workers
 from eval import config as eval_config
 from hunmin.artifact import Manifest, load_manifest
 from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
 from launcher.commands.run_folder import stage_command
-from launcher.doctor.machine import usable_cores
 from launcher.preflight import check_inputs, check_task_names
 from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
@@ -49,15 +47,8 @@ def _data(run: Run, inputs: Inputs) -> Manifest:
         base=run.base,
         out_dir=run.dir / "data",
         inputs=inputs,
-        workers=_data_workers(run),
+        workers=run.data_workers,
     )
-
-
-def _data_workers(run: Run) -> Workers:
-    from data_pipeline.build.inputs import choose_workers
-
-    num_cpus = min(run.config.cluster.num_cpus, int(usable_cores()[0]))
-    return choose_workers(run.config.data, base=run.base, num_cpus=max(1, num_cpus))
 
 
 def _train_inputs(run: Run) -> Inputs:
@@ -128,7 +119,7 @@ def _report(run: Run, inputs: Inputs) -> Manifest:
 
 
 STAGES = {
-    "data": StageSpec(_data_inputs, _data, needs_ray=lambda run: _data_workers(run).on_ray),
+    "data": StageSpec(_data_inputs, _data, needs_ray=lambda run: run.data_workers.on_ray),
     "train": StageSpec(_train_inputs, _train, needs_ray=lambda run: True),
     "eval": StageSpec(_eval_inputs, _eval, needs_ray=lambda run: True),
     "report": StageSpec(_report_inputs, _report, needs_ray=lambda run: False),

@@ -239,6 +239,7 @@ def test_every_example_of_a_format_is_read_whole(tmp_path: Path) -> None:
     assert counts == {
         "alpaca": 3,
         "pairs": 2,
+        "two-turns": 1,
         "chats": 1,
         "turns": 3,
         "weather": 2,
@@ -250,6 +251,7 @@ def test_every_example_of_a_format_is_read_whole(tmp_path: Path) -> None:
         "inference": 2,
         "seeds": 2,
         "reviews": 2,
+        "joined": 2,
         "news": 6,
         "menu": 4,
     }

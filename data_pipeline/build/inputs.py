@@ -37,12 +37,13 @@ def inputs_sha256(config: DataConfig, model: ModelConfig, *, base: Path) -> str:
         EnvironmentFailure: the hub cannot be reached.
     """
     files: dict[str, str] = {}
+    beside: dict[str, str] = {}
     for index, source in enumerate(config.sources):
         for unit in expand(source, index=index, base=base):
             for number, path in enumerate(unit.paths):
                 files[f"{source.name}:{unit.file}:{number}"] = sha256_file(Path(path))
-            if unit.templates is not None:
-                files[f"{source.name}:templates"] = sha256_file(Path(unit.templates))
+            beside |= {f"{source.name}:{name}": path for name, path in unit.beside().items()}
+    files |= {name: sha256_file(Path(path)) for name, path in beside.items()}
     for folder in (SHIPPED, *([resolve_path(config.tasks, base)] if config.tasks else [])):
         files |= {f"task:{path.name}": sha256_file(path) for path in sorted(folder.glob("*.yaml"))}
     template = resolve_path(config.template, base)
@@ -81,7 +82,7 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
     """
     units = [unit for i, source in enumerate(config.sources) for unit in expand(source, index=i, base=base)]
     paths = [Path(path) for unit in units for path in unit.paths]
-    paths += sorted({Path(unit.templates) for unit in units if unit.templates is not None})
+    paths += sorted({Path(path) for unit in units for path in unit.beside().values()})
     if config.tasks:
         paths.append(resolve_path(config.tasks, base))
     if config.safety.classifier is not None:

@@ -4,6 +4,7 @@ import glob
 import os
 import re
 import unicodedata
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -37,8 +38,17 @@ def expand(source: SourceConfig, *, index: int, base: Path) -> list[Unit]:
     templates = None if source.templates is None else str(resolve_path(source.templates, base).resolve())
     if templates is not None:
         chosen(load_templates(templates), source, path=templates)
+    joined = _joined_files(source, base)
     found = _files(source, base)
-    return [_named_unit(source, index, file, (found[file],), templates) for file in sorted(found)]
+    units = [_named_unit(source, index, file, (found[file],)) for file in sorted(found)]
+    return [replace(unit, templates=templates, joined=joined) for unit in units]
+
+
+def _joined_files(source: SourceConfig, base: Path) -> tuple[str, ...]:
+    if source.join is None:
+        return ()
+    found = _files(source.model_copy(update={"path": source.join.path}), base)
+    return tuple(found[file] for file in sorted(found))
 
 
 def _files(source: SourceConfig, base: Path) -> dict[str, str]:
@@ -66,16 +76,14 @@ def _relative(path: str, folder: str) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def _named_unit(
-    source: SourceConfig, index: int, name: str, paths: tuple[str, ...], templates: str | None = None
-) -> Unit:
+def _named_unit(source: SourceConfig, index: int, name: str, paths: tuple[str, ...]) -> Unit:
     # One disk spells 한.json composed, another decomposed; the row ids must not differ.
     file = unicodedata.normalize("NFC", name)
     if printable(file) != file:
         raise InputError(
             f"source {source.name}: {printable(paths[0])}: the name is not UTF-8; rename the file"
         )
-    return Unit(index, source.name, source.format, file, paths, templates)
+    return Unit(index, source.name, source.format, file, paths)
 
 
 def _pattern(path: str, base: Path) -> str:

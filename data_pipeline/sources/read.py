@@ -16,6 +16,7 @@ from data_pipeline.sources.files.records import (
     whole,
 )
 from data_pipeline.sources.formats import format_of
+from data_pipeline.sources.join import describe_joined, joined_records, with_unread
 from data_pipeline.sources.values.promptsource import parse_templated
 from hunmin.rows import DraftRow, Fields, Origin, Rejected
 
@@ -28,7 +29,7 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[DraftRow | Rejected]:
     Raises:
         InputError: the whole file cannot be what the source says it is.
     """
-    records = format_of(source.format).records(unit, source)
+    records = joined_records(unit, source)
     for number, record in enumerate(islice(records, source.max_records)):
         for sub_record, outcome in enumerate(_outcomes(record, unit, source)):
             if isinstance(outcome, Reject):
@@ -47,6 +48,7 @@ def _outcomes(record: Record, unit: Unit, source: SourceConfig) -> Outcomes:
             found = parse_templated(as_object(record.value), source, path=unit.templates)
         else:
             found = format_of(source.format).parse(record.value, source)
+            found = with_unread(found, record.value, source)
     except Reject as reject:
         return [reject] * (2 if source.directions == "both" else 1)  # one for each row it would have given
     return [_writable(one) if isinstance(one, Draft) else one for one in found]
@@ -98,4 +100,4 @@ def _row(draft: Draft, source: SourceConfig, origin: Origin) -> DraftRow:
 
 def describe(unit: Unit, source: SourceConfig) -> list[str]:
     """How the file is written, declared or detected, in words: the same words for files alike."""
-    return format_of(source.format).describe(unit, source)
+    return [*format_of(source.format).describe(unit, source), *describe_joined(unit, source)]

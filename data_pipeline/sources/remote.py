@@ -6,11 +6,13 @@ What is read is always a local file, so that it can be hashed, checked and read 
 import os
 import re
 import tempfile
+import zipfile
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import content_key
+from data_pipeline.sources.files.text_files import MAX_UNPACKED_RATIO, is_bomb, packing_of, refuse_bomb
 from data_pipeline.sources.settings import HUB
 from hunmin.errors import EnvironmentFailure, InputError, one_line
 from hunmin.models.gguf import cache_dir
@@ -38,6 +40,7 @@ def hub_files(path: str, source: SourceConfig, *, base: Path) -> dict[str, str]:
             "records of one set max_records"
         )
     if folder.is_dir():
+        _refuse_packed_bombs(folder, f"source {source.name}: {path}")
         # `datasets` would know a changed folder by its name alone, and give what was there before.
         cache = str(cache_dir() / "datasets" / _state_of(folder))
         files = _load(str(folder), source.subset, source.hub_split, source.name, cache)
@@ -109,7 +112,11 @@ def url_files(url: str, source: SourceConfig) -> dict[str, str]:
     try:
         fs, root = fsspec.core.url_to_fs(filled(url))
         found = sorted(fs.glob(root) if "*" in root else fs.find(root))
-        copies = {name: _copied(fs, name) for name in found if not fs.isdir(name)}
+        files = [name for name in found if not fs.isdir(name)]
+        _refuse_archive_bomb(fs, files, filled(url), what)
+        copies = {name: _copied(fs, name) for name in files}
+    except InputError:
+        raise
     except (ValueError, ImportError) as error:  # an unknown protocol, or one whose package is missing
         raise InputError(f"{what}: {concealed(one_line(error), url)}") from error
     except FileNotFoundError as error:
@@ -123,6 +130,46 @@ def url_files(url: str, source: SourceConfig) -> dict[str, str]:
     shown = {concealed(name, url): copy for name, copy in copies.items()}
     top = concealed(folder, url)
     return {PurePosixPath(os.path.relpath(name, top)).as_posix(): copy for name, copy in shown.items()}
+
+
+def _refuse_archive_bomb(fs, names: list[str], url: str, what: str) -> None:
+    """Files in an archive (zip://*.json::https://host/a.zip) unpack to no more than a packed file may.
+
+    Raises:
+        InputError: they do.
+    """
+    import fsspec
+
+    _, chained, archive = url.partition("::")
+    if not chained:
+        return
+    outer, path = fsspec.core.url_to_fs(archive)
+    packed = outer.info(path).get("size") or 0
+    unpacked = sum(fs.info(name).get("size") or 0 for name in names)
+    if is_bomb(packed=packed, unpacked=unpacked):
+        raise InputError(
+            f"{what}: {len(names)} file(s) of an archive of {packed} bytes unpack to {unpacked}, more than "
+            f"{MAX_UNPACKED_RATIO} times as many; if that is meant, unpack it and name the unpacked files"
+        )
+
+
+def _refuse_packed_bombs(folder: Path, what: str) -> None:
+    """Packed files of a folder, which `datasets` unpacks whole, are held against the limit before.
+
+    Raises:
+        InputError: one unpacks to more.
+    """
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            if is_bomb(packed=path.stat().st_size, unpacked=unpacked):
+                raise InputError(
+                    f"{what}: {path.name} unpacks to {unpacked} bytes, more than {MAX_UNPACKED_RATIO} times "
+                    "its own; if that is meant, unpack it"
+                )
+        elif packing_of(str(path)):
+            refuse_bomb(str(path))
 
 
 def _copied(fs, name: str) -> str:

@@ -1,6 +1,6 @@
 """Which settings of a source each format reads. A setting that would not be read is refused."""
 
-from data_pipeline.config import FORMATS, SourceConfig
+from data_pipeline.config import FORMATS, JoinConfig, SourceConfig
 from data_pipeline.sources.files.text_files import require_text_encoding
 from data_pipeline.sources.formats import format_of
 from hunmin.errors import ConfigError
@@ -43,7 +43,7 @@ def check_settings(source: SourceConfig, *, index: int) -> None:
     ours.check(source, where)
 
 
-def paths_of(source: SourceConfig) -> tuple[str, ...]:
+def paths_of(source: SourceConfig | JoinConfig) -> tuple[str, ...]:
     """The paths as written."""
     return (source.path,) if isinstance(source.path, str) else source.path
 

@@ -61,6 +61,16 @@ def texts_and_names_of(message: Message | Mapping[str, Any]) -> list[str]:
     return [text for text in texts if text]
 
 
+def with_call_ids(message: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    """The message with other ids for its calls, and for the one that it answers; None as "None"."""
+    out = dict(message)
+    if out.get("tool_calls"):
+        out["tool_calls"] = [{**call, "id": ids.get(str(call.get("id")))} for call in out["tool_calls"]]
+    if out["role"] == "tool":
+        out["tool_call_id"] = ids.get(str(out.get("tool_call_id")))
+    return out
+
+
 def with_texts(message: Mapping[str, Any], change: Any) -> dict[str, Any]:
     """The message with each of `texts_and_names_of` changed."""
     keys = ("content", "reasoning", "tool_call_id", "name")

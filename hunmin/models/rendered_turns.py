@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from hunmin.errors import one_line
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.jinja_sandbox import RenderEndless, RenderFailed, rendered
-from hunmin.models.message_form import MessageForm, texts_and_names_of, with_texts
+from hunmin.models.message_form import MessageForm, texts_and_names_of, with_call_ids, with_texts
 from hunmin.models.text_ids import TextEncoder
 from hunmin.rows import Message
 
@@ -228,6 +228,18 @@ class ChatTemplate:
         other = {**chat.messages[index], "content": _OTHER_ANSWER, "tool_calls": None}
         return common_prefix(target, self.render(chat.first(index).and_then(other))[start:])
 
+    def _cure(self, chat: Conversation) -> str:
+        """What to do where a template, such as Mistral's, refuses nothing but the ids of calls."""
+        ids = [str(call.get("id")) for message in chat.messages for call in message.get("tool_calls") or []]
+        plain = {one: f"{number:09d}" for number, one in enumerate(dict.fromkeys(ids), start=1)}
+        if not ids or list(plain) == list(plain.values()):
+            return ""
+        try:
+            self._apply(replace(chat, messages=[with_call_ids(message, plain) for message in chat.messages]))
+        except RowRefused:
+            return ""
+        return f"; with ids of nine digits for its calls (now {ids[0]}) it takes it: write such into the file"
+
     def _apply(self, chat: Conversation, *, generation: bool = False) -> str:
         def apply() -> str:
             text = self._tokenizer.apply_chat_template(
@@ -248,7 +260,9 @@ class ChatTemplate:
         except RenderEndless as error:
             raise TemplateError(f"data.template: {error}") from error
         except JinjaError as error:  # a template's own refusal, such as of a system message, too
-            raise RowRefused("template_mismatch", f"the template refuses it: {error}") from error
+            raise RowRefused(
+                "template_mismatch", f"the template refuses it: {error}{self._cure(chat)}"
+            ) from error
         except RenderFailed as error:  # of an expression in the template
             raise RowRefused("template_mismatch", f"the template fails on it: {one_line(error)}") from error
 

@@ -17,10 +17,11 @@ from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.content_spans import content_spans
+from hunmin.models.part_marks import MarkedKind, Marks
 from hunmin.models.rendered_turns import AnyMessage, ChatTemplate, Conversation, Turn, common_prefix
 from hunmin.models.rendered_turns import PromptMismatch as PromptMismatch
 from hunmin.models.rendered_turns import RowRefused as RowRefused
-from hunmin.models.template_probe import check_prompts, habits_of
+from hunmin.models.template_probe import check_prompts, habits_of, marks_of
 from hunmin.models.text_ids import TextEncoder, TextIds
 from hunmin.rows import Message
 from hunmin.schema import IGNORE_INDEX
@@ -152,6 +153,10 @@ class Renderer:
         return self._encoder.encode(
             self._template.render(chat, generation=True), masked=chat.masked
         ).input_ids
+
+    def part_marks(self) -> dict[MarkedKind, Marks]:
+        """What the template writes around thoughts and calls, for showing rows to people."""
+        return marks_of(self._template, self._tokenizer.get_added_vocab())
 
     def pieces_with_offsets(
         self, messages: Sequence[Message], tools: str | None = None, *, row: int = -1

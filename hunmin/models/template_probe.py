@@ -1,19 +1,21 @@
 """What a chat template does with a plain answer, a thought and a call, found by handing it some."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from transformers import PreTrainedTokenizerFast
 
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.message_form import MessageForm
+from hunmin.models.part_marks import MarkedKind, Marks, mark_after, mark_before
 from hunmin.models.rendered_turns import (
     ChatTemplate,
     Conversation,
     Habits,
     PromptMismatch,
     RowRefused,
+    Turn,
     common_prefix,
 )
 from hunmin.models.text_ids import TextEncoder
@@ -99,6 +101,36 @@ def prompts_of(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
         )
     written = texts[0][: min(common_prefix(texts[0], text) for text in texts[1:])]
     return asked[len(base) :], written[len(base) :]
+
+
+def marks_of(template: ChatTemplate, added: Collection[str]) -> dict[MarkedKind, Marks]:
+    """What the template writes around thoughts and calls; nothing of a kind that it does not write or mark.
+
+    Args:
+        added: the tokenizer's added tokens.
+    """
+    marks: dict[MarkedKind, Marks] = {}
+    if turn := _turn(template, _chat(thought=_THOUGHT)):
+        asked = template.render(_chat().first(1))
+        before, _, behind = f"{turn.prompt}{turn.target}".removeprefix(asked).partition(_THOUGHT)
+        before = before.rpartition(_QUESTION)[2]
+        marks["thought"] = Marks(mark_before(before), mark_after(behind.partition(_ANSWER)[0], added))
+    if template.habits.call_end is not None and (turn := _turn(template, _chat("", calls=True))):
+        # What is written before a call's name, but for an empty thought.
+        written = turn.target.rpartition(marks["thought"].after if "thought" in marks else "\0")[2]
+        before, name, behind = written.partition(_CALL["name"])
+        opened = next(iter(before.split()), name)
+        marks["call"] = Marks(opened, mark_after(behind.rpartition("Gg6")[2], added))
+    return {kind: pair for kind, pair in marks.items() if all(pair)}
+
+
+def _turn(template: ChatTemplate, chat: Conversation) -> Turn | None:
+    """The answer as it is trained; None where the template refuses it, or leaves out its thought."""
+    try:
+        turn = template.turn(chat, 1)
+    except RowRefused:
+        return None
+    return None if turn.thought_dropped else turn
 
 
 def _chat(answer: str = _ANSWER, thought: str | None = None, calls: bool = False) -> Conversation:

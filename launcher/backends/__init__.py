@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hunmin.artifact import write_json
+from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.registry import member
+from hunmin.url_secrets import masked
+from launcher.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,21 @@ def wait_for(job: Job, run_dir: Path) -> int:
     except KeyboardInterrupt:
         say(f"job {job.job_id} goes on")
         return 128 + signal.SIGINT
+
+
+def require_kept_secrets(config: RunConfig) -> None:
+    """Refuse a config that would travel without a secret that it spells: run folders keep none.
+
+    Raises:
+        InputError: names the source, and what to write.
+    """
+    for index, source in enumerate(config.data.sources):
+        for path in source.places:
+            if masked(path) != path:
+                raise InputError(
+                    f"data.sources[{index}] ({source.name}): {masked(path)}: a secret that stands in a "
+                    "config is not handed over; write ${NAME} for it, and export NAME=… where the job runs"
+                )
 
 
 def note_job(job: Job, run_dir: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hunmin.errors import EnvironmentFailure, InputError, StopRequested, one_line
 from hunmin.progress import say
-from launcher.backends import Backend, Job, Request, note_job
+from launcher.backends import Backend, Job, Request, note_job, require_kept_secrets
 from launcher.cluster.snapshot import write_snapshot
 from launcher.config import load, resolved
 from launcher.preflight import check_before_ray
@@ -133,6 +133,7 @@ def prepare(request: Request) -> str:
     Raises:
         InputError: config or inputs are not as they must be.
     """
+    require_kept_secrets(load(request.config, request.overrides)[0])
     check_before_ray(request.config, request.overrides, request.run_dir)
     return shlex.join(["python", "-m", "launcher", *_run_arguments(request)]) + "\n"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hunmin.errors import EnvironmentFailure, InputError, StopRequested
 from hunmin.lock import run_lock
 from hunmin.progress import say
-from launcher.backends import Backend, Job, Request, note_job, noted_job
+from launcher.backends import Backend, Job, Request, note_job, noted_job, require_kept_secrets
 from launcher.cluster.slurm_script import render_script, resources_for
 from launcher.cluster.snapshot import write_snapshot
 from launcher.config import load
@@ -39,6 +39,7 @@ def prepare(request: Request) -> str:
         InputError, GateError: config, inputs or resources are not as they must be.
     """
     config, _ = load(request.config, request.overrides)
+    require_kept_secrets(config)
     asked = {name: value for name, value in request.options.items() if name in RESOURCES}
     resources = resources_for(config.cluster, **asked)
     script = render_script(resources, name=config.name, run_dir=request.run_dir, python=sys.executable)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from data_pipeline.build.inputs import check_sources, inputs_sha256
 from data_pipeline.config import DataConfig, SourceConfig
-from data_pipeline.sources import expand
+from data_pipeline.sources import Unit, expand
 from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.settings import HUB_SPLIT
 from hunmin.artifact import write_atomic, write_json
@@ -154,7 +154,10 @@ def _source_items(config: DataConfig, base: Path) -> Iterator[Item]:
     """
     taken: dict[str, Path] = {}
     for index, source in enumerate(config.sources):
-        for unit in expand(source, index=index, base=base):
+        units = expand(source, index=index, base=base)
+        for target, path in _joined(source, units[0]).items():
+            yield Item(source.name, Path(path), target)
+        for unit in units:
             for side, path in zip(_sides(source), unit.paths, strict=True):
                 target = f"corpus/{source.name}/{side}{unit.file}"
                 if target in taken:
@@ -167,6 +170,14 @@ def _source_items(config: DataConfig, base: Path) -> Iterator[Item]:
 
 def _sides(source: SourceConfig) -> tuple[str, ...]:
     return tuple(f"{side}/" if side else "" for side in format_of(source.format).sides)
+
+
+def _joined(source: SourceConfig, unit: Unit) -> dict[str, str]:
+    """Place in the folder -> file of those that are joined: numbered, for they keep their order."""
+    return {
+        f"joined/{source.name}/{number:05d}-{os.path.basename(path)}": path
+        for number, path in enumerate(unit.joined)
+    }
 
 
 def _settings_items(config: DataConfig, base: Path) -> Iterator[Item]:
@@ -197,6 +208,8 @@ def _moved(config: RunConfig, base: Path) -> RunConfig:
         templates = None if source.templates is None else f"templates/{source.name}.yaml"
         # What came from the hub lies here as files, which have no subset or split.
         moved = {"path": path, "templates": templates, "subset": None, "hub_split": HUB_SPLIT}
+        if source.join is not None:
+            moved["join"] = source.join.model_copy(update={"path": f"joined/{source.name}"})
         sources.append(source.model_copy(update=moved))
     template, safety = _template_file(config.data, base), config.data.safety
     data = config.data.model_copy(

@@ -121,6 +121,12 @@ def _source_block(source: SourceConfig, base: Path) -> str:
     relative = [os.path.relpath(Path(path).resolve(), base) for path in paths]
     shown = _scalar(relative[0]) if len(relative) == 1 else "[" + ", ".join(map(_scalar, relative)) + "]"
     lines.append(f"      path: {shown}")
+    if source.join is not None:
+        other = os.path.relpath(Path(str(source.join.path)).resolve(), base)
+        pair = f"path: {_scalar(other)}, by: {', '.join(map(_scalar, source.join.keys))}"
+        lines.append(
+            f"      join: {{{pair}}} # its records, by their id; columns read {source.join.under}.KEY"
+        )
     settings = (
         "task",
         "each",

@@ -19,6 +19,7 @@ from data_pipeline.sources.formats.gettext import catalogue_records
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError, did_you_mean
 from launcher.init.detected import HEAD, Detected, Hints, language_among, make_source, unit_of
+from launcher.init.joined_files import detect_joined
 from launcher.init.json_files import detect_columnar, detect_json
 from launcher.init.table_files import DELIMITERS, TABLE_SUFFIXES, detect_table
 
@@ -40,6 +41,8 @@ def detect(paths: Sequence[Path], hints: Hints) -> list[Detected]:
         _check_there(path)
     if _is_pair(paths, hints):
         return _named([_pair(paths, hints)])
+    if len(paths) == 2 and (joined := _joined(paths, hints)):
+        return _named([joined])
     found = [_one(path, hints) for path in paths]
     return _named(_grouped(found))
 
@@ -107,6 +110,14 @@ def _is_pair(paths: Sequence[Path], hints: Hints) -> bool:
     return len(paths) == len(plain) == 2 and not any(
         _is_json_text(path, hints) or _delimiter_of_plain(path, hints) for path in paths
     )
+
+
+def _joined(paths: Sequence[Path], hints: Hints) -> Detected | None:
+    """Two files that are one source by an id; they need one encoding."""
+    encodings = {encoding_of(path, hints) for path in paths if not columnar_kind(str(path))}
+    if len(encodings) > 1:
+        return None
+    return detect_joined(paths, replace(hints, encoding=next(iter(encodings), hints.encoding)))
 
 
 def _pair(paths: Sequence[Path], hints: Hints) -> Detected:

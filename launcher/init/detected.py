@@ -12,8 +12,9 @@ from data_pipeline.sources.files.columnar import columnar_kind
 from data_pipeline.sources.files.records import Reject, as_object, short
 from data_pipeline.sources.files.text_files import suffix_of
 from data_pipeline.sources.find import Unit
-from data_pipeline.sources.formats import format_of
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
+from data_pipeline.sources.join import joined_records
+from data_pipeline.sources.settings import paths_of
 from data_pipeline.sources.values.beside import USUAL
 from data_pipeline.sources.values.columns import columns_in, is_text, items_of, keys_in, text_of
 from data_pipeline.sources.values.keys import MEANINGFUL, THOUGHTS, WEIGHTS, keys_read
@@ -74,8 +75,10 @@ def make_source(**values: Any) -> SourceConfig:
 
 
 def unit_of(path: Path, source: SourceConfig) -> Unit:
-    """The file as the readers take it."""
-    return Unit(0, source.name, source.format, path.name, (str(path.absolute()),))
+    """The file as the readers take it, with those that are joined."""
+    joined = () if source.join is None else paths_of(source.join)
+    others = tuple(str(Path(other).absolute()) for other in joined)
+    return Unit(0, source.name, source.format, path.name, (str(path.absolute()),), joined=others)
 
 
 def language_among(texts: Iterable[str]) -> str:
@@ -153,6 +156,7 @@ def text_columns(source: SourceConfig) -> list[str]:
 def _not_used(source: SourceConfig, header: Sequence[str], keys: Sequence[str]) -> list[str]:
     """A line with the columns that nothing is read of, those that no path leads into among them."""
     used = {*text_columns(source), *(rule.column for rule in source.filters)}
+    used |= set() if source.join is None else {*source.join.keys}
     used |= {name for spec in source.columns.values() for name in columns_in(spec)}
     unused = [name for name in header if name and name not in used]
     led_into = {key for name in (*header, source.each or "") for key in keys_in(name)}
@@ -195,7 +199,7 @@ def label_values(path: Path, source: SourceConfig, column: str) -> dict[str, int
         InputError: the file cannot be read to its end.
     """
     counts: Counter[str] = Counter()
-    for record in format_of(source.format).records(unit_of(path, source), source):
+    for record in joined_records(unit_of(path, source), source):
         with suppress(Reject):
             value = as_object(record.value)
             for item in [value] if source.each is None else items_of(value, source.each):

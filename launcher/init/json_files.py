@@ -17,6 +17,7 @@ from data_pipeline.sources.formats.prompt_completion import COMPLETION_KEYS, PRO
 from data_pipeline.sources.formats.table import JSON_SUFFIXES
 from hunmin.errors import InputError
 from launcher.init.cell_notes import missing_notes, object_notes, opened
+from launcher.init.column_names import read_name
 from launcher.init.detected import (
     HEAD,
     Detected,
@@ -29,6 +30,7 @@ from launcher.init.detected import (
 )
 from launcher.init.left_over import left_over
 from launcher.init.nesting import are_turns, common, flat, lists_of_objects, unfold
+from launcher.init.question_lists import answer_list, question_list, refuse_unanswered
 
 
 def detect_json(path: Path, hints: Hints) -> Detected:
@@ -82,6 +84,8 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
                 f"{path}: each record is one turn; needed are conversations, one object a line: "
                 '{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}'
             )
+    if form in ("table", "prompt_completion") and (found := _two_lists(path, objects, hints, read_as)):
+        return found
     each, items = unfold(objects, hints.columns)
     if form == "table" and each is not None:
         form = _json_format(items, Counter(key for one in items for key in one))
@@ -115,6 +119,37 @@ def _by_keys(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_a
     found = detect_columns(path, source, header, rows, hints, words, keys=common(items[:HEAD]))
     notes = object_notes(text_columns(found.source), items)
     return replace(found, decide=(*found.decide, *others, *notes))
+
+
+def _two_lists(path: Path, objects: Sequence[dict[str, Any]], hints: Hints, read_as: str) -> Detected | None:
+    """Conversations as a list of questions and one of answers; None where the records are something else.
+
+    Raises:
+        InputError: the questions have no answers.
+    """
+    questions = question_list(objects)
+    if questions is None:
+        return None
+    if hints.columns:
+        columns = dict(hints.columns)
+        if columns.keys() != {"instruction", "answer"} or columns["instruction"] != questions:
+            return None
+    else:
+        answers = answer_list(path, questions, objects)
+        if answers is None:
+            if any(read_name(name).role == "answer" for name in common(map(flat, objects[:HEAD]))):
+                return None  # one answer to all of them, or to the first
+            refuse_unanswered(path, questions)
+        columns = {"instruction": questions, "answer": str(answers)}
+    source = make_source(
+        format="prompt_completion",
+        path=str(path),
+        task=hints.task,
+        encoding=hints.encoding or "utf-8",
+        columns=columns,
+    )
+    seen = f"prompt_completion: a conversation of each record: {questions}, answered by {columns['answer']}"
+    return Detected(source, (f"{seen}, {read_as}",), no_task(hints.task, default="conversation"))
 
 
 def _keys_of_turns(objects: Sequence[dict[str, Any]]) -> list[str]:

@@ -1,6 +1,7 @@
 """What a finished `data/` folder holds, one pack or one row at a time. Opening costs the number of shards."""
 
 import difflib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow.dataset as ds
 
 from hunmin.artifact import load_manifest, verify
 from hunmin.errors import InputError
+from hunmin.models.part_marks import MarkedKind, Marks
 from hunmin.shards import read_shard, shard_metadata
 
 LedgerRow = dict[str, Any]
@@ -99,6 +101,12 @@ class Corpus:
         """The folder of the tokenizer and template that the packs were made with, verified."""
         self.verify(["tokenizer/"])
         return self.folder / "tokenizer"
+
+    def part_marks(self) -> dict[MarkedKind, Marks]:
+        """What the template writes around thoughts and calls; nothing of a run that has not kept it."""
+        self.verify(["stats.json"])
+        marks = json.loads((self.folder / "stats.json").read_text(encoding="utf-8")).get("part_marks", {})
+        return {kind: Marks(*pair) for kind, pair in marks.items()}
 
     def pack(self, split: str, *, epoch: int, number: int) -> Pack:
         """One pack.

@@ -35,7 +35,7 @@ class Rebuilt:
     """A row as its source gives it now."""
 
     line: LedgerRow  # of rows.parquet
-    paths: tuple[str, ...]  # of the file it was read from, or of both parallel files
+    paths: tuple[str, ...]  # of the file it was read from, or of both parallel files; of what was joined
     row: Kept  # as prepared
     messages: list[Message]
     examples: list[str]  # row ids of the worked examples that were drawn, in order
@@ -129,7 +129,8 @@ def _drafts(unit: Unit, source: SourceConfig, wanted: set[tuple[int, int]]) -> d
 
 
 def _rebuilt(build: BuildContext, line: LedgerRow, draft: Read | None, unit: Unit) -> Rebuilt:
-    place = f"{' and '.join(unit.paths)}: record {line['record']}"
+    paths = (*unit.paths, *unit.joined)
+    place = f"{' and '.join(paths)}: record {line['record']}"
     if draft is None:
         raise SourceChanged(f"{place} is not there any more")
     row = prepare(draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base)
@@ -144,7 +145,7 @@ def _rebuilt(build: BuildContext, line: LedgerRow, draft: Read | None, unit: Uni
         raise SourceChanged(f"{place} cannot be rendered now: {encoded['reason']}: {encoded['detail']}")
     return Rebuilt(
         line=line,
-        paths=unit.paths,
+        paths=paths,
         row=row,
         messages=encoded["messages"],
         examples=encoded["examples"],

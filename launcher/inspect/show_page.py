@@ -35,8 +35,8 @@ section { border-top: 1px solid var(--rule); margin-top: 1.5rem; padding-top: 1r
 }
 .s.t { background: var(--trained); border: 1px solid var(--trained-line); }
 .end { opacity: .5; }
-.thought .tokens { font-style: italic; color: var(--thought); }
-.call .tokens, .tool .tokens {
+.thought .tokens, .tokens .thought { font-style: italic; color: var(--thought); }
+.call .tokens, .tokens .call, .tool .tokens {
   font-family: ui-monospace, Consolas, "Noto Sans Mono", monospace; color: var(--call);
 }
 .ids .tokens { line-height: 2.3; }
@@ -45,7 +45,8 @@ section { border-top: 1px solid var(--rule); margin-top: 1.5rem; padding-top: 1r
 }
 """
 _LEGEND = (
-    '<p class="facts tokens"><span class="t">trained</span>  context  <span class="s">special token</span>'
+    '<p class="facts tokens"><span class="t">trained</span>  <span class="t thought">trained thought</span>'
+    '  <span class="t call">trained call</span>  context  <span class="s">special token</span>'
     "  (point at a token for its position and id)</p>"
 )
 
@@ -100,7 +101,8 @@ def _segment(segment: ShownSegment) -> str:
 
 
 def _token(group: TokenGroup) -> str:
-    kinds = " ".join(name for name, is_it in (("t", group.trained), ("s", group.special)) if is_it)
+    marks = (("t", group.trained), ("s", group.special), (group.kind, group.kind is not None))
+    kinds = " ".join(str(name) for name, is_it in marks if is_it)
     ids = " ".join(map(str, group.ids))
     text = escape(group.text).replace("\n", '<i class="end">↵</i>\n')
     title = f"position {group.position}, id {ids}" + (", trained" if group.trained else "")

@@ -6,6 +6,7 @@ from typing import Any
 from hunmin.errors import InputError
 from hunmin.schema import IGNORE_INDEX
 from launcher.inspect.packed_data import Corpus, LedgerRow, Pack
+from launcher.inspect.part_kinds import with_kinds
 from launcher.inspect.tokens import TokenGroup, TokenTexts
 
 
@@ -129,11 +130,11 @@ def num_trained(pack: Pack) -> int:
 
 
 def _shown(corpus: Corpus, pack: Pack, indices: Any) -> ShownPack:
-    texts = TokenTexts(corpus.tokenizer)
+    texts, marks = TokenTexts(corpus.tokenizer), corpus.part_marks()
     chosen = [(index, pack.segments[index]) for index in indices]
     segments = []
     for (index, segment), line in zip(chosen, corpus.lines(one.row for _, one in chosen), strict=True):
         ids, labels = (values[segment.start : segment.end] for values in (pack.input_ids, pack.labels))
         groups = texts.groups(ids, labels, start=segment.start)
-        segments.append(ShownSegment(index, line, list(groups)))
+        segments.append(ShownSegment(index, line, with_kinds(list(groups), marks)))
     return ShownPack(pack, segments)

@@ -2,6 +2,7 @@
 
 import sys
 import unicodedata
+from dataclasses import replace
 from itertools import groupby
 
 from rich.cells import cell_len, set_cell_size
@@ -11,7 +12,7 @@ from rich.text import Text
 from hunmin.readable import Kind, Part
 from launcher.inspect.tokens import TokenGroup
 
-TRAINED, CONTEXT = "bold green", "dim"
+TRAINED, CONTEXT = "bold", "dim"  # beside the colour of the part
 # Signs that no corpus is full of, so that a bracket in a text is not taken for a mark.
 TRAINED_MARKS, SPECIAL_MARKS = "⟦⟧", "⟨⟩"
 # Of what is shown as messages: each kind of part is named, and has a colour where there are some.
@@ -23,7 +24,9 @@ PART_STYLES: dict[Kind, str] = {
     "call": "cyan",
     "tool": "blue",
 }
-COLOUR_LEGEND = "green: trained; dim: context; reversed: a special token"
+COLOUR_LEGEND = (
+    "bold: trained, green an answer, yellow a thought, cyan a call; dim: context; reversed: a special token"
+)
 PLAIN_LEGEND = "⟦…⟧: trained; ⟨…⟩: a special token; the rest is context"
 
 
@@ -61,17 +64,20 @@ def running_text(groups: list[TokenGroup], *, colour: bool) -> Text:
     for trained, run in groupby(groups, key=lambda group: group.trained):
         marks = TRAINED_MARKS if trained and not colour else ("", "")
         text.append(marks[0])
-        for special, alike in groupby(run, key=lambda group: group.special):
+        for _, same in groupby(run, key=lambda group: (group.special, group.kind)):
+            alike = list(same)
             if colour:
-                text.append("".join(visible(group.text) for group in alike), style=_style(trained, special))
+                text.append("".join(visible(group.text) for group in alike), style=_style(alike[0]))
             else:
                 text.append("".join(_marked(group) for group in alike))
         text.append(marks[1])
     return text
 
 
-def _style(trained: bool, special: bool) -> str:
-    return (TRAINED if trained else CONTEXT) + " reverse" * special
+def _style(group: TokenGroup) -> str:
+    kind = group.kind or ("answer" if group.trained else "user")
+    marks = [TRAINED if group.trained else CONTEXT, *(["reverse"] if group.special else [])]
+    return " ".join([*marks, PART_STYLES[kind]]).strip()
 
 
 def _marked(group: TokenGroup) -> str:
@@ -94,6 +100,6 @@ def token_lines(groups: list[TokenGroup], *, colour: bool) -> list[Text]:
         marks = SPECIAL_MARKS if group.special else "  "
         cell = set_cell_size(f"{marks[0]}{text}{marks[1]}", max(width, cell_len(text) + 2))
         line = Text(f"{group.position:>6}  {'trained' if group.trained else 'context'}  ")
-        line.append(cell, style=_style(group.trained, False) if colour else "")
+        line.append(cell, style=_style(replace(group, special=False)) if colour else "")
         lines.append(line.append("  " + " ".join(map(str, group.ids))))
     return lines

@@ -13,6 +13,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from hunmin.language.script import byte_letters
+from hunmin.models.part_marks import MarkedKind
 from hunmin.schema import IGNORE_INDEX
 
 
@@ -28,6 +29,7 @@ class TokenGroup:
     text: str
     trained: bool
     special: bool
+    kind: MarkedKind | None = None  # a thought or a call, where the template marks them
 
 
 class TokenTexts:

@@ -78,6 +78,7 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, old: str, new: st
     ("override", "message"),
     [
         ("train.num_stpes=3", "did you mean train.num_steps? (on the command line)"),
+        ("data.template_date=2024-13-01", "data.template_date: must be a valid date"),
         ("nonsense", "key=value"),
         ("data.sources.7.path=x", "not in a list of 1"),
         ("name.x=1", "holds 't', not a section"),

@@ -27,6 +27,9 @@ def object_records(
         InputError: the first records show that this is another kind of file, or it is damaged.
     """
     path = unit.paths[0]
+    if source.join is not None:  # what stands under its key is not of this file
+        needed = {what: keys for what, keys in needed.items() if source.join.under not in keys}
+        needed |= {f"join.by: {key}": (key, key.split(".")[0]) for key in source.join.keys}
     if columnar_kind(path):
         found = columnar_records(path, needed=needed, named=named)
     else:

@@ -35,6 +35,12 @@ class Unit:
     file: str  # relative to the source's fixed (non-glob) folder, posix: no machine in it
     paths: tuple[str, ...]  # absolute
     templates: str | None = None  # absolute: the file of the source's templates
+    joined: tuple[str, ...] = ()  # absolute: the files whose records are joined to those of `paths`
+
+    def beside(self) -> dict[str, str]:
+        """What is read beside `paths`, the same for every file of the source: name -> absolute path."""
+        templates = {} if self.templates is None else {"templates": self.templates}
+        return templates | {f"joined:{number}": path for number, path in enumerate(self.joined)}
 
 
 class Spelled(float):

@@ -74,6 +74,11 @@ def packing_of(path: str) -> str | None:
     return "gzip" if head.startswith(GZIP) else "zstd" if head.startswith(ZSTD) else None
 
 
+def is_bomb(*, packed: int, unpacked: int) -> bool:
+    """Whether so many bytes are more than what text of so many packed ones unpacks to."""
+    return unpacked > max(FREE_UNPACKED_BYTES, MAX_UNPACKED_RATIO * packed)
+
+
 class _Unpacked(io.RawIOBase):
     """A stream as it is unpacked; refuses where little is unpacked to far more than text shrinks by."""
 
@@ -95,7 +100,7 @@ class _Unpacked(io.RawIOBase):
         data = self._stream.read(len(buffer))
         buffer[: len(data)] = data
         self._given += len(data)
-        if self._given > max(FREE_UNPACKED_BYTES, MAX_UNPACKED_RATIO * self._raw.tell()):
+        if is_bomb(packed=self._raw.tell(), unpacked=self._given):
             raise InputError(
                 f"{self._path}: its first {self._raw.tell()} bytes unpack to {self._given}, more than "
                 f"{MAX_UNPACKED_RATIO} times as many; if that is meant, unpack it and name the unpacked file"
@@ -103,7 +108,7 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
 
-def _refuse_bomb(path: str) -> None:
+def refuse_bomb(path: str) -> None:
     """Unpack as much of a packed file as shows whether it is a bomb; of one that is none, a few hundred kB.
 
     Raises:
@@ -149,7 +154,7 @@ def text_dialect(path: str, *, encoding: str) -> TextDialect:
         LookupError: there is no such encoding.
     """
     require_text_encoding(encoding)
-    _refuse_bomb(path)
+    refuse_bomb(path)
     with open_bytes(path) as handle:
         head = handle.read(HEAD_BYTES)
     for magic, kind in _NOT_TEXT.items():

@@ -14,6 +14,7 @@ from data_pipeline.sources.files.text_files import text_dialect
 from hunmin.registry import member
 
 RECORDS = frozenset({"filters", "family"})  # settings of formats whose records have named values
+KEYED = RECORDS | {"join", "ignore"}  # settings of formats whose records are read by keys that it can choose
 LANGUAGES = frozenset({"languages", "directions"})  # settings of translations
 
 Describe = Callable[[Unit, SourceConfig], list[str]]

@@ -5,7 +5,7 @@ from typing import Any
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Draft, Record, Reject, Unit
-from data_pipeline.sources.formats import RECORDS, SourceFormat
+from data_pipeline.sources.formats import KEYED, SourceFormat
 from data_pipeline.sources.values.mapping import check_columns, mapped_records, parse_mapped
 
 KEYS = {"instruction": "instruction", "input": "input", "answer": "output"}
@@ -34,6 +34,6 @@ def _parse(value: Any, source: SourceConfig) -> list[Draft | Reject]:
 FORMAT = SourceFormat(
     records=_records,
     parse=_parse,
-    settings=RECORDS | {"columns", "labels", "each", "ignore", "objects", "missing"},
+    settings=KEYED | {"columns", "labels", "each", "objects", "missing"},
     check=lambda source, where: check_columns(source, where, _columns(source)),
 )

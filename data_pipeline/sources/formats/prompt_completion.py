@@ -1,8 +1,10 @@
-"""A prompt and its completion, each a text or a list of messages."""
+"""A prompt and its completion, each a text or a list of messages; or the questions of a conversation and as
+many answers, as two lists of texts.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from data_pipeline import reasons
 from data_pipeline.config import SourceConfig
@@ -18,11 +20,11 @@ from data_pipeline.sources.files.records import (
     scalar_text,
     short,
 )
-from data_pipeline.sources.formats import RECORDS, SourceFormat
+from data_pipeline.sources.formats import KEYED, SourceFormat
 from data_pipeline.sources.values import beside
 from data_pipeline.sources.values.columns import keys_for, value_at
 from data_pipeline.sources.values.conversations import parse_turns, turns_in
-from data_pipeline.sources.values.keys import keys_read, one_of, unread_keys
+from data_pipeline.sources.values.keys import keys_read, one_of, says_nothing, unread_keys
 from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
 from data_pipeline.sources.values.turns import TURN_KEYS
 
@@ -60,7 +62,7 @@ def parse_prompt_completion(value: Any, source: SourceConfig) -> list[Draft]:
     read |= keys_read(source, source.columns) | beside.usual_keys(source.columns)
     unread = tuple(unread_keys(record, read, ignore=source.ignore))
     if isinstance(prompt, list) or isinstance(completion, list):
-        turns = [*_as_turns(prompt, "user"), *_as_turns(completion, "assistant")]
+        turns = _turns_of(prompt, completion)
         draft = parse_turns(turns, source, family=family, **beside.for_turns(record, source.columns))
         if not draft.messages or draft.messages[-1]["role"] != "assistant":
             raise Reject(reasons.NO_ANSWER, f"the completion ends on no assistant: {short(completion)}")
@@ -90,6 +92,40 @@ def _value(record: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
     return value_at(record, present_key(record, keys) or keys[0]) if value is None else value
 
 
+def _turns_of(prompt: Any, completion: Any) -> list[Any]:
+    """The turns of a conversation: those of both lists, or a question of the one and its answer of the other.
+
+    Raises:
+        Reject: a question has no answer, or an answer no question.
+    """
+    if not are_texts(prompt):
+        return [*_as_turns(prompt, "user"), *_as_turns(completion, "assistant")]
+    answers = completion if isinstance(completion, list) else [completion]
+    unanswered = [number for number, one in enumerate(answers, start=1) if says_nothing(one)]
+    if len(unanswered) == len(answers):
+        raise Reject(reasons.NO_ANSWER, f"none of the {len(prompt)} questions has an answer")
+    if unanswered or len(answers) < len(prompt):
+        number = unanswered[0] if unanswered else len(answers) + 1
+        raise Reject(
+            reasons.NO_ANSWER, f"question {number} of {len(prompt)} has no answer: {short(completion)}"
+        )
+    if len(answers) > len(prompt):
+        raise Reject(
+            reasons.CONTRADICTION,
+            f"{len(prompt)} question(s) and {len(answers)} answers, needed is one each: {short(completion)}",
+        )
+    return [
+        {"role": role, "content": text}
+        for pair in zip(prompt, answers, strict=True)
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+
+
+def are_texts(value: Any) -> TypeGuard[list[str]]:
+    """Whether a value is a list of texts, such as the questions of a conversation."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
+
+
 def _as_turns(value: Any, role: str) -> list[Any]:
     return value if isinstance(value, list) else [{"role": role, "content": value}]
 
@@ -102,6 +138,6 @@ def _check(source: SourceConfig, where: str) -> None:
 FORMAT = SourceFormat(
     records=pair_records,
     parse=parse_prompt_completion,
-    settings=RECORDS | {"columns", "ignore", "missing", "roles", "turn_keys"},
+    settings=KEYED | {"columns", "missing", "roles", "turn_keys"},
     check=_check,
 )

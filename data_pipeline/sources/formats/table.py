@@ -13,7 +13,7 @@ from data_pipeline.sources.files.missing import missing_words, without_missing
 from data_pipeline.sources.files.objects import describe_objects
 from data_pipeline.sources.files.records import Record, Reject, Unit, did_you_mean, short
 from data_pipeline.sources.files.text_files import lines, open_text, suffix_of, text_dialect
-from data_pipeline.sources.formats import RECORDS, SourceFormat
+from data_pipeline.sources.formats import KEYED, SourceFormat
 from data_pipeline.sources.values.columns import columns_in, keys_for
 from data_pipeline.sources.values.mapping import (
     check_columns,
@@ -197,6 +197,9 @@ def _header(unit: Unit, source: SourceConfig, rows: Iterator[Row], dialect: Tabl
     used += [("family", column) for column in columns_in(source.family or "=")]
     if source.each is not None:  # the items may hold all the rest
         used = [("each", source.each)]
+    if source.join is not None:  # what stands under its key is not of this file
+        used = [(setting, path_) for setting, path_ in used if source.join.under not in keys_for(path_)]
+        used += [("join.by", key) for key in source.join.keys]
     for setting, path_ in used:
         # A path may go on into the JSON that the cells of a column hold.
         column = next((key for key in keys_for(path_) if key in header), path_)
@@ -251,8 +254,8 @@ def _check(source: SourceConfig, where: str) -> None:
 FORMAT = SourceFormat(
     records=table_records,
     parse=lambda value, source: parse_mapped(value, source, source.columns),
-    settings=RECORDS
-    | {"columns", "labels", "each", "ignore", "objects", "missing", "templates", "template_names"}
+    settings=KEYED
+    | {"columns", "labels", "each", "objects", "missing", "templates", "template_names"}
     | {"delimiter", "quoted", "header"},
     check=_check,
     describe=_describe,

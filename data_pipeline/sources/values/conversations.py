@@ -22,6 +22,7 @@ from data_pipeline.sources.files.records import (
     present,
     short,
 )
+from data_pipeline.sources.values.columns import is_text, keys_for, text_of, value_at
 from data_pipeline.sources.values.keys import keys_read, one_of, unread_keys
 from data_pipeline.sources.values.mapping import check_fields, check_filters, family_key
 from data_pipeline.sources.values.tool_calls import tools_text
@@ -29,14 +30,16 @@ from data_pipeline.sources.values.turns import TURN_KEYS, read_turn, record_weig
 from hunmin.rows import Message, said_by, with_values
 
 # Our parts of a record -> the keys that may hold them, where `columns` names no other.
-SYSTEM_KEYS, TOOLS_KEYS = ("system", "system_prompt"), ("tools", "functions")
+USUAL = {"system": ("system", "system_prompt"), "tools": ("tools", "functions")}
 FIELDS = ("messages", "system", "tools", "weight")
-SETTINGS = frozenset({"filters", "family", "ignore", "columns", "roles", "turn_keys", "join_turns"})
+SETTINGS = frozenset({"filters", "family", "join", "ignore", "columns", "roles", "turn_keys", "join_turns"})
 
 
 def conversation_records(unit: Unit, source: SourceConfig, *, keys: tuple[str, ...]) -> Iterator[Record]:
     """The records of a file of conversations, whose turns stand under one of the keys."""
-    return object_records(unit, source, needed={"the list of turns": _keys("messages", source, keys)})
+    if "messages" in source.columns:
+        keys = keys_for(source.columns["messages"])
+    return object_records(unit, source, needed={"the list of turns": keys})
 
 
 def check_conversation(source: SourceConfig, where: str) -> None:
@@ -53,25 +56,28 @@ def parse_conversation(value: Any, source: SourceConfig, *, keys: tuple[str, ...
     """One draft: the whole conversation, with its last question and answer as fields."""
     record = as_object(value)
     check_filters(record, source)
-    key, turns = _turn_list(record, _keys("messages", source, keys))
-    system, tools = _keys("system", source, SYSTEM_KEYS), _keys("tools", source, TOOLS_KEYS)
-    weight = _keys("weight", source, ())
-    read = {key, *system, *tools, *weight, *keys_read(source, source.columns)}
+    key, turns = _turn_list(record, keys, source)
+    read = {*keys_for(key), *keys_read(source, source.columns)}
+    read |= {name for field, names in USUAL.items() if field not in source.columns for name in names}
     unread = unread_keys(record, read, ignore=source.ignore)
     draft = parse_turns(
         turns,
         source,
         family=family_key(record, source),
-        system=one_of(record, system, ""),
-        tools=one_of(record, tools, ""),
-        weight=one_of(record, weight, ""),
+        system=_value(record, "system", source),
+        tools=_value(record, "tools", source),
+        weight=_value(record, "weight", source),
         key=key,
     )
     return [replace(draft, unread=(*unread, *draft.unread))]
 
 
-def _keys(field: str, source: SourceConfig, usual: tuple[str, ...]) -> tuple[str, ...]:
-    return (source.columns[field],) if field in source.columns else usual
+def _value(record: Mapping[str, Any], field: str, source: SourceConfig) -> Any:
+    """What the record has of a field, by the source's column or else by the usual keys; None for nothing."""
+    if field not in source.columns:
+        return one_of(record, USUAL.get(field, ()), "")
+    spec = source.columns[field]
+    return text_of(record, spec) if is_text(spec) else value_at(record, spec, optional=True)
 
 
 def parse_turns(
@@ -144,16 +150,19 @@ def _with_calls_joined(messages: list[Message]) -> list[Message]:
     return joined
 
 
-def _turn_list(record: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, list[Any]]:
-    """(key, turns); the list may be JSON text."""
-    key = next((key for key in keys if not is_absent(record.get(key))), None)
-    if key is None:
-        raise Reject(reasons.MISSING_FIELD, f"no key {keys[0]}; the record has {short(list(record))}")
-    turns = turns_in(record[key])
+def _turn_list(
+    record: Mapping[str, Any], keys: tuple[str, ...], source: SourceConfig
+) -> tuple[str, list[Any]]:
+    """(key, turns) by the source's column, or else the first of the keys; the list may be JSON text."""
+    declared = source.columns.get("messages")
+    key = declared or next((key for key in keys if not is_absent(record.get(key))), keys[0])
+    value = value_at(record, key, optional=True)
+    if is_absent(value):
+        raise Reject(reasons.MISSING_FIELD, f"no key {key}; the record has {short(list(record))}")
+    turns = turns_in(value)
     if turns is None:
         raise Reject(
-            reasons.WRONG_TYPE,
-            f"{key} is {kind_of(record[key])}, needed is a list of turns: {short(record[key])}",
+            reasons.WRONG_TYPE, f"{key} is {kind_of(value)}, needed is a list of turns: {short(value)}"
         )
     if not turns:
         raise Reject(reasons.EMPTY_CONVERSATION, f"{key} is an empty list")

@@ -59,11 +59,17 @@ def one_of(record: Mapping[str, Any], keys: Sequence[str], where: str) -> Any:
 
 
 def keys_read(source: SourceConfig, columns: Mapping[str, str]) -> set[str]:
-    """The keys of a record that a mapping, and the source's choices, filters, family and `each`, read."""
+    """The keys of a record that a mapping, and all else in the source that names some, read."""
+    join = () if source.join is None else (source.join.under, *source.join.keys)
+    return {key for path in (*paths_read(source, columns), *join) for key in keys_in(path)}
+
+
+def paths_read(source: SourceConfig, columns: Mapping[str, str]) -> list[str]:
+    """The columns and paths that a mapping, and the source's choices, filters, family and `each`, read."""
     specs = [*columns.values(), *(rule.column for rule in source.filters)]
     specs += [spec for spec in (source.family, source.each) if spec]
     specs += [answer for answer in source.labels.values() if is_text(answer)]
-    return {key for spec in specs for column in columns_in(spec) for key in keys_in(column)}
+    return [path for spec in specs for path in columns_in(spec)]
 
 
 def unread_keys(

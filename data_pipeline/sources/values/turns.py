@@ -71,6 +71,8 @@ def read_turn(value: Any, number: int, source: SourceConfig) -> Turn:
         content, turn = None, {**turn, keys["tool_calls"][0]: content}
     if role == "assistant":
         message = _answer(turn, keys, content, where)
+    elif role == "tool" and content is None and not unread:  # it gave nothing back, which is said so
+        message = _result(turn, keys, "", where)
     elif content is None:
         raise _without(keys["content"], "content", value, where)
     elif role == "tool":

@@ -5,19 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from source_helpers import Files, write_files
 
 from data_pipeline.config import SourceConfig
 from data_pipeline.sources import expand, read
 
-Files = dict[str, str | bytes]
 ReadFiles = Callable[..., list[Any]]
-
-
-def write_files(folder: Path, files: Files) -> None:
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Prompts and completions, as texts and as messages."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -89,3 +90,35 @@ def test_another_kind_of_file_stops(read_files: Any) -> None:
         pairs(read_files, {"text": "a"})
     with pytest.raises(ConfigError, match=r"columns.label is unknown; the fields are instruction, answer"):
         pairs(read_files, {"prompt": "a", "completion": "b"}, columns={"label": "c"})
+
+
+MANY = {"instruction": "turns", "answer": "reference"}
+
+
+def test_questions_and_as_many_answers_are_one_conversation(read_files: Any) -> None:
+    record = {"turns": ["하나는?", "둘은?"], "reference": ["1", "2"]}
+    (row,) = pairs(read_files, record, columns=MANY)
+    said = [("user", "하나는?"), ("assistant", "1"), ("user", "둘은?"), ("assistant", "2")]
+    assert [(turn["role"], turn["content"]) for turn in row["messages"]] == said
+    assert fields_of([row], "instruction", "answer") == [("둘은?", "2")]
+
+
+@pytest.mark.parametrize(
+    ("turns", "reference", "reason", "words"),
+    [
+        (["a", "b"], None, "no_answer", "none of the 2 questions"),
+        (["a", "b"], [], "no_answer", "none of the 2 questions"),
+        (["a", "b"], ["x"], "no_answer", "question 2 of 2 has no answer"),
+        (["a", "b"], ["", "y"], "no_answer", "question 1 of 2 has no answer"),
+        (["a"], ["x", "y"], "contradiction", r"1 question\(s\) and 2 answers"),
+        (["a", "b"], [{"x": 1}, "y"], "wrong_type", "content of turn 2"),
+    ],
+)
+def test_questions_without_their_answers_are_rejected(
+    read_files: Any, turns: Any, reference: Any, reason: str, words: str
+) -> None:
+    good = {"turns": ["a"], "reference": ["x"]}
+    kept, row = pairs(read_files, good, {"turns": turns, "reference": reference}, columns=MANY)
+    assert "reason" not in kept
+    assert row["reason"] == reason
+    assert re.search(words, row["detail"])

@@ -1,8 +1,10 @@
 """Data sets through `datasets`, and fsspec URLs: local copies under names without a machine."""
 
+import gzip
 import http.server
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -250,3 +252,31 @@ def test_a_variable_may_be_a_folder_or_a_whole_url(
     monkeypatch.setenv("HM_DATA", f"http://me:geheim1@{host}/set/a.jsonl?token=geheim2")
     (row,) = rows_of(tmp_path, source_of("${HM_DATA}"))
     assert (row["fields"]["answer"], "geheim" in row["file"]) == ("1", False)
+
+
+def zipped(path: Path, text: str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", text)
+    return path
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    line = '{"Q": "하나?", "A": 1}\n'
+    good = zipped(tmp_path / "good.zip", line * 3)
+    assert len(rows_of(tmp_path, source_of(f"zip://a.jsonl::file://{good}"))) == 3
+    bomb = zipped(tmp_path / "bomb.zip", line * 1_000_000)
+    with pytest.raises(InputError, match=r"an archive of \d+ bytes unpack to 25000000, more than 100 times"):
+        expand(source_of(f"zip://a.jsonl::file://{bomb}"), index=0, base=tmp_path)
+    assert not list((tmp_path / "cache").rglob("*a.jsonl*"))[1:]  # that of the good one
+
+
+@pytest.mark.parametrize("suffix", ["zip", "jsonl.gz"])
+def test_packed_files_of_a_data_set_have_the_limit_too(tmp_path: Path, suffix: str) -> None:
+    folder, text = tmp_path / "set", '{"Q": "하나?", "A": 1}\n' * 1_000_000
+    folder.mkdir()
+    if suffix == "zip":
+        zipped(folder / "train.zip", text)
+    else:
+        (folder / f"train.{suffix}").write_bytes(gzip.compress(text.encode()))
+    with pytest.raises(InputError, match=r"train\.(zip|jsonl\.gz).*100 times"):
+        expand(source_of("hub:set"), index=0, base=tmp_path)

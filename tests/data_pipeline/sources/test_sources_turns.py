@@ -341,3 +341,21 @@ def test_objects_of_parquet_lose_the_keys_of_others(read_files: Any) -> None:
         ["city"],
         ["unit"],
     ]
+
+
+@pytest.mark.parametrize("content", [{"content": None}, {}, {"content": ""}])
+def test_a_tool_that_gives_nothing_back_gives_an_empty_result(read_files: Any, content: Any) -> None:
+    result = {"role": "tool", "tool_call_id": "call00001", "name": "f", **content}
+    row = messages(
+        read_files, {"role": "user", "content": "?"}, result, {"role": "assistant", "content": "!"}
+    )
+    wanted = {"role": "tool", "content": "", "tool_call_id": "call00001", "name": "f"}
+    assert row["messages"][1] == wanted
+
+
+def test_a_result_under_a_key_that_nobody_reads_is_not_taken_for_an_empty_one(read_files: Any) -> None:
+    result = {"role": "tool", "tool_call_id": "call00001", "text": "맑음"}
+    row = messages(
+        read_files, {"role": "user", "content": "?"}, result, {"role": "assistant", "content": "!"}
+    )
+    assert row["reason"] == "missing_field"

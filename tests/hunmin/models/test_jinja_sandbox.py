@@ -1,6 +1,7 @@
 """Hostile templates end in one clear message, soon."""
 
 import copy
+import resource
 import signal
 import threading
 import time
@@ -94,3 +95,20 @@ def test_a_renderer_refuses_such_a_template_at_the_start(
     twin.chat_template = template
     with pytest.raises(TemplateError, match=said):
         Renderer(twin)
+
+
+DOUBLES = (
+    "{% set ns = namespace(s='x' * 1000000) %}"
+    "{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("template", ["{{ 'x' * 10 ** 11 }}", "{{ 'x' | center(10 ** 11) }}", DOUBLES])
+def test_what_fills_the_memory_is_ended(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jinja_sandbox, "RENDER_LIMIT_BYTES", 256 << 20)
+    monkeypatch.setattr(jinja_sandbox, "RENDER_LIMIT_S", 5)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(RenderFailed, match="the 256 MiB that a render may take"):
+        render(template)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+    assert len(render("{{ 'x' * 10 ** 7 }}")) == 10**7

@@ -276,3 +276,41 @@ def test_trained_ids_are_the_answers_behind_their_served_prompts(
 
 
 RENDERERS = {name: Renderer(byte_level(template)) for name, template in TEMPLATES.items()}
+
+
+# Takes calls whose ids have nine letters or digits, and no others, as Mistral's does.
+NINE = (
+    "{%- for m in messages %}{%- for call in m.tool_calls or [] %}"
+    "{%- if not call.id or call.id | length != 9 %}"
+    "{{- raise_exception('Tool call IDs should have length 9') }}{%- endif %}{%- endfor %}"
+    "{{- '<|im_start|>' + m.role + '\\n' + (m.content or '') }}{%- for call in m.tool_calls or [] %}"
+    "{{- '[CALL]' + call.function.name + (call.function.arguments | tojson) }}{%- endfor %}"
+    "{{- '<|im_end|>\\n' }}{%- endfor %}" + ASKS
+)
+
+
+@pytest.mark.parametrize("call_id", ["call_abc", None])
+def test_a_template_that_refuses_nothing_but_ids_of_calls_says_what_to_write(call_id: str | None) -> None:
+    renderer = Renderer(byte_level(NINE))
+
+    def called(name: str | None) -> list[Message]:
+        calls: Any = [{"id": name, "name": "f", "arguments": "{}"}]
+        asked, answer = chat("서울의 날씨는?", "")
+        result: Message = {"role": "tool", "content": "맑음", "name": "f"}
+        result = result if name is None else {**result, "tool_call_id": name}
+        return [asked, {**answer, "tool_calls": calls}, result, chat("", "맑아요.")[1]]
+
+    assert len(renderer.rows(called("call00001"))[-1].turns) == 2
+    with pytest.raises(
+        RowRefused, match=r"length 9; with ids of nine digits for its calls \(now .*\) it takes"
+    ):
+        renderer.rows(called(call_id))
+
+
+def test_a_template_that_refuses_something_else_gets_no_such_advice() -> None:
+    template = NINE.replace("not call.id or call.id | length != 9", "call.function.name == 'g'")
+    asked, answer = chat("서울의 날씨는?", "")
+    calls: Any = [{"id": "call_abc", "name": "g", "arguments": "{}"}]
+    with pytest.raises(RowRefused) as refused:
+        Renderer(byte_level(template)).rows([asked, {**answer, "tool_calls": calls}])
+    assert "nine digits" not in str(refused.value)

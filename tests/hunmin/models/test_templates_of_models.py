@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from tiny_tokenizers import byte_level
 
+from hunmin.models.part_marks import spans_of
 from hunmin.models.renderer import Renderer, RowRefused
 from hunmin.models.served_template import settle_template
 from hunmin.rows import Message
@@ -137,3 +138,22 @@ def _target(renderer: Renderer, labels: list[int]) -> str:
     """The trained text from the first label on, up to the first that is none."""
     end = labels.index(IGNORE_INDEX) if IGNORE_INDEX in labels else len(labels)
     return str(renderer._tokenizer.decode(labels[:end]))
+
+
+@pytest.mark.parametrize("kind", ["thinking", "calling"])
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_marks_find_the_thoughts_and_calls_of_an_answer(file: Path, kind: str) -> None:
+    messages, tools = ROWS[kind]
+    renderer = _renderer(file, messages, tools)
+    marks = renderer.part_marks()
+    if kind == "calling" and file.stem.removesuffix("_training") in NO_CALLS:
+        assert "call" not in marks
+        return
+    for row in renderer.rows(messages, tools):
+        for turn in row.turns:
+            text = str(renderer._tokenizer.decode(row.input_ids))
+            found = [text[span.start : span.end] for span in spans_of(text, marks)]
+            thought = None if turn in row.dropped_thoughts else messages[turn].get("reasoning")
+            assert not thought or any(thought in part for part in found)
+            for call in messages[turn].get("tool_calls") or []:
+                assert any(call["name"] in part and "서울" in part for part in found)

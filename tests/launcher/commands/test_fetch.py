@@ -122,7 +122,7 @@ def test_a_folder_without_a_tokenizer_is_one_line(origin: Path, tmp_path: Path) 
         fetch(path, [], to=tmp_path / "there")
 
 
-def test_templates_and_what_came_from_the_hub_are_files_of_the_folder(
+def test_templates_joined_files_and_what_came_from_the_hub_are_files_of_the_folder(
     origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUNMIN_CACHE", str(tmp_path / "cache"))
@@ -133,6 +133,12 @@ def test_templates_and_what_came_from_the_hub_are_files_of_the_folder(
     )
     source = "    - {name: hub, format: table, path: 'hub:corpus/set', hub_split: validation,"
     source += " templates: t.yaml}\n"
+    (origin / "corpus" / "asked.jsonl").write_text('{"id": 1, "q": "nice?"}\n')
+    (origin / "answers").mkdir()
+    for name, number in (("b", 1), ("a", 2)):
+        (origin / "answers" / f"{name}.jsonl").write_text(f'{{"id": {number}, "a": "yes"}}\n')
+    source += "    - {name: asked, format: prompt_completion, path: corpus/asked.jsonl, "
+    source += "join: {path: answers, by: id}, columns: {instruction: q, answer: joined.a}}\n"
     text = CONFIG.replace("  sources:\n", "  sources:\n" + source)
     (origin / "small.yaml").write_text(text, encoding="utf-8")
     before = inputs_of(origin / "small.yaml")

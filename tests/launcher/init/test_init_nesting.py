@@ -59,11 +59,6 @@ SHAPES: dict[str, tuple[Any, str | None, dict[str, str]]] = {
         None,
         {"instruction": "prompt", "answer": "canonical_solution"},
     ),
-    "turns and references": (
-        [{"question_id": i, "turns": ["무엇?", "왜?"], "reference": ["그것.", "그래서."]} for i in range(3)],
-        None,
-        {"instruction": "turns.0", "answer": "reference.0"},
-    ),
 }  # fmt: skip
 
 
