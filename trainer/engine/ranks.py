@@ -39,6 +39,7 @@ class Rank:
     neighbours: int = 1  # ranks on this machine, this one included
     precision: str = "auto"  # of train.precision
     sequence_parallel_size: int = 1  # ranks that share the tokens of a pack: neighbours
+    chosen: tuple[tuple[str, object], ...] = ()  # what the machine chose of the `train` section
 
     @property
     def is_first(self) -> bool:
@@ -84,6 +85,7 @@ class Rank:
             "dtype": str(self.dtype).removeprefix("torch."),
             "num_threads": self.num_threads,
             "hosts": list(self.hosts),
+            **dict(self.chosen),
         }
 
     def gather_hosts(self) -> tuple[str, ...]:
