@@ -22,7 +22,9 @@ from trainer.plan.activations import activation_bytes, score_bytes
 
 SAVED_COPIES = 3  # a checkpoint holds masters and two moments
 HELD = ("parameters", "masters", "gradients", "moments", "offloaded_gradients", "bucket", "secondary")
-PHASES = (  # in which a step holds most: at the loss, in the backward of a layer, in the optimizer's step
+# Where a step may hold most: as parameters are gathered, at the loss, in a layer's backward, in the update.
+PHASES = (
+    ("gathered", "in_transit"),
     ("gathered", "activations", "scores", "logits", "in_flight"),
     ("gathered", "activations", "scores", "recomputed", "in_flight"),
     ("step_copies",),
@@ -41,6 +43,7 @@ class Memory:
     bucket: int  # where gradients wait to be reduced together
     secondary: int  # hpZ's second slices of the parameters
     gathered: int  # whole parameters that live at the same time
+    in_transit: int  # parameters as they come from the other ranks, before DeepSpeed lays them out
     activations: int  # kept from the forward for the backward
     scores: int  # of attention, and its masks
     recomputed: int  # of the layer whose forward is computed again
@@ -117,6 +120,7 @@ def estimate(
     if zero.offload_optimizer:
         in_host += ("masters", "gradients", "moments", "offloaded_gradients")
     updated = min(trained, zero.sub_group_size) * FP32
+    gathered, in_transit = (0, 0) if world_size == 1 else _gathered(sizes, train)
     kept, recomputed = activation_bytes(
         config, shapes, tokens=tokens, itemsize=itemsize, recompute=train.recompute
     )
@@ -128,7 +132,8 @@ def estimate(
         offloaded_gradients=trained * FP32 if zero.offload_optimizer else 0,
         bucket=zero.reduce_bucket_size * FP32,
         secondary=0 if zero.hpz_partition_size == 1 else sum(sizes) // zero.hpz_partition_size * itemsize,
-        gathered=_gathered(sizes, train, world_size=world_size) * itemsize,
+        gathered=gathered * itemsize,
+        in_transit=in_transit * itemsize,
         activations=kept,
         recomputed=recomputed,
         scores=score_bytes(
@@ -153,12 +158,15 @@ def estimate(
     )
 
 
-def _gathered(sizes: list[int], train: TrainConfig, *, world_size: int) -> int:
-    """Elements of whole parameters that live at once; a single rank's slices are whole."""
-    if world_size == 1:
-        return 0
-    zero = train.zero
-    return min(sum(sizes), max(zero.max_live_parameters, max(sizes) + zero.prefetch_bucket_size))
+def _gathered(sizes: list[int], train: TrainConfig) -> tuple[int, int]:
+    """Elements of whole parameters that live at once, and of those that are fetched together. Where not all
+    may live, some are on their way at any time. A single rank's slices are whole.
+    """
+    zero, total = train.zero, sum(sizes)
+    fetched = min(total, zero.prefetch_bucket_size + max(sizes))
+    if zero.max_live_parameters >= total:
+        return total, fetched
+    return min(total, max(zero.max_live_parameters, fetched) + fetched), fetched
 
 
 def _in_flight(sizes: list[int], *, bucket: int, dtype: torch.dtype) -> int:

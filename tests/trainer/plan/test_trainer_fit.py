@@ -1,16 +1,22 @@
 """What a machine chooses by memory, what it warns of, and what it refuses with what would fit."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from rank_helpers import run_ranks
 from transformers import LlamaConfig
 
 from hunmin.errors import GateError
 from hunmin.section import content_of
+from tools.gpu_check.check_job import SMALL, make_job
 from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
+from trainer.job import Job
 from trainer.plan.fit import (
     GIB,
     HEADROOM,
@@ -173,8 +179,6 @@ def test_memory_that_is_told_goes_before_the_machines() -> None:
 def test_ranks_agree_on_the_least_room() -> None:
     class Ranks(Rank):
         def gather(self, values):  # type: ignore[no-untyped-def]
-            import numpy as np
-
             return np.array([list(values), [7.0, math.inf]])
 
     me = Ranks(0, 2, torch.device("cpu"), num_threads=1)
@@ -195,3 +199,40 @@ def test_a_micro_batch_too_small_for_zeros_traffic_is_told() -> None:
     assert "16 times a step" in said
     assert "(up to 16)" in said
     assert not warnings(small, training(seq_len=512, device_type="cpu"))
+
+
+def on_ranks(root: Path) -> dict[str, Any]:
+    """What a rank refuses, and what it goes on with where that is switched off. On a CPU."""
+    from trainer import loop
+    from trainer.engine.ranks import join_ranks
+
+    with join_ranks(timeout_s=60) as me:
+        if me.is_first:
+            make_job(root, sizes=SMALL, seq_len=64, global_batch_size=2)
+        me.barrier()
+        job = make_job(root, sizes=SMALL, seq_len=64, global_batch_size=2)
+        base = loop.prepare_base(job, me)
+
+        def fitted(**keys: Any) -> tuple[Job, Rank]:
+            config = TrainConfig.model_validate(job.config.model_dump() | keys)
+            return loop.fit_to_machine(replace(job, config=config), me, base=base, seq_len=64)
+
+        with pytest.raises(GateError) as refusal:
+            fitted(memory_gb=1e-3)
+        goes_on, rank = fitted(memory_gb=1e-3, must_fit=False)
+        return {
+            "refusal": str(refusal.value),
+            "size": goes_on.config.micro_batch_size,
+            "recorded": rank.description,
+            "neighbours": me.neighbours,
+        }
+
+
+def test_ranks_refuse_before_they_build_the_model_and_record_what_was_chosen(tmp_path: Path) -> None:
+    for found in run_ranks(on_ranks, 2, tmp_path):
+        assert found["refusal"].startswith("a rank needs ")
+        assert "has 1.0 MiB" in found["refusal"]
+        assert found["size"] == 1
+        assert found["recorded"]["micro_batch_size"] == 1
+        assert found["recorded"]["activation_checkpointing"] == "none"
+        assert found["neighbours"] == 2

@@ -181,7 +181,7 @@ def test_what_is_offloaded_lies_on_the_host() -> None:
     )
     assert kept.host == kept.saved_copies == 3 * kept.masters
     assert moved.host == kept.states + kept.masters + kept.saved_copies, "gradients stand there twice"
-    assert moved.peak == kept.peak - kept.states
+    assert moved.peak == kept.peak - kept.states, "no moment of the step needs less"
 
 
 def test_second_slices_of_hpz_are_as_many_as_its_ranks_leave() -> None:
@@ -198,11 +198,11 @@ def test_second_slices_of_hpz_are_as_many_as_its_ranks_leave() -> None:
 def test_scores_and_masks_grow_with_squares_where_no_kernel_spares_them() -> None:
     capped = Gemma2Config(**SIZES, attn_logit_softcapping=50.0, sliding_window=8)
     windowed = Gemma3TextConfig(**SIZES, sliding_window=8)
-    told = {"sum_of_squares": 1000, "longest": 30, "itemsize": 2}
+    told: dict[str, Any] = {"sum_of_squares": 1000, "longest": 30, "itemsize": 2}
     assert score_bytes(capped, **told) == 3 * 1000 * (4 * 8 + 1)
     sliding = windowed.layer_types.count("sliding_attention")
     assert score_bytes(windowed, **told) == sliding * 1000 * 2
-    assert score_bytes(windowed, **told | {"longest": 8}) == 0
+    assert score_bytes(windowed, **(told | {"longest": 8})) == 0
     assert score_bytes(CONFIGS["llama"], **told) == 0
     assert score_bytes(capped, **told, recompute="all") == 1000 * (4 * 8 + 1)
     spared = memory.estimate(

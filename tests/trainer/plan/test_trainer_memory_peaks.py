@@ -15,7 +15,7 @@ from trainer.config import TrainConfig
 from trainer.engine.ranks import dtype_of
 from trainer.plan import memory
 
-TOLERANCE = 0.15
+TOLERANCE = 0.1
 EXACT = 0.03  # in the optimizer's step, where only states and their copies are left
 
 
@@ -62,7 +62,8 @@ def test_the_measure_counts_what_the_allocator_gives() -> None:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         step()
     held = peak = 0
-    for event in seen.profiler.kineto_results.events():
+    kineto: Any = seen.profiler
+    for event in kineto.kineto_results.events():
         held += event.nbytes() if event.name() == "[memory]" else 0
         peak = max(peak, held)
     assert live.peak == pytest.approx(peak, rel=0.02)
