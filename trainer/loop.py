@@ -53,7 +53,7 @@ from trainer.model.embeddings import remake_base
 from trainer.model.lora import FreshAdapters, Weights, WithAdapters, is_adapter
 from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
-from trainer.plan.fit import GIB, Training, choose, chosen, least_room, room_of, warnings
+from trainer.plan.defaults import GIB, Training, choose, chosen, least_room, room_of, warnings
 from trainer.plan.remedies import require_fit
 
 

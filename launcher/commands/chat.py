@@ -9,7 +9,7 @@ from typing import Any
 
 from hunmin.artifact import verify
 from hunmin.errors import InputError
-from hunmin.machine import usable_cores
+from hunmin.limits import usable_cores
 from launcher.commands import run_folder
 from launcher.commands.run_folder import stage_command
 from launcher.config import RunConfig, load

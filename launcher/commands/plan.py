@@ -33,7 +33,7 @@ def plan_of_run(config: RunConfig, base: Path, run_dir: Path) -> "Plan":
     import torch  # seconds: a wrong config is told before
 
     from trainer.batches.packs import PackFolder
-    from trainer.plan.fit import room_of
+    from trainer.plan.defaults import room_of
     from trainer.plan.plan import plan
 
     data, ranks = run_dir / "data", config.cluster.num_workers

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hunmin.errors import EnvironmentFailure, HunminError, InputError
-from hunmin.machine import machine_memory, usable_cores
+from hunmin.limits import machine_memory, usable_cores
 from launcher.cluster.ray_address import require_answer
 from launcher.cluster.ray_folder import folder_for_sockets
 from launcher.doctor.findings import GIB, Finding, gib

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data_pipeline.build.inputs import check_sources
 from hunmin.errors import EnvironmentFailure, HunminError, InputError
-from hunmin.machine import usable_cores
+from hunmin.limits import usable_cores
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import local_model
 from hunmin.models.gguf import gguf_file, names_gguf

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from hunmin.errors import EnvironmentFailure, one_line
-from hunmin.machine import machine_memory
+from hunmin.limits import machine_memory
 from hunmin.progress import Heartbeat, no_heartbeat, say
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import TrainState

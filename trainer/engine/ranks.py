@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 
 from hunmin.errors import ConfigError, InputError
-from hunmin.machine import usable_cores
+from hunmin.limits import usable_cores
 
 _MAX_HOST_BYTES = 64  # HOST_NAME_MAX of Linux
 CONTRACT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")

@@ -11,7 +11,7 @@ from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.learning_rate import warmup_steps
 from trainer.engine.ranks import dtype_of
 from trainer.plan import memory
-from trainer.plan.fit import Room, Training, choose, chosen, warnings
+from trainer.plan.defaults import Room, Training, choose, chosen, warnings
 from trainer.plan.remedies import misfit
 
 

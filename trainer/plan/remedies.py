@@ -8,7 +8,7 @@ from typing import Any
 from hunmin.errors import GateError
 from hunmin.progress import say
 from trainer.config import TrainConfig
-from trainer.plan.fit import GIB, Room, Training, with_ranks
+from trainer.plan.defaults import GIB, Room, Training, with_ranks
 
 SMALL_LOGITS_MB = 32
 MOST_RANKS = 4096

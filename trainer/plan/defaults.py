@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedConfig
 
-from hunmin.machine import machine_memory
+from hunmin.limits import machine_memory
 from trainer.batches.dealing import grad_accum_steps, idle_share
 from trainer.config import Recompute, TrainConfig
 from trainer.engine.ranks import Rank, dtype_of

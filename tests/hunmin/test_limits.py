@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hunmin.machine import MIB, cpu_quota, machine_memory, usable_cores
+from hunmin.limits import MIB, cpu_quota, machine_memory, usable_cores
 
 GIB = 2**30
 MEMINFO = {"proc/meminfo": "MemTotal: 67108864 kB\nMemAvailable: 33554432 kB\n"}  # 64 and 32 GiB

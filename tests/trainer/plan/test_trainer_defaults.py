@@ -17,7 +17,7 @@ from tools.gpu_check.check_job import SMALL, make_job
 from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
 from trainer.job import Job
-from trainer.plan.fit import (
+from trainer.plan.defaults import (
     GIB,
     HEADROOM,
     MICRO_BATCH_TOKENS,
