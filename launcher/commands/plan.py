@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trainer.plan.plan import Plan
 
 MIB = 2**20
+SUMS = ("states", "peak", "host")  # of the parts of a rank's memory
 
 
 def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
@@ -101,7 +102,7 @@ def as_text(plan: "Plan") -> str:
         ("steps", steps),
         ("micro-batch", _micro_batch(plan)),
         ("memory of a rank", f"{_size(held['peak'])} at most (estimated){_room(plan)}, of which"),
-        *((f"  {name}", _size(held[name])) for name in held if name not in ("states", "peak", "host")),
+        *((f"  {name}", _size(size)) for name, size in held.items() if size and name not in SUMS),
         ("  on the host", f"{_size(held['host'])} at most, with the copy that saving makes"),
         ("a checkpoint", _size(plan.checkpoint_bytes)),
         ("the export", _size(plan.export_bytes)),
