@@ -2,7 +2,7 @@
 
 A field tagged `execution()` says how fast or where; every other field says what, and changing it makes
 the stage run again. One tagged `later_content()` says what too, but does not count while it is at its
-default.
+default; one tagged `chosen_content()` counts as a fixed value where the machine chooses.
 """
 
 from pathlib import Path
@@ -42,15 +42,24 @@ def later_content(default: Any, **kwargs: Any) -> Any:
     return Field(default, json_schema_extra={"effect": "added"}, **kwargs)
 
 
+def chosen_content(counts_as: Any, **kwargs: Any) -> Any:
+    """A content field that the machine chooses where it is absent, which then counts as `counts_as`: a choice
+    changes the order of float sums alone.
+    """
+    return Field(None, json_schema_extra={"effect": "content", "absent": counts_as}, **kwargs)
+
+
 def content_of(section: BaseModel) -> dict[str, Any]:
     """The section as JSON values without its execution fields: what the result depends on."""
     out: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
-        effect = field.json_schema_extra.get("effect") if isinstance(field.json_schema_extra, dict) else None
-        value = getattr(section, name)
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        effect, value = extra.get("effect"), getattr(section, name)
         if effect == "execution" or (effect == "added" and value == field.default):
             continue
-        if isinstance(value, BaseModel):
+        if value is None and "absent" in extra:
+            out[name] = extra["absent"]
+        elif isinstance(value, BaseModel):
             out[name] = content_of(value)
         elif isinstance(value, (list, tuple)) and value and isinstance(value[0], BaseModel):
             out[name] = [content_of(item) for item in value]

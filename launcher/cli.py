@@ -182,7 +182,9 @@ def plan(
 
         folder = run_dir or default_run_dir(config, overrides or [])
         found = planning.plan_of(config, overrides or [], folder)
-    print(planning.as_json(found) if as_json else planning.as_text(found))
+    print(planning.as_json(found) if as_json else planning.as_text(found), flush=True)
+    with reported(runs_folder()):
+        planning.require_fit(found)
 
 
 @app.command()

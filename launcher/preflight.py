@@ -6,6 +6,7 @@ from data_pipeline.augment.curriculum import check_curriculum
 from data_pipeline.tasks.tasks import task_infos
 from eval.scores.goals import check_goals
 from hunmin.models.folder import locate_model
+from launcher.commands.plan import plan_of_run, require_fit
 from launcher.config import load
 from launcher.run import Run
 from trainer import config as train_config
@@ -17,11 +18,14 @@ def check_before_ray(config_path: Path, overrides: list[str], run_dir: Path) -> 
     Raises:
         ConfigError: a goal or train.best_by names a task or metric that the sources do not have.
         InputError: a source, task file, template or model is not as the config says.
+        GateError: train.memory_gb says what a rank has, and it needs more.
     """
     config, base = load(config_path, overrides)
     run = Run(config, base, run_dir)
     check_task_names(run)
     check_inputs(run)
+    if config.train.memory_gb is not None:  # else that of the machines where it will run is not known
+        check_memory(run)
 
 
 def check_task_names(run: Run) -> None:
@@ -45,3 +49,12 @@ def check_inputs(run: Run) -> None:
     for path in (run.config.model.path, run.config.model.tokenizer):
         if path is not None:
             locate_model(path, base=run.base, weights=False)
+
+
+def check_memory(run: Run) -> None:
+    """The training fits into the memory there is, as far as that is known.
+
+    Raises:
+        GateError: it does not, and train.must_fit is on.
+    """
+    require_fit(plan_of_run(run.config, run.base, run.dir))

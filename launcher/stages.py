@@ -11,7 +11,7 @@ from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
 from launcher.commands.run_folder import stage_command
-from launcher.preflight import check_inputs, check_task_names
+from launcher.preflight import check_inputs, check_memory, check_task_names
 from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
 
@@ -154,6 +154,8 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                 )
             if name == "data":
                 check_inputs(run)  # before Ray takes its ten seconds
+                if "train" in names:
+                    check_memory(run)
             if not ray_is_up and stage.needs_ray(run):
                 stack.enter_context(_ray(run))
                 ray_is_up = True

@@ -11,12 +11,13 @@ from hunmin.errors import ConfigError, did_you_mean
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
 from hunmin.registry import members
-from hunmin.section import Section, execution, later_content
+from hunmin.section import Section, chosen_content, execution, later_content
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
 MAX_LEARNING_RATE = 100
+Recompute = Literal["none", "selective", "all"]
 OBJECTIVES = members(Path(__file__).parent / "objectives")  # every module there is an objective
 if TYPE_CHECKING:
     ObjectiveName = str
@@ -89,7 +90,12 @@ class TrainConfig(Section):
     global_batch_size: int = Field(
         16, ge=1, le=2**20, description="packs in an optimizer step, over all ranks"
     )
-    micro_batch_size: int = Field(1, ge=1, le=2**16, description="packs that a rank computes at once")
+    micro_batch_size: int | None = chosen_content(
+        1,
+        ge=1,
+        le=2**16,
+        description="packs that a rank computes at once; absent: by memory on a GPU, 1 on a CPU",
+    )
     num_steps: int | None = Field(
         None,
         ge=1,
@@ -145,8 +151,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="numbers of forward and backward; auto: bf16 on a GPU, fp32 on a CPU"
     )
-    activation_checkpointing: bool = Field(
-        False, description="compute layers again in the backward: less memory, more time"
+    activation_checkpointing: bool | Literal["none", "all"] | None = chosen_content(
+        False,
+        description="layers to compute again in the backward; absent: by memory on a GPU, none on a CPU",
     )
     max_logits_mb: int = Field(
         256, ge=1, le=2**24, description="MiB of logits that are computed at a time, at most"
@@ -167,6 +174,12 @@ class TrainConfig(Section):
     )
     best_by: str = Field(
         ALL_TASKS, description="validation loss that picks the exported model: all, or the name of a task"
+    )
+    memory_gb: float | None = execution(
+        None, gt=0, le=1e6, description="GiB that a rank may take; absent: what its GPU or machine has"
+    )
+    must_fit: bool = execution(
+        True, description="refuse a training that needs more memory than there is; false: only say so"
     )
     save_interval: int = execution(
         100,
@@ -203,6 +216,17 @@ class TrainConfig(Section):
         le=10**7,
         description="seconds that ranks wait for a silent one, before it counts as lost",
     )
+
+    @property
+    def packs_at_once(self) -> int:
+        """Packs in a micro-batch: as set or chosen, else one."""
+        return self.micro_batch_size or 1
+
+    @property
+    def recompute(self) -> Recompute:
+        """Which layers are computed again in the backward: as set or chosen, else none."""
+        told = self.activation_checkpointing
+        return told if isinstance(told, str) else "all" if told else "none"
 
     @model_validator(mode="after")
     def _betas_below_one(self) -> Self:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import AutoConfig
 
 from hunmin.errors import StopRequested
 from hunmin.hashing import sha256_json
@@ -47,10 +48,13 @@ from trainer.job import Job, base_folder, count_steps
 from trainer.metrics.metrics_log import MetricsLog
 from trainer.metrics.sample_answers import Sampler
 from trainer.metrics.trackers import open_trackers
+from trainer.model.attention import SEGMENTED, implementation
 from trainer.model.embeddings import remake_base
 from trainer.model.lora import FreshAdapters, Weights, WithAdapters, is_adapter
 from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
+from trainer.plan.defaults import GIB, Training, choose, chosen, least_room, room_of, warnings
+from trainer.plan.remedies import require_fit
 
 
 def train(job: Job) -> None:
@@ -74,6 +78,9 @@ def train(job: Job) -> None:
     ):
         packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
         num_steps = count_steps(packs, config)
+        base = prepare_base(job, me, alive=watchdog.alive)
+        job, me = fit_to_machine(job, me, base=base, seq_len=packs.seq_len)
+        config = job.config
         engine, state = set_up(job, me, alive=watchdog.alive)
         objective = make_objective(config, data_dir=job.data_dir)
         pace, stragglers = StepTimes(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
@@ -179,6 +186,34 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
     return engine, state
 
 
+def fit_to_machine(job: Job, me: Rank, *, base: Path, seq_len: int) -> tuple[Job, Rank]:
+    """The job with what its config leaves to the machine, and the rank that records it. Collective.
+
+    Raises:
+        GateError: a rank needs more memory than it has.
+    """
+    attention = implementation(me.device, can_flash=True)
+    training = Training(
+        model=AutoConfig.from_pretrained(base),
+        seq_len=seq_len,
+        world_size=me.world_size,
+        device_type=me.device.type,
+        keeps_scores=attention == SEGMENTED,
+    )
+    room = least_room(room_of(job.config, device=me.device, neighbours=me.neighbours), me)
+    config = choose(job.config, training, room)
+    taken = chosen(job.config, config)
+    if me.is_first:
+        if me.device.type == "cuda" and taken:
+            need = training.memory(config).peak / GIB
+            told = ", ".join(f"{key} {value}" for key, value in taken.items())
+            say(f"train: chosen by memory: {told}; {need:.1f} GiB a rank (estimated)")
+        for line in warnings(config, training):
+            say(f"train: {line}")
+    require_fit(config, training, room)
+    return replace(job, config=config), replace(me, chosen=tuple(taken.items()))
+
+
 def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path:
     """The folder of the initial weights. For a model from scratch, and for one that follows another
     vocabulary, the first rank makes it. Collective.
@@ -269,11 +304,11 @@ def validate(
     """Loss over the validation packs, in all and per task. Collective."""
     costs = [dealing.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
     mine = dealing.deal(costs, world_size=me.num_groups)[me.group_index]
-    count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.micro_batch_size)
+    count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.packs_at_once)
     sums = np.zeros((3, len(packs.tasks)))  # nats and tokens, by the rows' weights; tokens
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
-    for group in dealing.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=count):
+    for group in dealing.micro_batches(mine, micro_batch_size=config.packs_at_once, count=count):
         batch, _, tasks_N, _, weights_N = micro_batch([packs[index] for index in group], none, "token", me)
         values = [engine.losses(batch).double().cpu() * weights_N, weights_N, torch.ones_like(weights_N)]
         sums += sums_by_task(values, tasks_N, num_tasks=len(packs.tasks))

@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from hunmin.errors import EnvironmentFailure, HunminError, InputError, StopRequested
+from hunmin.limits import machine_memory
 from hunmin.progress import say
 from launcher.cluster.ray_cluster import use_token_in
 from launcher.cluster.ray_folder import folder_for_sockets
@@ -334,15 +335,12 @@ def _kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def _object_store_bytes() -> int | None:
-    """Three tenths of the memory that the job was given on a node, as Ray takes of a whole machine."""
-    if per_node := os.environ.get("SLURM_MEM_PER_NODE"):
-        megabytes = int(per_node)
-    elif per_cpu := os.environ.get("SLURM_MEM_PER_CPU"):
-        megabytes = int(per_cpu) * int(os.environ["SLURM_CPUS_ON_NODE"])
-    else:
+    """Three tenths of the memory that the job may use on a node, as Ray takes of a whole machine."""
+    memory = machine_memory()
+    if memory is None or memory.usable == memory.machine:
         return None
     free = shutil.disk_usage("/dev/shm").free
-    return int(min(0.3 * megabytes * 2**20, 0.9 * free)) or None
+    return int(min(0.3 * memory.usable, 0.9 * free)) or None
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from typing import Any
 
 from hunmin.artifact import verify
 from hunmin.errors import InputError
+from hunmin.limits import usable_cores
 from launcher.commands import run_folder
 from launcher.commands.run_folder import stage_command
 from launcher.config import RunConfig, load
-from launcher.doctor.machine import usable_cores
 
 HELP = "/reset forgets the conversation, /quit or Ctrl-D ends; a line that ends with \\ goes on in the next"
 

@@ -1,11 +1,13 @@
 """`hunmin plan`: what a training would take. Reads, computes, prints; starts and changes nothing."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hunmin import artifact
+from hunmin.errors import GateError
 from hunmin.models.folder import locate_model
 from launcher.config import RunConfig, load
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from trainer.plan.plan import Plan
 
 MIB = 2**20
+SUMS = ("states", "peak", "host")  # of the parts of a rank's memory
 
 
 def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
@@ -23,18 +26,41 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
         InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
     """
     config, base = load(config_path, overrides)
-    from trainer.batches.packs import PackFolder  # seconds: a wrong config is told before
+    return plan_of_run(config, base, run_dir)
+
+
+def plan_of_run(config: RunConfig, base: Path, run_dir: Path) -> "Plan":
+    """As plan_of, of a config that is loaded."""
+    import torch  # seconds: a wrong config is told before
+
+    from trainer.batches.packs import PackFolder
+    from trainer.plan.defaults import room_of
     from trainer.plan.plan import plan
 
-    data = run_dir / "data"
+    data, ranks = run_dir / "data", config.cluster.num_workers
+    on_gpu, gpus = config.cluster.gpus_per_worker > 0, torch.cuda.device_count()
+    elsewhere = "RAY_ADDRESS" in os.environ  # its nodes share the ranks, nobody knows how many each takes
+    here = min(ranks, max(1, gpus)) if on_gpu else 1 if elsewhere else ranks
+    device = torch.device("cuda" if on_gpu else "cpu")
     return plan(
         config.train,
         _architecture(config, base),
         seq_len=config.data.seq_len,
-        world_size=config.cluster.num_workers,
-        device_type="cuda" if config.cluster.gpus_per_worker else "cpu",
+        world_size=ranks,
+        device_type=device.type,
         epoch_sizes=PackFolder(data / "train").epoch_sizes if (data / artifact.MANIFEST).exists() else None,
+        room=room_of(config.train, device=None if on_gpu and not gpus else device, neighbours=here),
     )
+
+
+def require_fit(plan: "Plan") -> None:
+    """Refuse a training that needs more memory than is known to be there.
+
+    Raises:
+        GateError: what it needs, what there is, what would fit.
+    """
+    if plan.misfit is not None and plan.must_fit:
+        raise GateError(f"{plan.misfit}. train.must_fit=false goes on all the same")
 
 
 def _architecture(config: RunConfig, base: Path) -> Any:
@@ -74,14 +100,39 @@ def as_text(plan: "Plan") -> str:
         ("parameters", f"{plan.num_parameters:,}, of which {plan.num_trained_parameters:,} are trained"),
         ("ranks", f"{plan.world_size}, each {plan.accum_steps} micro-batches a step, in {plan.precision}"),
         ("steps", steps),
-        ("memory of a rank", f"{_size(held['peak'])} at most (estimated), of which"),
-        *((f"  {name}", _size(held[name])) for name in held if name not in ("states", "peak")),
+        ("micro-batch", _micro_batch(plan)),
+        ("memory of a rank", f"{_size(held['peak'])} at most (estimated){_room(plan)}, of which"),
+        *((f"  {name}", _size(size)) for name, size in held.items() if size and name not in SUMS),
+        ("  on the host", f"{_size(held['host'])} at most, with the copy that saving makes"),
         ("a checkpoint", _size(plan.checkpoint_bytes)),
         ("the export", _size(plan.export_bytes)),
     ]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {value}" for name, value in rows]
-    return "\n".join([*lines, "", "DeepSpeed is told:", json.dumps(plan.deepspeed, indent=2)])
+    said = [*plan.warnings, *([plan.misfit] if plan.misfit and not plan.must_fit else [])]
+    return "\n".join(
+        [
+            *lines,
+            *(f"warning: {line}" for line in said),
+            "",
+            "DeepSpeed is told:",
+            json.dumps(plan.deepspeed, indent=2),
+        ]
+    )
+
+
+def _micro_batch(plan: "Plan") -> str:
+    packs = "1 pack" if plan.micro_batch_size == 1 else f"{plan.micro_batch_size} packs"
+    again = {"none": "no layer", "all": "every layer"}.get(
+        plan.activation_checkpointing, "some of each layer"
+    )
+    by = f" (chosen by memory: {', '.join(plan.chosen)})" if plan.chosen else ""
+    return f"{packs}, {again} computed again in the backward{by}"
+
+
+def _room(plan: "Plan") -> str:
+    room = plan.room["device"]
+    return "" if room is None else f", there are {_size(room)}"
 
 
 def _size(num_bytes: int) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hunmin.errors import EnvironmentFailure, HunminError, InputError
+from hunmin.limits import machine_memory, usable_cores
 from launcher.cluster.ray_address import require_answer
 from launcher.cluster.ray_folder import folder_for_sockets
 from launcher.doctor.findings import GIB, Finding, gib
@@ -45,20 +46,6 @@ def machine_probes(run_folder: Path, *, root: Path = Path("/")) -> dict[str, Cal
     }
 
 
-def usable_cores(root: Path = Path("/")) -> tuple[float, list[str]]:
-    """Cores that this process may use, and what limits them in words."""
-    machine = os.cpu_count() or 1
-    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
-    usable, limits = float(mine), [f"{machine} in the machine"]
-    if mine < machine:
-        limits.append(f"{mine} by affinity")
-    quota = cpu_quota(root)
-    if quota is not None and quota < usable:
-        usable = quota
-        limits.append(f"{quota:g} by cgroup quota")
-    return usable, limits
-
-
 def cores(root: Path = Path("/")) -> Finding:
     """Cores; a config asks for two unless told otherwise."""
     usable, limits = usable_cores(root)
@@ -69,68 +56,15 @@ def cores(root: Path = Path("/")) -> Finding:
     return Finding(SECTION, "CPU cores", "warning", f"{found}; configs ask for 2 by default", cure)
 
 
-def cgroup_folders(root: Path, controller: str) -> list[Path]:
-    """The folders of this process' cgroup and of all above it, the nearest first."""
-    found: list[Path] = []
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and controller not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / (controller if controllers else "")
-        at = top / path.lstrip("/")
-        found += [folder for folder in (at, *at.parents) if folder.is_relative_to(top)]
-    return found
-
-
-def cpu_quota(root: Path = Path("/")) -> float | None:
-    """Cores' worth of time that cgroups (version 1 or 2) give this process; None: as much as there is."""
-    quotas = []
-    for folder in cgroup_folders(root, "cpu"):
-        quota, period = _words(folder / "cpu.max", 2) or (
-            *(_words(folder / "cpu.cfs_quota_us", 1) or ["max"]),
-            *(_words(folder / "cpu.cfs_period_us", 1) or ["0"]),
-        )
-        if quota.isdigit() and int(period):
-            quotas.append(int(quota) / int(period))
-    return min(quotas, default=None)
-
-
-def memory_limit(root: Path = Path("/")) -> int | None:
-    """Bytes that cgroups allow this process; None where they set no limit."""
-    limits = []
-    for folder in cgroup_folders(root, "memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            words = _words(folder / name, 1)
-            if words and words[0].isdigit():
-                limits.append(int(words[0]))
-    return min((limit for limit in limits if limit < 1 << 60), default=None)
-
-
-def _words(path: Path, count: int) -> list[str] | None:
-    try:
-        words = path.read_text().split()
-    except OSError:
-        return None
-    return words if len(words) == count else None
-
-
 def memory(root: Path = Path("/")) -> Finding:
     """Memory, with the cgroup's limit."""
-    try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
-    except OSError:
+    sizes = machine_memory(root)
+    if sizes is None:
         return Finding(SECTION, "memory", "ok", "not known (no /proc/meminfo)")
-    sizes = {name: int(value.split()[0]) * 1024 for name, value in (line.split(":", 1) for line in lines)}
-    total, limit = sizes["MemTotal"], memory_limit(root)
-    usable = total if limit is None else min(total, limit)
-    free = min(sizes.get("MemAvailable", usable), usable)
+    total, usable, free = sizes.machine, sizes.usable, sizes.free
     found = f"{gib(usable)}, {gib(free)} of them free"
     if usable < total:
-        found = f"{gib(usable)} by cgroup limit (the machine has {gib(total)})"
+        found = f"{gib(usable)} by cgroup or SLURM limit (the machine has {gib(total)})"
     if usable >= MIN_MEMORY:
         return Finding(SECTION, "memory", "ok", found)
     cure = "hunmin run CONFIG cluster.num_workers=1 eval.num_actors=1 eval.batch_size=8"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from data_pipeline.build.inputs import check_sources
 from hunmin.errors import EnvironmentFailure, HunminError, InputError
+from hunmin.limits import usable_cores
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import local_model
 from hunmin.models.gguf import gguf_file, names_gguf
 from launcher.config import RunConfig, load
 from launcher.doctor.findings import Finding, gib
-from launcher.doctor.machine import disk, usable_cores
+from launcher.doctor.machine import disk
 
 SECTION = "config"
 STATES = 3  # fp32 numbers a checkpoint holds per parameter: the weight and two moments

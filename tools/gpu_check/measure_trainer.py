@@ -119,7 +119,7 @@ def peak_and_estimate(me: Rank, job: Job, *, seq_len: int) -> dict[str, Any]:
     guess = memory.estimate(
         AutoConfig.from_pretrained(base_folder(job)),
         seq_len=seq_len,
-        micro_batch_size=job.config.micro_batch_size,
+        micro_batch_size=job.config.packs_at_once,
         world_size=me.world_size,
         dtype=me.dtype,
         trained_share=0.5,

@@ -47,6 +47,7 @@ class PackFolder:
         self._starts = np.cumsum([0, *(table.num_rows for table in self._tables)])
         self.is_weighted = any("weights" in table.column_names for table in self._tables)
         metadata = [shard_metadata(table) for table in self._tables]
+        self.seq_len = max((entry["seq_len"] for entry in metadata), default=0)  # tokens of a pack, at most
         self.tasks = sorted({task for entry in metadata for task in entry["tasks"]})  # of any shard
         self._task_ids = [
             np.array([self.tasks.index(task) for task in entry["tasks"]], np.int32) for entry in metadata

@@ -3,6 +3,7 @@
 Collectives stay in the training thread: two threads would mix them up.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
@@ -10,11 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import psutil
-import torch
 from torch import Tensor
 
 from hunmin.errors import EnvironmentFailure, one_line
+from hunmin.limits import machine_memory
 from hunmin.progress import Heartbeat, no_heartbeat, say
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import TrainState
@@ -135,11 +135,9 @@ class Saver:
 
     def _has_room(self, num_bytes: int) -> bool:
         """Whether every rank has memory for a copy; all give the same answer."""
-        if self._me.device.type == "cpu":
-            neighbours = max(1, self._me.hosts.count(self._me.hosts[self._me.index])) if self._me.hosts else 1
-        else:
-            neighbours = max(1, torch.cuda.device_count())
-        room = psutil.virtual_memory().available / neighbours - ROOM * num_bytes
+        memory = machine_memory()
+        free = math.inf if memory is None else memory.free  # a system that does not tell
+        room = free / self._me.neighbours - ROOM * num_bytes
         has_room = bool((self._me.gather([room]) > 0).all())
         if not has_room:
             self._overlap = False  # on every rank, or the next save would differ in its collectives

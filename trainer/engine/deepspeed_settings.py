@@ -19,7 +19,7 @@ def deepspeed_settings(
     """
     zero, on_gpu = config.zero, device_type == "cuda"
     settings: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": config.micro_batch_size,
+        "train_micro_batch_size_per_gpu": config.packs_at_once,
         "gradient_accumulation_steps": accum_steps,
         "gradient_clipping": config.max_grad_norm,
         "zero_allow_untested_optimizer": True,

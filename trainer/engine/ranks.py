@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 
 from hunmin.errors import ConfigError, InputError
+from hunmin.limits import usable_cores
 
 _MAX_HOST_BYTES = 64  # HOST_NAME_MAX of Linux
 CONTRACT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
@@ -35,8 +36,10 @@ class Rank:
     device: torch.device
     num_threads: int
     hosts: tuple[str, ...] = ()  # by rank; told, never compared
+    neighbours: int = 1  # ranks on this machine, this one included
     precision: str = "auto"  # of train.precision
     sequence_parallel_size: int = 1  # ranks that share the tokens of a pack: neighbours
+    chosen: tuple[tuple[str, object], ...] = ()  # what the machine chose of the `train` section
 
     @property
     def is_first(self) -> bool:
@@ -82,6 +85,7 @@ class Rank:
             "dtype": str(self.dtype).removeprefix("torch."),
             "num_threads": self.num_threads,
             "hosts": list(self.hosts),
+            **dict(self.chosen),
         }
 
     def gather_hosts(self) -> tuple[str, ...]:
@@ -147,11 +151,13 @@ def join_ranks(
                 f"train.sequence_parallel_size is {sequence_parallel_size}, which does not divide "
                 f"{me.world_size} ranks; change it, or cluster.num_workers"
             )
-        num_threads = _share_of_cores(me)
+        neighbours = _count_neighbours(me)
+        num_threads = _share_of_cores(neighbours)
         _make_deterministic(num_threads)
         yield replace(
             me,
             num_threads=num_threads,
+            neighbours=neighbours,
             hosts=me.gather_hosts(),
             precision=precision,
             sequence_parallel_size=sequence_parallel_size,
@@ -191,18 +197,21 @@ def use_interface_of(ip: str) -> None:
             return
 
 
-def _share_of_cores(me: Rank) -> int:
-    """Threads for this rank: the machine's usable cores over the ranks on it. More made it 4x slower.
+def _count_neighbours(me: Rank) -> int:
+    """Ranks on this machine, this one included. Collective.
 
     A machine is told by its boot, not by its name: containers of one machine have names of their own, and
-    share its cores.
+    share its cores and memory.
     """
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     machine = int.from_bytes(hashlib.sha256(boot.encode()).digest()[:6], "big")
-    neighbours = int((me.gather([machine])[:, 0] == machine).sum())
-    usable = len(os.sched_getaffinity(0))
-    allotted = int(os.environ.get("SLURM_CPUS_ON_NODE", usable))  # not every SLURM binds a job to its cores
-    return max(1, min(usable, allotted) // neighbours)
+    return int((me.gather([machine])[:, 0] == machine).sum())
+
+
+def _share_of_cores(neighbours: int) -> int:
+    """Threads for this rank: the machine's usable cores over the ranks on it. More made it 4x slower."""
+    cores, _ = usable_cores()
+    return max(1, int(cores) // neighbours)
 
 
 def _make_deterministic(num_threads: int) -> None:

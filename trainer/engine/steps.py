@@ -59,7 +59,7 @@ class StepResult:
 def accum_steps(config: TrainConfig, me: Rank) -> int:
     """Micro-batches of a step, the same on every rank."""
     return dealing.grad_accum_steps(
-        config.global_batch_size, world_size=me.num_groups, micro_batch_size=config.micro_batch_size
+        config.global_batch_size, world_size=me.num_groups, micro_batch_size=config.packs_at_once
     )
 
 
@@ -74,7 +74,7 @@ def packs_of_rank(packs: PackFolder, step: int, *, seed: int, config: TrainConfi
     of_step = [packs[index] for index in indices]
     costs = [dealing.attention_cost(pack.seq_lengths) for pack in of_step]
     mine = [of_step[i] for i in dealing.deal(costs, world_size=me.num_groups)[me.group_index]]
-    cut = dealing.micro_batches(mine, micro_batch_size=config.micro_batch_size, count=accum_steps(config, me))
+    cut = dealing.micro_batches(mine, micro_batch_size=config.packs_at_once, count=accum_steps(config, me))
     counts = count_step(of_step, num_tasks=len(packs.tasks))
     return StepPacks(
         micro_batches=[micro_batch(group, counts, config.loss_weighting, me) for group in reversed(cut)],

@@ -209,7 +209,7 @@ def build(
     lm.tie_weights()
     if config.lora is not None:
         lora.adapt(lm, config.lora)
-    if config.activation_checkpointing:
+    if config.recompute == "all":
         if not lm.supports_gradient_checkpointing:
             raise ConfigError(
                 f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; "

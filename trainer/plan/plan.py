@@ -1,6 +1,6 @@
 """What a training would take, from configurations alone: memory, disk, steps, DeepSpeed's settings."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -11,8 +11,8 @@ from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.learning_rate import warmup_steps
 from trainer.engine.ranks import dtype_of
 from trainer.plan import memory
-
-SAVED_COPIES = 3  # a checkpoint holds masters and two moments
+from trainer.plan.defaults import Room, Training, choose, chosen, warnings
+from trainer.plan.remedies import misfit
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,16 @@ class Plan:
     num_packs: int | None
     num_steps: int | None
     warmup_steps: int | None
+    micro_batch_size: int
+    activation_checkpointing: str
+    chosen: tuple[str, ...]  # keys of the two above that the config leaves to the machine
     memory: dict[str, int]  # of one rank, by the names of memory.Memory
     checkpoint_bytes: int  # of one; `keep` newest and the best stand at a time
     export_bytes: int  # of the model that leaves
+    room: dict[str, int | None]  # of one rank, on `device` and `host`; None where it is not known
+    misfit: str | None  # what does not fit into it, and what would
+    must_fit: bool  # whether that refuses the training
+    warnings: tuple[str, ...]
     deepspeed: dict[str, Any]  # what deepspeed.initialize is given
 
 
@@ -41,14 +48,22 @@ def plan(
     world_size: int,
     device_type: str,
     epoch_sizes: tuple[int, ...] | None,
+    room: Room,
 ) -> Plan:
     """Plan a training; nothing is read, loaded or written.
 
     Args:
         epoch_sizes: packs in each epoch; None before they are made.
+        room: what a rank may take.
     """
+    training = Training(
+        model, seq_len, world_size, device_type=device_type, keeps_scores=device_type == "cpu"
+    )
+    taken, train = chosen(train, chosen_train := choose(train, training, room)), chosen_train
     accum_steps = dealing.grad_accum_steps(
-        train.global_batch_size, world_size=world_size, micro_batch_size=train.micro_batch_size
+        train.global_batch_size,
+        world_size=training.groups(train),
+        micro_batch_size=train.packs_at_once,
     )
     num_steps = train.num_steps
     if num_steps is None and epoch_sizes is not None:
@@ -66,16 +81,16 @@ def plan(
         num_packs=None if epoch_sizes is None else sum(epoch_sizes),
         num_steps=num_steps,
         warmup_steps=None if num_steps is None else warmup_steps(num_steps, train),
-        memory=memory.estimate(
-            model,
-            seq_len=seq_len,
-            micro_batch_size=train.micro_batch_size,
-            world_size=world_size,
-            dtype=precision,
-            train=train,
-        ).as_dict(),
-        checkpoint_bytes=SAVED_COPIES * memory.FP32 * trained,
+        micro_batch_size=train.packs_at_once,
+        activation_checkpointing=train.recompute,
+        chosen=tuple(taken),
+        memory=training.memory(train).as_dict(),
+        checkpoint_bytes=memory.SAVED_COPIES * memory.FP32 * trained,
         export_bytes=precision.itemsize * elements,
+        room=asdict(room),
+        misfit=misfit(train, training, room),
+        must_fit=train.must_fit,
+        warnings=tuple(warnings(train, training)),
         deepspeed=deepspeed_settings(
             train, accum_steps=accum_steps, device_type=device_type, dtype=precision
         ),

@@ -100,3 +100,26 @@ def test_wrong_input_is_one_line(argument: str, message: str, tmp_path: Path) ->
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_cannot_fit_is_refused_with_what_would(tmp_path: Path) -> None:
+    done = plan("train.memory_gb=0.25", "train.micro_batch_size=4", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "there are 256.0 MiB" in done.stdout, "the plan is printed all the same"
+    (line,) = done.stderr.strip().splitlines()
+    assert "a rank needs" in line
+    assert "has 256.0 MiB" in line
+    assert "What would fit" in line
+    allowed = plan("train.memory_gb=0.25", "train.micro_batch_size=4", "train.must_fit=false", cwd=tmp_path)
+    assert allowed.returncode == 0
+    assert "warning: a rank needs" in allowed.stdout
+
+
+def test_a_gpu_that_is_told_chooses_the_micro_batch(tmp_path: Path) -> None:
+    gpu = ("cluster.gpus_per_worker=1", "train.global_batch_size=64", "train.micro_batch_size=null")
+    unknown = numbers(*gpu, cwd=tmp_path)
+    assert (unknown["micro_batch_size"], unknown["activation_checkpointing"]) == (1, "none")
+    told = numbers(*gpu, "train.memory_gb=80", cwd=tmp_path)
+    assert told["micro_batch_size"] * 512 == 8192
+    assert told["deepspeed"]["train_micro_batch_size_per_gpu"] == told["micro_batch_size"]
+    assert told["accum_steps"] == 64 // 2 // told["micro_batch_size"]

@@ -205,12 +205,10 @@ def hang(root: Path, files: dict[str, str]) -> Path:
 def test_cgroup_limits_count(tmp_path: Path, files: dict[str, str]) -> None:
     memory = "MemTotal: 67108864 kB\nMemAvailable: 33554432 kB\n"
     root = hang(tmp_path, files | {"proc/meminfo": memory})
-    assert machine.cpu_quota(root) == 1.5
-    assert machine.memory_limit(root) == 2 * GIB
     assert machine.cores(root).status == "warning"
     assert "1.5 by cgroup quota" in machine.cores(root).found
     found = machine.memory(root)
-    assert (found.status, "2.0 GiB by cgroup limit (the machine has 64 GiB)" in found.found) == (
+    assert (found.status, "2.0 GiB by cgroup or SLURM limit (the machine has 64 GiB)" in found.found) == (
         "warning",
         True,
     )

@@ -53,7 +53,7 @@ def test_a_rank_takes_its_share_of_what_the_job_was_given(
     if allotted:
         monkeypatch.setenv("SLURM_CPUS_ON_NODE", allotted)
     me = ManyRanks(0, 8, torch.device("cpu"), num_threads=1)
-    assert ranks._share_of_cores(me) == threads
+    assert ranks._share_of_cores(ranks._count_neighbours(me)) == threads
 
 
 def test_hosts_are_told_by_rank() -> None:

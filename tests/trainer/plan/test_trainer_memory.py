@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 from rank_helpers import run_ranks
-from transformers import AutoConfig, AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen3Config
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    Gemma2Config,
+    Gemma3TextConfig,
+    LlamaConfig,
+    Qwen3Config,
+)
 
 from tools.gpu_check.check_job import make_job
 from trainer.batches.packs import Batch, Pack, join
@@ -17,6 +24,7 @@ from trainer.job import base_folder
 from trainer.model.attention import implementation
 from trainer.model.packed_model import PackedCausalLM
 from trainer.plan import memory
+from trainer.plan.activations import activation_bytes, score_bytes
 
 SIZES: dict[str, Any] = {
     "vocab_size": 600,
@@ -102,9 +110,10 @@ def test_activations_are_what_autograd_keeps(name: str, dtype: torch.dtype) -> N
     config = CONFIGS[name]
     model = packed(config, dtype)
     tokens = 256
-    guess = memory.activation_bytes(
+    guess, recomputed = activation_bytes(
         config, memory.parameter_shapes(config), tokens=tokens, itemsize=dtype.itemsize
     )
+    assert recomputed == 0
     num_targets = tokens // 2 - 2  # the first of a segment is nobody's
     kept_of_loss = num_targets * (config.hidden_size * dtype.itemsize + config.vocab_size * 4)
     ratio = (guess + kept_of_loss) / saved_bytes(model, a_batch(tokens))
@@ -117,13 +126,9 @@ def test_recomputed_layers_keep_their_inputs() -> None:
     model.lm.activation_checkpointing_enable({"use_reentrant": True})
     model.lm.enable_input_require_grads()
     shapes = memory.parameter_shapes(config)
-    whole, recomputed = (
-        memory.activation_bytes(config, shapes, tokens=tokens, itemsize=4, recomputed=recomputed)
-        for recomputed in (False, True)
-    )
-    one_layer = (whole - recomputed + 3 * tokens * 4 * config.hidden_size) / 2  # kept less often by two
+    kept, _ = activation_bytes(config, shapes, tokens=tokens, itemsize=4, recompute="all")
     kept_of_loss = (tokens // 2 - 2) * 4 * (config.hidden_size + config.vocab_size)
-    ratio = (recomputed - one_layer + kept_of_loss) / saved_bytes(model, a_batch(tokens))
+    ratio = (kept + kept_of_loss) / saved_bytes(model, a_batch(tokens))
     assert RATIO[0] <= ratio <= RATIO[1], ratio
 
 
@@ -154,4 +159,53 @@ def test_more_ranks_need_less_each_and_a_known_model_is_as_computed_by_hand() ->
     assert four.states * 4 == one.states
     assert (one.gathered, four.gathered) == (0, elements * 2)
     assert one.logits == 256 * (128 * 2 + 1000 * (2 + 4 + 4))
-    assert one.peak >= one.states + one.activations + one.logits
+    assert one.in_flight == 1000 * 128 * 2 + elements * 4, (
+        "the largest, and all of them in fp32: they fit the bucket"
+    )
+    assert one.peak == one.states + one.bucket + one.activations + one.logits + one.in_flight
+
+
+def test_what_is_offloaded_lies_on_the_host() -> None:
+    config = CONFIGS["llama"]
+    zero = {"offload_optimizer": True, "offload_param": True}
+    kept, moved = (
+        memory.estimate(
+            config,
+            seq_len=128,
+            micro_batch_size=1,
+            world_size=2,
+            dtype=torch.bfloat16,
+            train=TrainConfig.model_validate({"zero": told}),
+        )
+        for told in ({}, zero)
+    )
+    assert kept.host == kept.saved_copies == 3 * kept.masters
+    assert moved.host == kept.states + kept.masters + kept.saved_copies, "gradients stand there twice"
+    assert moved.peak == kept.peak - kept.states, "no moment of the step needs less"
+
+
+def test_second_slices_of_hpz_are_as_many_as_its_ranks_leave() -> None:
+    config = CONFIGS["llama"]
+    train = TrainConfig.model_validate({"zero": {"hpz_partition_size": 4}})
+    found = memory.estimate(
+        config, seq_len=128, micro_batch_size=1, world_size=8, dtype=torch.bfloat16, train=train
+    )
+    assert found.secondary == memory.count(memory.parameter_shapes(config).values()) * 2 // 4
+    without = memory.estimate(config, seq_len=128, micro_batch_size=1, world_size=8, dtype=torch.bfloat16)
+    assert found.peak - without.peak == found.secondary
+
+
+def test_scores_and_masks_grow_with_squares_where_no_kernel_spares_them() -> None:
+    capped = Gemma2Config(**SIZES, attn_logit_softcapping=50.0, sliding_window=8)
+    windowed = Gemma3TextConfig(**SIZES, sliding_window=8)
+    told: dict[str, Any] = {"sum_of_squares": 1000, "longest": 30, "itemsize": 2}
+    assert score_bytes(capped, **told) == 3 * 1000 * (4 * 8 + 1)
+    sliding = list(windowed.layer_types or ()).count("sliding_attention")
+    assert score_bytes(windowed, **told) == sliding * 1000 * 2
+    assert score_bytes(windowed, sum_of_squares=1000, longest=8, itemsize=2) == 0
+    assert score_bytes(CONFIGS["llama"], **told) == 0
+    assert score_bytes(capped, **told, recompute="all") == 1000 * (4 * 8 + 1)
+    spared = memory.estimate(
+        capped, seq_len=64, micro_batch_size=1, world_size=1, dtype=torch.bfloat16, keeps_scores=False
+    )
+    assert spared.scores == 0
