@@ -28,6 +28,7 @@ from deepspeed.utils import (
     safe_set_local_fp32_param,
     safe_set_local_optimizer_state,
 )
+from deepspeed.utils.z3_leaf_module import set_z3_leaf_modules_by_name
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.deepspeed import prevent_arange_dtype_change
@@ -39,12 +40,14 @@ from trainer.batches.packs import Batch
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank
+from trainer.model.architecture import constants
 from trainer.model.lora import Weights, file_name
 from trainer.model.packed_model import PackedCausalLM
+from trainer.model.router import expert_blocks
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 ULYSSES = "hunmin_ulysses"
-PREFIX = "lm."  # of PackedCausalLM around the model whose names the files use
+PREFIX = "lm."  # of PackedCausalLM around the language model
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,13 @@ class Zero3:
         config: TrainConfig,
         accum_steps: int,
         me: Rank,
-        weights: Callable[[dict[str, tuple[int, ...]], set[str]], Weights],
+        weights: Callable[[dict[str, tuple[int, ...]]], Weights],
     ):
         """Build the model partitioned from birth, read this rank's slices, set up AdamW. Collective.
 
         Args:
             make_model: gives the architecture; its own initial values are never used.
-            weights: given the parameters' shapes and the names shared with another, where to read from.
+            weights: given the shapes of parameters and constants, where to read from.
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
@@ -91,13 +94,14 @@ class Zero3:
             deepspeed.zero.Init(config_dict_or_path=settings),
         ):
             module = make_model()
-        # By the name the model's files use; adapters as lora.file_name calls them.
-        self.parameters: dict[str, Any] = _named(module, shared=False)
+        # Gathered and reduced as one, or ranks would wait for an expert that no token of theirs was sent to.
+        set_z3_leaf_modules_by_name(module, expert_blocks(module))
+        # By the language model's names; adapters as lora.file_name calls them.
+        self.parameters: dict[str, Any] = _named(module)
         self.trained = {name: p for name, p in self.parameters.items() if p.requires_grad}
-        self.tied = _named(module, shared=True).keys() - self.parameters.keys()
         dtypes = {parameter.ds_tensor.dtype for parameter in self.parameters.values()}
         assert dtypes == {me.dtype}, f"parameters are {dtypes}, not {me.dtype}"
-        self._load(weights(_shapes(self.parameters), self.tied))
+        self._load(weights, constants(module.lm))
         groups = parameter_groups(self.trained, config)
         self._lr_factors = [group.pop("lr") / config.learning_rate for group in groups]
         with _local_rank_is(me.device):
@@ -123,6 +127,11 @@ class Zero3:
         """PackedCausalLM.forward: losses_N of the micro-batch. Collective."""
         batch = batch.to(self._me.device)
         return self._engine(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
+
+    @property
+    def balance_N(self) -> Tensor | None:  # noqa: N802
+        """PackedCausalLM.balance_N, of the last losses in training."""
+        return self._engine.module.balance_N
 
     @torch.no_grad()
     def next_tokens(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> Tensor:
@@ -210,7 +219,13 @@ class Zero3:
         found = {str(buffer.dtype) for buffer in self._engine.module.buffers() if buffer.is_floating_point()}
         return sorted(name.removeprefix("torch.") for name in found)
 
-    def _load(self, weights: Weights) -> None:
+    def _load(
+        self, source: Callable[[dict[str, tuple[int, ...]]], Weights], constants: dict[str, Tensor]
+    ) -> None:
+        fixed = {file_name(name): buffer for name, buffer in constants.items()}
+        weights = source(_shapes(self.parameters) | {name: tuple(b.shape) for name, b in fixed.items()})
+        for name, buffer in fixed.items():  # whole on every rank: they are small
+            buffer.copy_(weights.read(name, 0, buffer.numel()).reshape(buffer.shape))
         for name, parameter in self.parameters.items():
             start, stop = self.extent(name)
             # Through .data: ds_tensor may be a leaf that autograd watches.
@@ -235,11 +250,11 @@ class Zero3:
             }
 
 
-def _named(module: nn.Module, *, shared: bool) -> dict[str, Any]:
-    """Parameters by the name the model's files use; `shared`: those with two names under both."""
+def _named(module: nn.Module) -> dict[str, Any]:
+    """Parameters by the language model's names, without what adapters put around them."""
     return {
         file_name(name.removeprefix(PREFIX)): parameter
-        for name, parameter in module.named_parameters(remove_duplicate=not shared)
+        for name, parameter in module.named_parameters()
         if name.startswith(PREFIX)
     }
 

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedConfig
+from transformers import PreTrainedConfig
 
 from trainer.config import LoraConfig, TrainConfig
 from trainer.model import lora
+from trainer.model.architecture import language_model_on_meta
 from trainer.model.head import FP32, chunk_rows, logit_bytes_each
 
 
@@ -104,9 +105,7 @@ def estimate(
 
 def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
     """Shapes of the model's parameters by name, shared ones once; no memory is taken."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
-    model.tie_weights()
+    model = language_model_on_meta(config)
     return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
@@ -117,8 +116,8 @@ def count(shapes: Iterable[tuple[int, ...]]) -> int:
 
 def adapter_shapes(config: PreTrainedConfig, adapters: LoraConfig) -> dict[str, tuple[int, ...]]:
     """Shapes of the adapters by lora.file_name; no memory is taken."""
+    model = language_model_on_meta(config)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
         lora.adapt(model, adapters)
     named = ((lora.file_name(name), parameter) for name, parameter in model.named_parameters())
     return {name: tuple(parameter.shape) for name, parameter in named if lora.is_adapter(name)}
