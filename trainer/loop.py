@@ -161,9 +161,10 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
     """
     base = prepare_base(job, me, alive=alive)
     resumed, state = resume_point(job.checkpoints, me, alive=alive)
+    # Before the engine: classes that are imported while it partitions would lose their decorators after it.
+    in_folder = FolderWeights(base)
 
     def weights(shapes: dict[str, tuple[int, ...]]) -> Weights:
-        in_folder = FolderWeights(base)
         adapters = {name: shape for name, shape in shapes.items() if is_adapter(name)}
         in_folder.check({name: shape for name, shape in shapes.items() if name not in adapters})
         fresh = FreshAdapters(adapters, seed=job.seed)

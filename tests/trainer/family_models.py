@@ -19,10 +19,10 @@ SIZES: dict[str, Any] = {
     "bos_token_id": 256,
     "pad_token_id": 257,
 }
-PLAIN = {name: size for name, size in SIZES.items() if name != "head_dim"}
-SLIDING = {"sliding_window": 7, "layer_types": ["sliding_attention", "full_attention"]}
-EXPERTS = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
-ROUTED = {
+PLAIN: dict[str, Any] = {name: size for name, size in SIZES.items() if name != "head_dim"}
+SLIDING: dict[str, Any] = {"sliding_window": 7, "layer_types": ["sliding_attention", "full_attention"]}
+EXPERTS: dict[str, Any] = {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+ROUTED: dict[str, Any] = {
     "n_routed_experts": 8,
     "num_experts_per_tok": 2,
     "moe_intermediate_size": 16,
@@ -30,10 +30,10 @@ ROUTED = {
     "n_group": 1,
     "topk_group": 1,
 }
-LINEAR = {f"linear_{name}": 2 for name in ("num_key_heads", "num_value_heads")} | {
+LINEAR: dict[str, Any] = {f"linear_{name}": 2 for name in ("num_key_heads", "num_value_heads")} | {
     f"linear_{name}": 8 for name in ("key_head_dim", "value_head_dim")
 }
-SEES = {
+SEES: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 16,
     "num_hidden_layers": 1,
