@@ -107,7 +107,7 @@ def train(job: Job) -> None:
                         pace.busy_s(),
                         saver.progress(),
                         *done.by_task.ravel(),
-                        done.balance or 0.0,
+                        engine.take_balance(),
                         *done.logged,
                     ]
                 )
@@ -122,7 +122,7 @@ def train(job: Job) -> None:
                 line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
                 if packs.is_weighted:
                     line["weighted_tokens"] = work.counts.weighted_tokens
-                if done.balance is not None:
+                if engine.is_balanced:
                     line["router_loss"] = float(totals[:, 4 + done.by_task.size].sum())
                 if objective.logs:
                     sums = totals[:, -len(objective.logs) :].sum(0)
@@ -242,18 +242,13 @@ def update_weights(
     there, and DeepSpeed then skips the update everywhere.
     """
     loss, is_spiking, grad_norm, applied = 0.0, False, math.nan, False
-    balance = None
     by_task = np.zeros((3, len(work.counts.tokens_of_task)))
     logged = np.zeros(len(objective.logs))
     for number, (batch, weights_N, tasks_N, rows_N, row_weights_N) in enumerate(work.micro_batches, start=1):
         losses_N = engine.losses(batch)
         part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
         loss += part.value
-        minimised = part.loss
-        if engine.balance_N is not None:
-            of_experts = (engine.balance_N * weights_N.to(engine.balance_N)).sum()
-            minimised = minimised + of_experts
-            balance = (balance or 0.0) + float(of_experts.detach())
+        minimised = engine.balanced(part.loss, weights_N)
         logged += part.logged
         if number == len(work.micro_batches):
             loss = float(me.gather([loss]).sum())  # from here on of the whole step
@@ -263,7 +258,7 @@ def update_weights(
         by_task += sums_by_task([nats_N, row_weights_N, norms_N], tasks_N, num_tasks=by_task.shape[1])
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
         alive()
-    return StepResult(loss, by_task, grad_norm, applied, is_spiking, tuple(logged), balance)
+    return StepResult(loss, by_task, grad_norm, applied, is_spiking, tuple(logged))
 
 
 @torch.no_grad()

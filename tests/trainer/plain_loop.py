@@ -165,9 +165,7 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
         loss = 0.0
         for number, (batch, *of_tokens, _) in enumerate(work.micro_batches, start=1):
             part = SFT.minimise(Scored(-engine.losses(batch), *of_tokens))
-            balance_N = engine.balance_N
-            weights_N = of_tokens[0]
-            engine.backward(part.loss if balance_N is None else part.loss + (balance_N * weights_N).sum())
+            engine.backward(engine.balanced(part.loss, of_tokens[0]))
             loss += part.value
             if number < number_of_micro_batches:
                 engine.step(0.0)

@@ -54,7 +54,6 @@ class StepResult:
     applied: bool
     is_spike: bool
     logged: tuple[float, ...] = ()  # sums that the objective names
-    balance: float | None = None  # loss of the experts' balance, where it is trained
 
 
 def accum_steps(config: TrainConfig, me: Rank) -> int:

@@ -87,6 +87,7 @@ class Zero3:
             config, accum_steps=accum_steps, device_type=me.device.type, dtype=me.dtype
         )
         self._me = me
+        self._balance = torch.zeros((), device=me.device)
         # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
         with (
             _local_rank_is(me.device),
@@ -128,16 +129,34 @@ class Zero3:
         batch = batch.to(self._me.device)
         return self._engine(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
 
-    @property
-    def balance_N(self) -> Tensor | None:  # noqa: N802
-        """PackedCausalLM.balance_N, of the last losses in training."""
-        return self._engine.module.balance_N
-
     @torch.no_grad()
     def next_tokens(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> Tensor:
         """The likeliest token after each segment of a packed sequence (segments,). Collective."""
         inputs = [tensor.to(self._me.device) for tensor in (input_ids, position_ids, cu_seqlens)]
         return self._engine.module.logits(*inputs, inputs[2][1:].long() - 1).argmax(-1).cpu()
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether the balance of a mixture of experts is trained beside the loss."""
+        return self._engine.module.balance_factor > 0
+
+    def balanced(self, loss: Tensor, weights_N: Tensor) -> Tensor:
+        """A micro-batch's loss with its part of the experts' balance, where that is trained: of each trained
+        token's row as much as the token weighs.
+        """
+        if not self.is_balanced:
+            return loss
+        balance_N = self._engine.module.balance_N
+        part = (balance_N * weights_N.to(balance_N)).sum()
+        self._balance = self._balance + part.detach()
+        return loss + part
+
+    def take_balance(self) -> float:
+        """What `balanced` has added on this rank since it was last asked; 0 where nothing is balanced."""
+        if not self.is_balanced:  # nor is the device asked
+            return 0.0
+        balance, self._balance = float(self._balance), torch.zeros((), device=self._me.device)
+        return balance
 
     def backward(self, loss: Tensor) -> Tensor:
         """Add the gradient of this micro-batch's part of the step's loss. Collective. The L2 norm of the

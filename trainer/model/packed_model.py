@@ -43,8 +43,8 @@ class PackedCausalLM(nn.Module):
         head: its head with the loss, in chunks.
         gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
             hidden state. What a task's share of the gradient is told by.
-        balance_N: of the last forward in training, of a mixture of experts whose balance is trained: for each
-            trained token the balance loss of its row, times its factor; else None.
+        balance_factor: what the balance of the experts weighs beside the loss; 0: it is not trained.
+        balance_N: of the last forward in training: each trained token's row's balance, times the factor.
     """
 
     def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28, balance_factor: float = 0.0):
@@ -52,8 +52,8 @@ class PackedCausalLM(nn.Module):
         self.lm = lm
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
         self.gradient_norms_N = torch.empty(0)
-        self.balance_N: Tensor | None = None
-        self._balance_factor = balance_factor
+        self.balance_N = torch.empty(0)
+        self.balance_factor = balance_factor
         self._own_head = False
         self._attention = lm.config._attn_implementation
         self._shard: tuple[int, int] | None = None
@@ -99,7 +99,7 @@ class PackedCausalLM(nn.Module):
             index, size = self._shard
             _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
         inputs = _inputs(input_ids, position_ids, cu_seqlens)
-        balanced = self.training and self._balance_factor > 0
+        balanced = self.training and self.balance_factor > 0
         if balanced:
             inputs["output_router_logits"] = True
         if self._own_head:
@@ -111,7 +111,7 @@ class PackedCausalLM(nn.Module):
                 outputs.router_logits, cu_seqlens, top_k=self.lm.config.num_experts_per_tok
             )
             rows_N = torch.bucketize(positions_N, cu_seqlens[1:], right=True)
-            self.balance_N = self._balance_factor * losses_S[rows_N]
+            self.balance_N = self.balance_factor * losses_S[rows_N]
         if self._own_head:
             return masked_loss(outputs.logits[0], targets_N)
         hidden_ND = outputs.last_hidden_state[0, positions_N]
