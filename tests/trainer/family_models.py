@@ -68,11 +68,10 @@ FAMILIES: dict[str, tf.PreTrainedConfig] = {
     "granitemoe": tf.GraniteMoeConfig(**PLAIN, num_local_experts=8, num_experts_per_tok=2),
     "glm4_moe": tf.Glm4MoeConfig(**SIZES, **ROUTED),
     "deepseek_v3": tf.DeepseekV3Config(
-        **PLAIN,
-        **ROUTED,
+        **PLAIN | ROUTED | {"num_key_value_heads": 4},
         q_lora_rank=16,
         kv_lora_rank=16,
-        qk_rope_head_dim=4,
+        qk_rope_head_dim=8,
         qk_nope_head_dim=8,
         v_head_dim=8,
     ),

@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from hunmin.artifact import whole_folder
-from hunmin.errors import ConfigError, InputError
+from hunmin.errors import ConfigError, InputError, one_line
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
@@ -142,12 +142,15 @@ class PackedCausalLM(nn.Module):
             Whether our head is taken.
 
         Raises:
-            InputError: the model's attention does not keep segments apart.
+            InputError: the model's attention does not keep segments apart, or not without another package.
         """
         was_training = self.training
         self.eval()  # neither dropout nor recomputation
         with self._whole():
-            seen = self._neighbour_effect(device, boundary=PROBE_LENGTH)
+            try:
+                seen = self._neighbour_effect(device, boundary=PROBE_LENGTH)
+            except ValueError as error:  # how transformers says that a package is needed to keep rows apart
+                raise InputError(f"{type(self.lm).__name__}: {one_line(error)}") from error
             if seen and not seen < SEEN_SHARE * self._neighbour_effect(device, boundary=PROBE_LENGTH - 1):
                 raise InputError(
                     f"{type(self.lm).__name__}: rows packed together see each other (another neighbour moves "
