@@ -143,7 +143,7 @@ class TrainConfig(Section):
         None,
         ge=0,
         le=1e3,
-        description="weight of a mixture of experts' balance loss; absent: as the model's own config has it",
+        description="weight of a mixture of experts' router loss; absent: as the model's own config has it",
     )
     loss_weighting: Literal["token", "sample", "task"] = Field(
         "token", description="what weighs the same in a step: each trained token, row (sample) or task"

@@ -107,7 +107,7 @@ def train(job: Job) -> None:
                         pace.busy_s(),
                         saver.progress(),
                         *done.by_task.ravel(),
-                        engine.take_balance(),
+                        engine.take_router_loss(),
                         *done.logged,
                     ]
                 )
@@ -122,7 +122,7 @@ def train(job: Job) -> None:
                 line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
                 if packs.is_weighted:
                     line["weighted_tokens"] = work.counts.weighted_tokens
-                if engine.is_balanced:
+                if engine.has_router_loss:
                     line["router_loss"] = float(totals[:, 4 + done.by_task.size].sum())
                 if objective.logs:
                     sums = totals[:, -len(objective.logs) :].sum(0)
@@ -248,7 +248,7 @@ def update_weights(
         losses_N = engine.losses(batch)
         part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
         loss += part.value
-        minimised = engine.balanced(part.loss, weights_N)
+        minimised = engine.with_router_loss(part.loss, weights_N)
         logged += part.logged
         if number == len(work.micro_batches):
             loss = float(me.gather([loss]).sum())  # from here on of the whole step
@@ -326,7 +326,7 @@ def train_line(
     pace: StepTimes,
 ) -> TrainMetrics:
     """A line of metrics.jsonl. `totals` (ranks, 5 + 3 tasks + logs): stop flag, peak memory, busy_s,
-    saver, by_task, the experts' balance, what the objective logs.
+    saver, by_task, the router loss, what the objective logs.
     """
     nats, weights, norms = totals[:, 4 : 4 + 3 * len(tasks)].sum(0).reshape(3, len(tasks))
     gradient_shares = shares(norms)

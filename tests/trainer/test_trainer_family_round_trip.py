@@ -42,12 +42,12 @@ REFUSED = {
     "qwen3_next": "can't keep packed sequences apart without `flash-linear-attention`. Install",
     "gpt_oss": "the model's attention uses s_aux",
 }
-BALANCED = {"router_aux_loss_coef": 0.5}
+ROUTER_LOSS = {"router_aux_loss_coef": 0.5}
 # The family, and what its run sets beside the defaults.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in FAMILIES if name not in REFUSED},
-    "mixtral balanced": ("mixtral", BALANCED),
-    "qwen3_moe balanced": ("qwen3_moe", BALANCED),
+    "mixtral with router loss": ("mixtral", ROUTER_LOSS),
+    "qwen3_moe with router loss": ("qwen3_moe", ROUTER_LOSS),
     "qwen3_moe recomputed": ("qwen3_moe", {"activation_checkpointing": True}),
 }
 
@@ -105,15 +105,15 @@ def test_gradient_equals_the_stock_model_row_by_row(root: Path, trained: Any, ca
     found, losses = [], []
     for dtype in (torch.float64, torch.float32):
         model = plain_model(root / "models" / family, dtype, attention="eager")
-        losses.append(plain_loss(model, rows, balance=settings.get("router_aux_loss_coef", 0.0)))
+        losses.append(plain_loss(model, rows, router_loss_coef=settings.get("router_aux_loss_coef", 0.0)))
         found.append(of_language_model(gradients_of(model)))
     exact, plain = found
     ours, loss, _ = trained[case]
     assert relative_error(ours, exact) <= 2 * relative_error(plain, exact)
     assert abs(loss / losses[0] - 1) <= 1e-6
-    if settings == BALANCED:
-        unbalanced, _, _ = trained[family]
-        assert relative_error(unbalanced, exact) > 1e-2, "the balance must matter, or equality says little"
+    if settings == ROUTER_LOSS:
+        without, _, _ = trained[family]
+        assert relative_error(without, exact) > 1e-2, "the router loss must matter, or equality says little"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -144,7 +144,7 @@ def test_the_export_loads_with_equal_logits(root: Path, trained: Any, case: str)
     for name in (*layout.kept, *constant):
         assert torch.equal(after[name], before[name]), name
     (line,) = (line for line in metrics_log.read_lines(job.metrics_file) if line["kind"] == "train")
-    assert ("router_loss" in line) == (settings == BALANCED)
+    assert ("router_loss" in line) == (settings == ROUTER_LOSS)
 
 
 @pytest.mark.parametrize("family", REFUSED)

@@ -87,7 +87,7 @@ class Zero3:
             config, accum_steps=accum_steps, device_type=me.device.type, dtype=me.dtype
         )
         self._me = me
-        self._balance = torch.zeros((), device=me.device)
+        self._router_loss = torch.zeros((), device=me.device)
         # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
         with (
             _local_rank_is(me.device),
@@ -136,27 +136,27 @@ class Zero3:
         return self._engine.module.logits(*inputs, inputs[2][1:].long() - 1).argmax(-1).cpu()
 
     @property
-    def is_balanced(self) -> bool:
-        """Whether the balance of a mixture of experts is trained beside the loss."""
-        return self._engine.module.balance_factor > 0
+    def has_router_loss(self) -> bool:
+        """Whether the router loss of a mixture of experts is minimised beside the loss."""
+        return self._engine.module.router_loss_coef > 0
 
-    def balanced(self, loss: Tensor, weights_N: Tensor) -> Tensor:
-        """A micro-batch's loss with its part of the experts' balance, where that is trained: of each trained
-        token's row as much as the token weighs.
+    def with_router_loss(self, loss: Tensor, weights_N: Tensor) -> Tensor:
+        """A micro-batch's loss with its part of the router loss, where there is one: that of each trained
+        token's row, as much as the token weighs.
         """
-        if not self.is_balanced:
+        if not self.has_router_loss:
             return loss
-        balance_N = self._engine.module.balance_N
-        part = (balance_N * weights_N.to(balance_N)).sum()
-        self._balance = self._balance + part.detach()
+        losses_N = self._engine.module.router_losses_N
+        part = (losses_N * weights_N.to(losses_N)).sum()
+        self._router_loss = self._router_loss + part.detach()
         return loss + part
 
-    def take_balance(self) -> float:
-        """What `balanced` has added on this rank since it was last asked; 0 where nothing is balanced."""
-        if not self.is_balanced:  # nor is the device asked
+    def take_router_loss(self) -> float:
+        """What `with_router_loss` has added on this rank since it was last asked."""
+        if not self.has_router_loss:  # nor is the device asked
             return 0.0
-        balance, self._balance = float(self._balance), torch.zeros((), device=self._me.device)
-        return balance
+        taken, self._router_loss = float(self._router_loss), torch.zeros((), device=self._me.device)
+        return taken
 
     def backward(self, loss: Tensor) -> Tensor:
         """Add the gradient of this micro-batch's part of the step's loss. Collective. The L2 norm of the

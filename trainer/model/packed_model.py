@@ -29,7 +29,7 @@ from trainer.model.architecture import constants, language_config, language_mode
 from trainer.model.attention import implementation
 from trainer.model.head import LossHead
 from trainer.model.loss import masked_loss
-from trainer.model.router import balance_factor, balance_losses
+from trainer.model.router import router_loss_coef, router_losses
 
 PROBE_LENGTH = 4  # tokens a row of the check at the start
 SEEN_SHARE = 1 / 64  # of what one token that is seen does to a row's losses: more is no rounding
@@ -43,17 +43,17 @@ class PackedCausalLM(nn.Module):
         head: its head with the loss, in chunks.
         gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
             hidden state. What a task's share of the gradient is told by.
-        balance_factor: what the balance of the experts weighs beside the loss; 0: it is not trained.
-        balance_N: of the last forward in training: each trained token's row's balance, times the factor.
+        router_loss_coef: what the router loss weighs beside the loss; 0: there is none.
+        router_losses_N: of the last forward in training: for each trained token its row's, times the weight.
     """
 
-    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28, balance_factor: float = 0.0):
+    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28, router_loss_coef: float = 0.0):
         super().__init__()
         self.lm = lm
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
         self.gradient_norms_N = torch.empty(0)
-        self.balance_N = torch.empty(0)
-        self.balance_factor = balance_factor
+        self.router_losses_N = torch.empty(0)
+        self.router_loss_coef = router_loss_coef
         self._own_head = False
         self._attention = lm.config._attn_implementation
         self._shard: tuple[int, int] | None = None
@@ -99,19 +99,19 @@ class PackedCausalLM(nn.Module):
             index, size = self._shard
             _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
         inputs = _inputs(input_ids, position_ids, cu_seqlens)
-        balanced = self.training and self.balance_factor > 0
-        if balanced:
+        routed = self.training and self.router_loss_coef > 0
+        if routed:
             inputs["output_router_logits"] = True
         if self._own_head:
             outputs = self.lm(**inputs, logits_to_keep=positions_N)
         else:
             outputs = self.lm.base_model(**inputs)
-        if balanced:
-            losses_S = balance_losses(
+        if routed:
+            losses_S = router_losses(
                 outputs.router_logits, cu_seqlens, top_k=self.lm.config.num_experts_per_tok
             )
             rows_N = torch.bucketize(positions_N, cu_seqlens[1:], right=True)
-            self.balance_N = self.balance_factor * losses_S[rows_N]
+            self.router_losses_N = self.router_loss_coef * losses_S[rows_N]
         if self._own_head:
             return masked_loss(outputs.logits[0], targets_N)
         hidden_ND = outputs.last_hidden_state[0, positions_N]
@@ -237,7 +237,7 @@ def build(
     return PackedCausalLM(
         lm,
         max_logits_bytes=config.max_logits_mb * 2**20,
-        balance_factor=balance_factor(lm, config),
+        router_loss_coef=router_loss_coef(lm, config),
     )
 
 

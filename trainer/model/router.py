@@ -1,4 +1,4 @@
-"""The loss that keeps a mixture of experts balanced, of each packed row alone."""
+"""The router loss, which keeps a mixture's experts in even use: of each packed row alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from hunmin.errors import ConfigError
 from trainer.config import TrainConfig
 
 
-def balance_losses(router_logits: Sequence[Tensor], cu_seqlens: Tensor, *, top_k: int) -> Tensor:
+def router_losses(router_logits: Sequence[Tensor], cu_seqlens: Tensor, *, top_k: int) -> Tensor:
     """How unevenly each row of a packed sequence uses the experts: losses_S, fp32; top_k is even use.
 
     Of a row alone, over all of its tokens, prompt and answer: experts x the sum over experts of the share of
@@ -38,8 +38,8 @@ def balance_losses(router_logits: Sequence[Tensor], cu_seqlens: Tensor, *, top_k
     return num_experts * (sent_SE / places_S1 * given_SE / places_S1).sum(-1)
 
 
-def balance_factor(lm: PreTrainedModel, config: TrainConfig) -> float:
-    """What the balance loss weighs beside the loss: as the config has it, else as the model's own does.
+def router_loss_coef(lm: PreTrainedModel, config: TrainConfig) -> float:
+    """What the router loss weighs beside the loss: as the config has it, else as the model's own does.
 
     Raises:
         ConfigError: the model has no such loss, or it cannot be had with another setting.

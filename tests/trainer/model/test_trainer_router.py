@@ -1,4 +1,4 @@
-"""The balance of experts, of each packed row as transformers has it of the row alone."""
+"""The router loss of each packed row, as transformers has it of the row alone."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from transformers.models.qwen3_moe.modeling_qwen3_moe import load_balancing_loss
 from hunmin.errors import ConfigError
 from trainer.config import TrainConfig
 from trainer.model.packed_model import build
-from trainer.model.router import balance_losses, expert_blocks
+from trainer.model.router import expert_blocks, router_losses
 
 CPU = torch.device("cpu")
 LENGTHS = [5, 1, 9]
@@ -25,7 +25,7 @@ def bounds(lengths: list[int]) -> torch.Tensor:
 def test_each_row_is_that_of_transformers_alone() -> None:
     torch.manual_seed(0)
     layers = [torch.randn(sum(LENGTHS), 6, requires_grad=True) for _ in range(3)]
-    ours_S = balance_losses(layers, bounds(LENGTHS), top_k=2)
+    ours_S = router_losses(layers, bounds(LENGTHS), top_k=2)
     alone = [
         load_balancing_loss_func(parts, num_experts=6, top_k=2)
         for parts in zip(*(layer.split(LENGTHS) for layer in layers), strict=True)
@@ -41,10 +41,10 @@ def test_each_row_is_that_of_transformers_alone() -> None:
 def test_even_use_is_top_k_and_one_expert_for_all_is_the_number_of_experts() -> None:
     """By hand: four tokens, four experts, one each; then all to one, with all the probability."""
     even_TE = torch.eye(4) * 1e-4
-    assert balance_losses([even_TE], bounds([4]), top_k=1).item() == pytest.approx(1.0, abs=1e-3)
+    assert router_losses([even_TE], bounds([4]), top_k=1).item() == pytest.approx(1.0, abs=1e-3)
     one_TE = torch.zeros(4, 4)
     one_TE[:, 2] = 100.0
-    assert balance_losses([one_TE], bounds([4]), top_k=1).item() == pytest.approx(4.0)
+    assert router_losses([one_TE], bounds([4]), top_k=1).item() == pytest.approx(4.0)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def config(**settings: Any) -> TrainConfig:
     return TrainConfig.model_validate(settings)
 
 
-def balance_of(folder: Path, settings: TrainConfig) -> torch.Tensor:
+def router_losses_of(folder: Path, settings: TrainConfig) -> torch.Tensor:
     model = build(folder, device=CPU, dtype=torch.float32, config=settings)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)
@@ -64,28 +64,28 @@ def balance_of(folder: Path, settings: TrainConfig) -> torch.Tensor:
     ids = torch.arange(sum(LENGTHS))
     positions = torch.cat([torch.arange(length) for length in LENGTHS])
     model(ids, positions, bounds(LENGTHS), ids)
-    return model.balance_N
+    return model.router_losses_N
 
 
-def test_each_trained_token_has_its_rows_balance_times_the_factor(folder: Path) -> None:
+def test_each_trained_token_has_its_rows_loss_times_the_weight(folder: Path) -> None:
     torch.manual_seed(0)
-    once = balance_of(folder, config(router_aux_loss_coef=1.0))
+    once = router_losses_of(folder, config(router_aux_loss_coef=1.0))
     torch.manual_seed(0)
-    half = balance_of(folder, config(router_aux_loss_coef=0.5))
+    half = router_losses_of(folder, config(router_aux_loss_coef=0.5))
     torch.testing.assert_close(half, once / 2)
     assert len(once) == 4 + 0 + 8, "nothing predicts a row's first token"
     assert len({round(value, 5) for value in once.tolist()}) == 2
 
 
 def test_the_models_own_config_decides_where_ours_does_not(folder: Path, tmp_path: Path) -> None:
-    assert not len(balance_of(folder, config())), "output_router_logits is false"
+    assert not len(router_losses_of(folder, config())), "output_router_logits is false"
     asks = write_family("qwen3_moe", tmp_path, output_router_logits=True, router_aux_loss_coef=0.25)
     torch.manual_seed(0)
-    own = balance_of(asks, config())
+    own = router_losses_of(asks, config())
     torch.manual_seed(0)
-    declared = balance_of(folder, config(router_aux_loss_coef=0.25))
+    declared = router_losses_of(folder, config(router_aux_loss_coef=0.25))
     assert torch.equal(own, declared)
-    assert not len(balance_of(asks, config(router_aux_loss_coef=0.0)))
+    assert not len(router_losses_of(asks, config(router_aux_loss_coef=0.0)))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_models_own_config_decides_where_ours_does_not(folder: Path, tmp_pat
         ("qwen3_moe", {"sequence_parallel_size": 2}, "see parts of a row"),
     ],
 )
-def test_a_balance_that_cannot_be_trained_is_refused(
+def test_a_router_loss_that_cannot_be_trained_is_refused(
     tmp_path: Path, family: str, settings: dict[str, Any], message: str
 ) -> None:
     folder = write_family(family, tmp_path)
