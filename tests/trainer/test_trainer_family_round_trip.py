@@ -40,7 +40,6 @@ from trainer.model.packed_model import build
 pytestmark = pytest.mark.slow
 REFUSED = {
     "qwen3_next": "can't keep packed sequences apart without `flash-linear-attention`. Install",
-    "gpt_oss": "the model's attention uses s_aux",
 }
 ROUTER_LOSS = {"router_aux_loss_coef": 0.5}
 # The family, and what its run sets beside the defaults.
