@@ -217,7 +217,7 @@ def build(
     lm = language_model(
         described,
         dtype=dtype,
-        attn_implementation=implementation(device, can_flash=_can_flash(language_config(described))),
+        attn_implementation=implementation(device, can_flash=can_flash(language_config(described))),
     )
     in_fp32 = lm._keep_in_fp32_modules_strict or ()
     for name, buffer in constants(lm).items():
@@ -241,10 +241,13 @@ def build(
     )
 
 
-def _can_flash(config: PreTrainedConfig) -> bool:
-    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)] if known else None
-    return known and bool(model_class._supports_flash_attn)
+def can_flash(config: PreTrainedConfig) -> bool:
+    """Whether transformers runs the model with the package flash-attn; some name other kernels alone."""
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return False
+    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    alone = model_class._compatible_flash_implementations
+    return bool(model_class._supports_flash_attn) and (alone is None or "flash_attention_2" in alone)
 
 
 def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, out: Path) -> None:

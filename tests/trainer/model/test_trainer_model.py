@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from family_models import FAMILIES
 from rank_helpers import make_data, make_tokenizer
 from safetensors.torch import load_file, save_file
 from transformers import AttentionInterface, AutoModelForCausalLM, LlamaConfig
@@ -19,7 +20,7 @@ from trainer.config import STAGE_VERSION, TrainConfig
 from trainer.job import Job, begin_training
 from trainer.model.attention import implementation, segmented_sdpa
 from trainer.model.folder_weights import FolderWeights, TensorFiles
-from trainer.model.packed_model import PackedCausalLM, check_vocab, create_base, locate_base
+from trainer.model.packed_model import PackedCausalLM, can_flash, check_vocab, create_base, locate_base
 
 SMALL = FromScratchConfig.model_validate(
     {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "vocab_size": 512}
@@ -162,6 +163,11 @@ def test_no_packs_is_a_gate(tmp_path: Path) -> None:
     (tmp_path / "data/train").mkdir(parents=True)
     with pytest.raises(GateError, match="no packs"):
         begin_training(job(tmp_path))
+
+
+def test_flash_attn_is_taken_where_transformers_runs_the_model_with_it() -> None:
+    assert can_flash(FAMILIES["llama"])
+    assert not can_flash(FAMILIES["gpt_oss"]), "its sinks need another kernel"
 
 
 def small_llama(attention: str, dtype: torch.dtype = torch.float32) -> Any:
