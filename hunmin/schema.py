@@ -442,6 +442,7 @@ class TrainMetrics(TypedDict):
     time_left_s: float  # until the last step, by the mean of recent ones; 0 at the first
     tasks: dict[str, TaskShare]
     objective: NotRequired[dict[str, float]]  # sums over the step that train.objective names
+    router_loss: NotRequired[float]  # of a mixture of experts, as weighted: minimised beside the loss
 
 
 class ValMetrics(TypedDict):

@@ -145,6 +145,12 @@ class TrainConfig(Section):
     objective: ObjectiveName = later_content(
         "sft", description="what is minimised; sft: the loss of answer tokens"
     )
+    router_aux_loss_coef: float | None = later_content(
+        None,
+        ge=0,
+        le=1e3,
+        description="weight of a mixture of experts' router loss; absent: as the model's own config has it",
+    )
     loss_weighting: Literal["token", "sample", "task"] = Field(
         "token", description="what weighs the same in a step: each trained token, row (sample) or task"
     )

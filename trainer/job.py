@@ -28,8 +28,9 @@ from trainer.export.lineage import Ancestor, LineageFile, ancestors_of, base_nam
 from trainer.metrics import metrics_log
 from trainer.metrics.metrics_log import said_beside
 from trainer.metrics.trackers import check_trackers
+from trainer.model.folder_weights import FolderWeights
 from trainer.model.lora import Merged, Trained
-from trainer.model.packed_model import FolderWeights, locate_base, token_id
+from trainer.model.packed_model import locate_base, token_id
 from trainer.plan import memory
 
 
@@ -252,4 +253,4 @@ def whole_model(job: Job, checkpoint: Checkpoint) -> Trained:
     if job.config.lora is None:
         return checkpoint
     base = FolderWeights(base_folder(job))
-    return Merged(checkpoint, base=base, shapes=base.shapes, config=job.config.lora)
+    return Merged(checkpoint, base=base, shapes=base.parameters, config=job.config.lora)

@@ -50,8 +50,9 @@ from trainer.metrics.sample_answers import Sampler
 from trainer.metrics.trackers import open_trackers
 from trainer.model.attention import SEGMENTED, implementation
 from trainer.model.embeddings import remake_base
-from trainer.model.lora import FreshAdapters, Weights, WithAdapters, is_adapter
-from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
+from trainer.model.folder_weights import FolderWeights
+from trainer.model.lora import FreshAdapters, Overlaid, Weights, is_adapter
+from trainer.model.packed_model import build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
 from trainer.plan.defaults import GIB, Training, choose, chosen, least_room, room_of, warnings
 from trainer.plan.remedies import require_fit
@@ -113,6 +114,7 @@ def train(job: Job) -> None:
                         pace.busy_s(),
                         saver.progress(),
                         *done.by_task.ravel(),
+                        engine.take_router_loss(),
                         *done.logged,
                     ]
                 )
@@ -127,6 +129,8 @@ def train(job: Job) -> None:
                 line = train_line(state, work, done, totals, tasks=packs.tasks, rate=rate, pace=pace)
                 if packs.is_weighted:
                     line["weighted_tokens"] = work.counts.weighted_tokens
+                if engine.has_router_loss:
+                    line["router_loss"] = float(totals[:, 4 + done.by_task.size].sum())
                 if objective.logs:
                     sums = totals[:, -len(objective.logs) :].sum(0)
                     line["objective"] = dict(zip(objective.logs, map(float, sums), strict=True))
@@ -164,15 +168,15 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
     """
     base = prepare_base(job, me, alive=alive)
     resumed, state = resume_point(job.checkpoints, me, alive=alive)
+    # Before the engine: classes that are imported while it partitions would lose their decorators after it.
+    in_folder = FolderWeights(base)
 
-    def weights(shapes: dict[str, tuple[int, ...]], tied: set[str]) -> Weights:
-        in_folder = FolderWeights(base)
+    def weights(shapes: dict[str, tuple[int, ...]]) -> Weights:
         adapters = {name: shape for name, shape in shapes.items() if is_adapter(name)}
-        in_folder.check({name: shape for name, shape in shapes.items() if name not in adapters}, tied=tied)
-        if adapters:
-            fresh = FreshAdapters(adapters, seed=job.seed)
-            return Reported(WithAdapters(in_folder, resumed.weights() if resumed else fresh), alive)
-        return Reported(resumed.weights() if resumed else in_folder, alive)
+        in_folder.check({name: shape for name, shape in shapes.items() if name not in adapters})
+        fresh = FreshAdapters(adapters, seed=job.seed)
+        over, names = (resumed.weights(), resumed.shapes) if resumed else (fresh, adapters)
+        return Reported(Overlaid(in_folder, over, names), alive)
 
     engine = Zero3(
         lambda: build(base, device=me.device, dtype=me.dtype, config=job.config),
@@ -279,11 +283,12 @@ def update_weights(
         losses_N = engine.losses(batch)
         part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
         loss += part.value
+        minimised = engine.with_router_loss(part.loss, weights_N)
         logged += part.logged
         if number == len(work.micro_batches):
             loss = float(me.gather([loss]).sum())  # from here on of the whole step
             is_spiking = is_spike(loss, state.recent_losses, max_rise=max_loss_rise)
-        norms_N = engine.backward(part.loss * math.nan if is_spiking else part.loss)
+        norms_N = engine.backward(minimised * math.nan if is_spiking else minimised)
         nats_N = losses_N.detach().double().cpu() * row_weights_N
         by_task += sums_by_task([nats_N, row_weights_N, norms_N], tasks_N, num_tasks=by_task.shape[1])
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
@@ -355,8 +360,8 @@ def train_line(
     rate: float,
     pace: StepTimes,
 ) -> TrainMetrics:
-    """A line of metrics.jsonl. `totals` (ranks, 4 + 3 tasks + logs): stop flag, peak memory, busy_s,
-    saver, by_task, what the objective logs.
+    """A line of metrics.jsonl. `totals` (ranks, 5 + 3 tasks + logs): stop flag, peak memory, busy_s,
+    saver, by_task, the router loss, what the objective logs.
     """
     nats, weights, norms = totals[:, 4 : 4 + 3 * len(tasks)].sum(0).reshape(3, len(tasks))
     gradient_shares = shares(norms)

@@ -99,23 +99,38 @@ def row_weight(row: Row, rows: Sequence[Row], weighting: str) -> float:
     return row.weight / (len({other.task for other in trained}) * same)
 
 
-def plain_loss(model: torch.nn.Module, rows: Sequence[Row], weighting: str = "token") -> float:
-    """Backward of the weighted sum over all answer tokens of all rows."""
+def plain_loss(
+    model: torch.nn.Module, rows: Sequence[Row], weighting: str = "token", *, router_loss_coef: float = 0.0
+) -> float:
+    """Backward of the weighted sum over all answer tokens of all rows.
+
+    Args:
+        router_loss_coef: of transformers' own router loss of a row, which weighs as much as its answer tokens
+            together; not in what is returned.
+    """
     total = 0.0
     for row in rows:
         if not row.num_targets:
             continue
-        logits_TV = model(torch.tensor(row.ids, dtype=torch.long)[None]).logits[0]
+        asked = {"output_router_logits": True} if router_loss_coef else {}
+        outputs = model(torch.tensor(row.ids, dtype=torch.long)[None], **asked)
+        logits_TV = outputs.logits[0]
         target = torch.tensor(row.labels, dtype=torch.long)
         losses = torch.nn.functional.cross_entropy(logits_TV[:-1], target[1:], reduction="sum")
-        loss = losses * row_weight(row, rows, weighting)
-        loss.backward()
+        weight = row_weight(row, rows, weighting)
+        loss = losses * weight
+        of_experts = (
+            router_loss_coef * row.num_targets * weight * outputs.aux_loss if router_loss_coef else 0.0
+        )
+        (loss + of_experts).backward()
         total += loss.item()
     return total
 
 
 def plain_model(folder: Path, dtype: torch.dtype, *, attention: str = "sdpa") -> torch.nn.Module:
-    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention, dtype=dtype)
+    return AutoModelForCausalLM.from_pretrained(
+        folder, attn_implementation=attention, experts_implementation="eager", dtype=dtype
+    )
 
 
 def gradients_of(model: torch.nn.Module) -> Gradients:
@@ -152,7 +167,7 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
         loss = 0.0
         for number, (batch, *of_tokens, _) in enumerate(work.micro_batches, start=1):
             part = SFT.minimise(Scored(-engine.losses(batch), *of_tokens))
-            engine.backward(part.loss)
+            engine.backward(engine.with_router_loss(part.loss, of_tokens[0]))
             loss += part.value
             if number < number_of_micro_batches:
                 engine.step(0.0)

@@ -172,7 +172,7 @@ def test_the_known_leaks_are_real_and_ours_has_none(attention: str, how: dict[st
 
 def test_attention_we_cannot_compute_is_refused() -> None:
     query = torch.randn(1, 2, 4, 8)
-    with pytest.raises(InputError, match="s_aux"):
+    with pytest.raises(InputError, match="position_bias"):
         segmented_sdpa(
             torch.nn.Module(),
             query,
@@ -180,5 +180,5 @@ def test_attention_we_cannot_compute_is_refused() -> None:
             query,
             None,
             cu_seq_lens_q=torch.tensor([0, 4], dtype=torch.int32),
-            s_aux=30.0,
+            position_bias=30.0,
         )

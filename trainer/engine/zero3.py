@@ -28,6 +28,7 @@ from deepspeed.utils import (
     safe_set_local_fp32_param,
     safe_set_local_optimizer_state,
 )
+from deepspeed.utils.z3_leaf_module import set_z3_leaf_modules_by_name
 from torch import Tensor, nn
 from transformers import AttentionInterface
 from transformers.integrations.deepspeed import prevent_arange_dtype_change
@@ -39,12 +40,14 @@ from trainer.batches.packs import Batch
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank
+from trainer.model.architecture import constants
 from trainer.model.lora import Weights, file_name
 from trainer.model.packed_model import PackedCausalLM
+from trainer.model.router import expert_blocks
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 ULYSSES = "hunmin_ulysses"
-PREFIX = "lm."  # of PackedCausalLM around the model whose names the files use
+PREFIX = "lm."  # of PackedCausalLM around the language model
 
 
 @dataclass(frozen=True)
@@ -70,13 +73,13 @@ class Zero3:
         config: TrainConfig,
         accum_steps: int,
         me: Rank,
-        weights: Callable[[dict[str, tuple[int, ...]], set[str]], Weights],
+        weights: Callable[[dict[str, tuple[int, ...]]], Weights],
     ):
         """Build the model partitioned from birth, read this rank's slices, set up AdamW. Collective.
 
         Args:
             make_model: gives the architecture; its own initial values are never used.
-            weights: given the parameters' shapes and the names shared with another, where to read from.
+            weights: given the shapes of parameters and constants, where to read from.
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
@@ -84,6 +87,7 @@ class Zero3:
             config, accum_steps=accum_steps, device_type=me.device.type, dtype=me.dtype
         )
         self._me = me
+        self._router_loss = torch.zeros((), device=me.device)
         # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
         with (
             _local_rank_is(me.device),
@@ -91,13 +95,14 @@ class Zero3:
             deepspeed.zero.Init(config_dict_or_path=settings),
         ):
             module = make_model()
-        # By the name the model's files use; adapters as lora.file_name calls them.
-        self.parameters: dict[str, Any] = _named(module, shared=False)
+        # Gathered and reduced as one, or ranks would wait for an expert that no token of theirs was sent to.
+        set_z3_leaf_modules_by_name(module, expert_blocks(module))
+        # By the language model's names; adapters as lora.file_name calls them.
+        self.parameters: dict[str, Any] = _named(module)
         self.trained = {name: p for name, p in self.parameters.items() if p.requires_grad}
-        self.tied = _named(module, shared=True).keys() - self.parameters.keys()
         dtypes = {parameter.ds_tensor.dtype for parameter in self.parameters.values()}
         assert dtypes == {me.dtype}, f"parameters are {dtypes}, not {me.dtype}"
-        self._load(weights(_shapes(self.parameters), self.tied))
+        self._load(weights, constants(module.lm))
         groups = parameter_groups(self.trained, config)
         self._lr_factors = [group.pop("lr") / config.learning_rate for group in groups]
         with _local_rank_is(me.device):
@@ -129,6 +134,29 @@ class Zero3:
         """The likeliest token after each segment of a packed sequence (segments,). Collective."""
         inputs = [tensor.to(self._me.device) for tensor in (input_ids, position_ids, cu_seqlens)]
         return self._engine.module.logits(*inputs, inputs[2][1:].long() - 1).argmax(-1).cpu()
+
+    @property
+    def has_router_loss(self) -> bool:
+        """Whether the router loss of a mixture of experts is minimised beside the loss."""
+        return self._engine.module.router_loss_coef > 0
+
+    def with_router_loss(self, loss: Tensor, weights_N: Tensor) -> Tensor:
+        """A micro-batch's loss with its part of the router loss, where there is one: that of each trained
+        token's row, as much as the token weighs.
+        """
+        if not self.has_router_loss:
+            return loss
+        losses_N = self._engine.module.router_losses_N
+        part = (losses_N * weights_N.to(losses_N)).sum()
+        self._router_loss = self._router_loss + part.detach()
+        return loss + part
+
+    def take_router_loss(self) -> float:
+        """What `with_router_loss` has added on this rank since it was last asked."""
+        if not self.has_router_loss:  # nor is the device asked
+            return 0.0
+        taken, self._router_loss = float(self._router_loss), torch.zeros((), device=self._me.device)
+        return taken
 
     def backward(self, loss: Tensor) -> Tensor:
         """Add the gradient of this micro-batch's part of the step's loss. Collective. The L2 norm of the
@@ -210,7 +238,13 @@ class Zero3:
         found = {str(buffer.dtype) for buffer in self._engine.module.buffers() if buffer.is_floating_point()}
         return sorted(name.removeprefix("torch.") for name in found)
 
-    def _load(self, weights: Weights) -> None:
+    def _load(
+        self, source: Callable[[dict[str, tuple[int, ...]]], Weights], constants: dict[str, Tensor]
+    ) -> None:
+        fixed = {file_name(name): buffer for name, buffer in constants.items()}
+        weights = source(_shapes(self.parameters) | {name: tuple(b.shape) for name, b in fixed.items()})
+        for name, buffer in fixed.items():  # whole on every rank: they are small
+            buffer.copy_(weights.read(name, 0, buffer.numel()).reshape(buffer.shape))
         for name, parameter in self.parameters.items():
             start, stop = self.extent(name)
             # Through .data: ds_tensor may be a leaf that autograd watches.
@@ -235,11 +269,11 @@ class Zero3:
             }
 
 
-def _named(module: nn.Module, *, shared: bool) -> dict[str, Any]:
-    """Parameters by the name the model's files use; `shared`: those with two names under both."""
+def _named(module: nn.Module) -> dict[str, Any]:
+    """Parameters by the language model's names, without what adapters put around them."""
     return {
         file_name(name.removeprefix(PREFIX)): parameter
-        for name, parameter in module.named_parameters(remove_duplicate=not shared)
+        for name, parameter in module.named_parameters()
         if name.startswith(PREFIX)
     }
 

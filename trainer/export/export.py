@@ -3,18 +3,19 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 from transformers import AutoConfig, GenerationConfig
 
 from hunmin.artifact import whole_folder, write_json
+from trainer.model.folder_weights import FolderWeights, Piece
 from trainer.model.lora import Trained
 
 MAX_SHARD_BYTES = 2 * 2**30  # also what the export holds in memory at a time
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")  # of a model that also sees
 
 
 def export(
@@ -29,11 +30,13 @@ def export(
 ) -> None:
     """Write the model folder, whole or not at all: a pure function of what it reads.
 
-    Weights have the precision the forward computed in.
+    Weights have the precision the forward computed in, and the names of the base's files, so that whatever
+    loads the base loads the export. What is not trained (another part of the model, such as its eyes) is as
+    the base has it.
 
     Args:
         weights: of a checkpoint that the caller verified.
-        base: the folder whose config.json describes the architecture.
+        base: the folder whose config.json describes the architecture, and whose files name the weights.
         tokenizer_dir: copied, chat template included.
         stop_ids: the tokens that end an answer.
         pad_id: for batched generation; default: the first stop id.
@@ -51,35 +54,37 @@ def export(
         generation.save_pretrained(partial)
         for name, text in documents.items():
             (partial / name).write_text(text, encoding="utf-8")
-        _write_weights(weights, dtype=dtype, folder=partial)
+        for path in (base / name for name in PROCESSOR_FILES):
+            if path.exists():
+                shutil.copy(path, partial)
+        _write_weights(weights, base=FolderWeights(base), dtype=dtype, folder=partial)
 
 
-def _write_weights(weights: Trained, *, dtype: torch.dtype, folder: Path) -> None:
-    """Tensor by tensor into shards, with the index that transformers reads where there are several."""
-    shards = _cut(weights, itemsize=dtype.itemsize)
+def _write_weights(weights: Trained, *, base: FolderWeights, dtype: torch.dtype, folder: Path) -> None:
+    """Piece by piece into shards, with the index that transformers reads where there are several."""
+    shards = _cut(base.as_stored(weights.full, dtype))
     weight_map, total = {}, 0
-    for number, names in enumerate(shards, start=1):
+    for number, pieces in enumerate(shards, start=1):
         single = len(shards) == 1
         file = "model.safetensors" if single else f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        tensors: dict[str, Tensor] = {name: weights.full(name).to(dtype) for name in names}
+        tensors = {name: tensor for piece in pieces for name, tensor in piece().items()}
         save_file(tensors, folder / file, metadata={"format": "pt"})
-        weight_map |= dict.fromkeys(names, file)
+        weight_map |= dict.fromkeys(tensors, file)
         total += sum(tensor.nbytes for tensor in tensors.values())
     if len(shards) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         write_json(folder / "model.safetensors.index.json", index)
 
 
-def _cut(weights: Trained, *, itemsize: int) -> list[list[str]]:
-    """Parameter names for each shard, in the model's order, none above MAX_SHARD_BYTES if avoidable."""
-    shards: list[list[str]] = [[]]
+def _cut(sized_pieces: Iterable[tuple[int, Piece]]) -> list[list[Piece]]:
+    """Pieces for each shard, in their order, none above MAX_SHARD_BYTES if avoidable."""
+    shards: list[list[Piece]] = [[]]
     used = 0
-    for name, shape in weights.shapes.items():
-        size = torch.Size(shape).numel() * itemsize
+    for size, piece in sized_pieces:
         if shards[-1] and used + size > MAX_SHARD_BYTES:
             shards.append([])
             used = 0
-        shards[-1].append(name)
+        shards[-1].append(piece)
         used += size
     return shards
 

@@ -106,6 +106,8 @@ def scalars(line: TrainMetrics) -> dict[str, float]:
     }
     if line["mfu"] is not None:
         found["train/mfu"] = line["mfu"]
+    if "router_loss" in line:
+        found["train/router_loss"] = line["router_loss"]
     found |= {f"objective/{name}": value for name, value in line.get("objective", {}).items()}
     for task, share in line["tasks"].items():
         found[f"train_task/loss/{task}"] = share["loss"]

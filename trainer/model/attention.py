@@ -30,6 +30,7 @@ def segmented_sdpa(
     dropout: float = 0.0,
     scaling: float | None = None,
     softcap: float | None = None,
+    s_aux: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Transformers' attention interface over one packed sequence.
@@ -40,19 +41,21 @@ def segmented_sdpa(
         cu_seq_lens_q: int32 (segments + 1,).
         sliding_window: a position sees itself and the sliding_window - 1 before it.
         softcap: bound of the scores, softcap * tanh(score / softcap), which no SDPA kernel knows (Gemma 2).
+        s_aux: (heads,), a score for nothing at all beside those of the positions, likewise (gpt-oss).
 
     Returns:
         (1, T, heads, head_dim), and no attention weights.
     """
     assert attention_mask is None, "a packed sequence takes no mask"
-    unsupported = [name for name in ("s_aux", "position_bias") if kwargs.get(name) is not None]
+    unsupported = [name for name in ("position_bias",) if kwargs.get(name) is not None]
     if unsupported:
         raise InputError(
             f"the model's attention uses {', '.join(unsupported)}, which packed training on this machine "
             "cannot compute; take another model, or a GPU with flash-attn"
         )
     lengths = cu_seq_lens_q.diff().tolist()
-    attend = sdpa_attention_forward if softcap is None else partial(capped_attention, softcap=softcap)
+    by_kernel = softcap is None and s_aux is None
+    attend = sdpa_attention_forward if by_kernel else partial(eager_attention, softcap=softcap, sinks=s_aux)
     outputs = [
         attend(
             module,
@@ -71,28 +74,35 @@ def segmented_sdpa(
     return torch.cat(outputs, dim=1), None
 
 
-def capped_attention(
+def eager_attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    softcap: float,
+    softcap: float | None,
+    sinks: Tensor | None,
     dropout: float,
     scaling: float | None,
     is_causal: bool,
 ) -> tuple[Tensor, None]:
-    """Causal attention with capped scores (Gemma 2, 2024, section 2), as sdpa_attention_forward else."""
+    """Causal attention with capped scores (Gemma 2, 2024, section 2) or sinks (gpt-oss model card, 2025,
+    section 2.2), as sdpa_attention_forward else.
+    """
     assert is_causal
     groups = query.shape[1] // key.shape[1]
     key, value = (tensor.repeat_interleave(groups, dim=1) for tensor in (key, value))
     scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    scores = torch.tanh(scores / softcap) * softcap
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
     length = query.shape[2]
     seen = _seen(length, length, query.device) if attention_mask is None else attention_mask
     scores = scores.masked_fill(~seen, -torch.inf)
-    shares = torch.nn.functional.softmax(scores.float(), dim=-1).to(query.dtype)
+    if sinks is not None:
+        nothing = sinks.reshape(1, -1, 1, 1).expand(*scores.shape[:-1], 1)
+        scores = torch.cat([scores, nothing.to(scores)], dim=-1)
+    shares = torch.nn.functional.softmax(scores.float(), dim=-1).to(query.dtype)[..., :length]
     shares = torch.nn.functional.dropout(shares, dropout, module.training)
     return (shares @ value).transpose(1, 2), None
 

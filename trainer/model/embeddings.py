@@ -15,12 +15,13 @@ from typing import Any, BinaryIO
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedTokenizerFast
 
 from hunmin.artifact import whole_folder, write_json
-from hunmin.errors import InputError
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.progress import Heartbeat, no_heartbeat
+from trainer.model.architecture import language_model_on_meta
+from trainer.model.folder_weights import FolderWeights
 
 BLOCK_ROWS = 4096  # of an embedding, held beside the old one
 COPY_BYTES = 2**24
@@ -84,7 +85,7 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Heartbeat 
     new, old = load_tokenizer(tokenizer_dir), load_tokenizer(base)
     config = AutoConfig.from_pretrained(base)
     mapped = vocab_map(new, old, num_rows=config.get_text_config().vocab_size)
-    names = vocabulary_tensors(config)
+    names = FolderWeights(base).files_of(vocabulary_tensors(config))
     text_config: Any = config.get_text_config()
     text_config.vocab_size = len(mapped.sources)
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
@@ -103,19 +104,12 @@ def remake_base(base: Path, *, tokenizer_dir: Path, out: Path, alive: Heartbeat 
 
 
 def vocabulary_tensors(config: PreTrainedConfig) -> set[str]:
-    """Names, as in the model's files, of the tensors with a row per token: embedding, head, the head's bias.
+    """Names of the language model's tensors with a row per token: embedding, head, the head's bias.
 
     Raises:
         InputError: transformers has no causal language model for it.
     """
-    try:
-        with torch.device("meta"):
-            lm = AutoModelForCausalLM.from_config(config)
-    except ValueError as error:
-        raise InputError(
-            f"{config.model_type}: not a causal language model ({error}); name one in model.path"
-        ) from error
-    lm.tie_weights()
+    lm = language_model_on_meta(config)
     modules = [lm.get_input_embeddings(), lm.get_output_embeddings()]
     rows = {id(tensor) for module in modules if module is not None for tensor in module.parameters()}
     return {name for name, tensor in lm.named_parameters(remove_duplicate=False) if id(tensor) in rows}

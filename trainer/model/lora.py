@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -87,15 +88,16 @@ class FreshAdapters:
 
 
 @dataclass(frozen=True)
-class WithAdapters:
-    """Weights of a model from one source, of its adapters from another."""
+class Overlaid:
+    """Weights of a model from one source, but some from another: adapters, or what a checkpoint has."""
 
     base: Weights
-    adapters: Weights
+    over: Weights
+    names: Collection[str]  # that `over` gives
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """Elements start..stop of the flattened parameter, fp32."""
-        return (self.adapters if is_adapter(name) else self.base).read(name, start, stop)
+        return (self.over if name in self.names else self.base).read(name, start, stop)
 
 
 class Trained(Protocol):

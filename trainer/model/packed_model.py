@@ -1,13 +1,11 @@
 """The model: where its first weights come from, how it reads a packed sequence."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -17,10 +15,9 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
-from transformers.initialization import no_init_weights
 
 from hunmin.artifact import whole_folder
-from hunmin.errors import ConfigError, InputError
+from hunmin.errors import ConfigError, InputError, one_line
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
@@ -28,9 +25,11 @@ from trainer.batches.sequence_parallel import own_targets
 from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
 from trainer.model import lora
+from trainer.model.architecture import constants, language_config, language_model
 from trainer.model.attention import implementation
 from trainer.model.head import LossHead
 from trainer.model.loss import masked_loss
+from trainer.model.router import router_loss_coef, router_losses
 
 PROBE_LENGTH = 4  # tokens a row of the check at the start
 SEEN_SHARE = 1 / 64  # of what one token that is seen does to a row's losses: more is no rounding
@@ -44,13 +43,17 @@ class PackedCausalLM(nn.Module):
         head: its head with the loss, in chunks.
         gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
             hidden state. What a task's share of the gradient is told by.
+        router_loss_coef: what the router loss weighs beside the loss; 0: there is none.
+        router_losses_N: of the last forward in training: for each trained token its row's, times the weight.
     """
 
-    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28):
+    def __init__(self, lm: PreTrainedModel, *, max_logits_bytes: int = 2**28, router_loss_coef: float = 0.0):
         super().__init__()
         self.lm = lm
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
         self.gradient_norms_N = torch.empty(0)
+        self.router_losses_N = torch.empty(0)
+        self.router_loss_coef = router_loss_coef
         self._own_head = False
         self._attention = lm.config._attn_implementation
         self._shard: tuple[int, int] | None = None
@@ -96,9 +99,22 @@ class PackedCausalLM(nn.Module):
             index, size = self._shard
             _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
         inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        routed = self.training and self.router_loss_coef > 0
+        if routed:
+            inputs["output_router_logits"] = True
         if self._own_head:
-            return masked_loss(self.lm(**inputs, logits_to_keep=positions_N).logits[0], targets_N)
-        hidden_ND = self.lm.base_model(**inputs).last_hidden_state[0, positions_N]
+            outputs = self.lm(**inputs, logits_to_keep=positions_N)
+        else:
+            outputs = self.lm.base_model(**inputs)
+        if routed:
+            losses_S = router_losses(
+                outputs.router_logits, cu_seqlens, top_k=self.lm.config.num_experts_per_tok
+            )
+            rows_N = torch.bucketize(positions_N, cu_seqlens[1:], right=True)
+            self.router_losses_N = self.router_loss_coef * losses_S[rows_N]
+        if self._own_head:
+            return masked_loss(outputs.logits[0], targets_N)
+        hidden_ND = outputs.last_hidden_state[0, positions_N]
         if hidden_ND.requires_grad:
             hidden_ND.register_hook(self._keep_norms)
         return self.head(hidden_ND, targets_N)
@@ -126,12 +142,15 @@ class PackedCausalLM(nn.Module):
             Whether our head is taken.
 
         Raises:
-            InputError: the model's attention does not keep segments apart.
+            InputError: the model's attention does not keep segments apart, or not without another package.
         """
         was_training = self.training
         self.eval()  # neither dropout nor recomputation
         with self._whole():
-            seen = self._neighbour_effect(device, boundary=PROBE_LENGTH)
+            try:
+                seen = self._neighbour_effect(device, boundary=PROBE_LENGTH)
+            except ValueError as error:  # how transformers says that a package is needed to keep rows apart
+                raise InputError(f"{type(self.lm).__name__}: {one_line(error)}") from error
             if seen and not seen < SEEN_SHARE * self._neighbour_effect(device, boundary=PROBE_LENGTH - 1):
                 raise InputError(
                     f"{type(self.lm).__name__}: rows packed together see each other (another neighbour moves "
@@ -191,22 +210,19 @@ def build(
 
     Raises:
         InputError: transformers has no causal language model for it.
-        ConfigError: adapters or recomputation do not fit the model.
+        ConfigError: adapters, recomputation or the router loss do not fit the model.
     """
     config = config or TrainConfig.model_validate({})
     described = AutoConfig.from_pretrained(folder)
-    try:
-        with no_init_weights():
-            lm = AutoModelForCausalLM.from_config(
-                described,
-                dtype=dtype,
-                attn_implementation=implementation(device, can_flash=_can_flash(described)),
-            )
-    except ValueError as error:
-        raise InputError(
-            f"{folder}: not a causal language model ({error}); name one in model.path"
-        ) from error
-    lm.tie_weights()
+    lm = language_model(
+        described,
+        dtype=dtype,
+        attn_implementation=implementation(device, can_flash=can_flash(language_config(described))),
+    )
+    in_fp32 = lm._keep_in_fp32_modules_strict or ()
+    for name, buffer in constants(lm).items():
+        if any(part in name for part in in_fp32):
+            buffer.data = buffer.data.float()
     if config.lora is not None:
         lora.adapt(lm, config.lora)
     if config.recompute == "all":
@@ -218,13 +234,20 @@ def build(
         # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
         lm.activation_checkpointing_enable({"use_reentrant": True})
         lm.enable_input_require_grads()  # a reentrant layer without one gives no gradient at all
-    return PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
+    return PackedCausalLM(
+        lm,
+        max_logits_bytes=config.max_logits_mb * 2**20,
+        router_loss_coef=router_loss_coef(lm, config),
+    )
 
 
-def _can_flash(config: PreTrainedConfig) -> bool:
-    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)] if known else None
-    return known and bool(model_class._supports_flash_attn)
+def can_flash(config: PreTrainedConfig) -> bool:
+    """Whether transformers runs the model with the package flash-attn; some name other kernels alone."""
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        return False
+    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
+    alone = model_class._compatible_flash_implementations
+    return bool(model_class._supports_flash_attn) and (alone is None or "flash_attention_2" in alone)
 
 
 def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, out: Path) -> None:
@@ -298,61 +321,3 @@ def check_vocab(folder: Path, *, tokenizer_dir: Path) -> None:
             f"{folder}: {rows} embeddings, but the tokenizer of the data has {ids} tokens; "
             "build the data with this model's own tokenizer (model.path)"
         )
-
-
-class FolderWeights:
-    """The weights of a transformers folder, read slice by slice: no more than a slice is in memory."""
-
-    def __init__(self, folder: Path):
-        self._folder = folder
-        self._files = {path.name: safe_open(path, framework="pt") for path in sorted(_weight_files(folder))}
-        self._file_of = {name: file for file, handle in self._files.items() for name in handle.offset_keys()}
-        self.shapes = {
-            name: tuple(self._files[file].get_slice(name).get_shape()) for name, file in self._file_of.items()
-        }
-
-    def check(self, wanted: dict[str, tuple[int, ...]], *, tied: set[str]) -> None:
-        """Every tensor of the model is in the files with its shape, and no other.
-
-        Args:
-            tied: names that may be in the files though the model shares them with another.
-
-        Raises:
-            InputError: lists what is missing, extra or of another shape.
-        """
-        missing = sorted(wanted.keys() - self.shapes.keys())
-        extra = sorted(name for name in self.shapes.keys() - wanted.keys() - tied if "inv_freq" not in name)
-        shapes = sorted(
-            name for name in wanted.keys() & self.shapes.keys() if wanted[name] != self.shapes[name]
-        )
-        if missing or extra or shapes:
-            found = [
-                *(f"missing {name}" for name in missing),
-                *(f"unknown {name}" for name in extra),
-                *(f"{name} is {self.shapes[name]}, the config says {wanted[name]}" for name in shapes),
-            ]
-            raise InputError(
-                f"{self._folder}: weights do not fit config.json: {'; '.join(found[:5])}"
-                + (f" and {len(found) - 5} more" if len(found) > 5 else "")
-                + "; take a complete model folder"
-            )
-
-    def read(self, name: str, start: int, stop: int) -> Tensor:
-        """Elements start..stop of the flattened tensor, fp32 (stop - start,)."""
-        if start == stop:  # a small parameter leaves nothing for the last ranks
-            return torch.empty(0)
-        part = self._files[self._file_of[name]].get_slice(name)
-        shape = self.shapes[name]
-        if len(shape) < 2:
-            return part[start:stop].float() if shape else part[...].reshape(1)[start:stop].float()
-        width = int(torch.Size(shape[1:]).numel())
-        first = start // width
-        rows = part[first : -(-stop // width)]
-        return rows.reshape(-1)[start - first * width : stop - first * width].float()
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.exists():
-        return [folder / file for file in set(json.loads(index.read_text())["weight_map"].values())]
-    return [folder / "model.safetensors"]

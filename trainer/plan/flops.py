@@ -32,7 +32,7 @@ PEAK_BF16 = {
 
 @dataclass(frozen=True)
 class StepFlops:
-    """Forward and backward of a dense decoder, by what it is multiplied with."""
+    """Forward and backward of a decoder, by what it is multiplied with."""
 
     per_token: float  # of every layer's matrices
     per_target: float  # of the head, which is computed where a token is trained
@@ -44,15 +44,16 @@ class StepFlops:
 
 
 def step_flops(config: PreTrainedConfig, lora: LoraConfig | None = None) -> StepFlops:
-    """Count from the architecture; nothing is loaded. Frozen matrices have no gradient of their own."""
+    """Count from the architecture; nothing is loaded. Frozen matrices have no gradient of their own, and of a
+    layer's experts those count that a token is sent to.
+    """
     text: Any = config.get_text_config()
     shapes = memory.parameter_shapes(config)
-    in_layers = [
-        shape
-        for name, shape in shapes.items()
-        if len(shape) == 2 and "embed" not in name and "head" not in name
-    ]
-    of_matrices = 2 * memory.count(in_layers)
+    in_layers = [shape for name, shape in shapes.items() if "embed" not in name and "head" not in name]
+    matrices = [shape for shape in in_layers if len(shape) == 2]
+    sent_to = getattr(text, "num_experts_per_tok", None) or 0
+    experts = [(sent_to, *shape[1:]) for shape in in_layers if len(shape) == 3 and shape[0] >= sent_to > 0]
+    of_matrices = 2 * memory.count(matrices + experts)
     backward = 2 if lora is None else 1
     adapters = 0 if lora is None else 6 * memory.count(memory.adapter_shapes(config, lora).values())
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads

@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedConfig
+from transformers import PreTrainedConfig
 
 from trainer.config import LoraConfig, TrainConfig
 from trainer.model import lora
+from trainer.model.architecture import language_model_on_meta
 from trainer.model.head import FP32, chunk_rows, logit_bytes_each
 from trainer.plan.activations import activation_bytes, score_bytes
 
@@ -196,13 +197,11 @@ def adapter_shapes(config: PreTrainedConfig, adapters: LoraConfig) -> dict[str, 
 @lru_cache(maxsize=8)  # a choice asks for the same model many times, and each asking builds it
 def _shapes(kind: type[PreTrainedConfig], config: str, adapters: str | None) -> dict[str, tuple[int, ...]]:
     """Of the parameters, or of the adapters; both configurations as JSON."""
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(kind.from_dict(json.loads(config)))
-        if adapters is not None:
-            lora.adapt(model, LoraConfig.model_validate_json(adapters))
+    model = language_model_on_meta(kind.from_dict(json.loads(config)))
     if adapters is None:
-        model.tie_weights()
         return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    with torch.device("meta"):
+        lora.adapt(model, LoraConfig.model_validate_json(adapters))
     named = ((lora.file_name(name), parameter) for name, parameter in model.named_parameters())
     return {name: tuple(parameter.shape) for name, parameter in named if lora.is_adapter(name)}
 

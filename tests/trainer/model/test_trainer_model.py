@@ -1,11 +1,13 @@
 """Where first weights come from: made once, checked tensor by tensor, read slice by slice."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from family_models import FAMILIES
 from rank_helpers import make_data, make_tokenizer
 from safetensors.torch import load_file, save_file
 from transformers import AttentionInterface, AutoModelForCausalLM, LlamaConfig
@@ -17,7 +19,8 @@ from hunmin.stage import Inputs
 from trainer.config import STAGE_VERSION, TrainConfig
 from trainer.job import Job, begin_training
 from trainer.model.attention import implementation, segmented_sdpa
-from trainer.model.packed_model import FolderWeights, PackedCausalLM, check_vocab, create_base, locate_base
+from trainer.model.folder_weights import FolderWeights, TensorFiles
+from trainer.model.packed_model import PackedCausalLM, can_flash, check_vocab, create_base, locate_base
 
 SMALL = FromScratchConfig.model_validate(
     {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "vocab_size": 512}
@@ -71,7 +74,7 @@ def test_slices_put_together_are_the_tensor(folder: Path) -> None:
 def test_half_precision_files_are_read_as_fp32(tmp_path: Path) -> None:
     tensor = torch.randn(3, 5, dtype=torch.bfloat16)
     save_file({"w": tensor}, tmp_path / "model.safetensors")
-    part = FolderWeights(tmp_path).read("w", 4, 11)
+    part = TensorFiles(tmp_path).read("w", 4, 11)
     assert part.dtype == torch.float32
     assert torch.equal(part, tensor.float().flatten()[4:11])
 
@@ -80,7 +83,7 @@ def test_files_in_shards_are_read(folder: Path, tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(folder / "base")
     model.save_pretrained(tmp_path, max_shard_size="20KB")
     assert len(list(tmp_path.glob("*.safetensors"))) > 1
-    whole, cut = FolderWeights(folder / "base"), FolderWeights(tmp_path)
+    whole, cut = TensorFiles(folder / "base"), TensorFiles(tmp_path)
     assert whole.shapes == cut.shapes
     for name in whole.shapes:
         assert torch.equal(whole.read(name, 3, 30), cut.read(name, 3, 30))
@@ -98,16 +101,24 @@ def test_weights_that_do_not_fit_are_refused(folder: Path, tmp_path: Path, chang
     tensors = load_file(folder / "base/model.safetensors")
     wanted = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     change(tensors)
-    save_file(tensors, tmp_path / "model.safetensors")
+    write_model(tmp_path, folder / "base", tensors)
     with pytest.raises(InputError, match=message):
-        FolderWeights(tmp_path).check(wanted, tied=set())
+        FolderWeights(tmp_path).check(wanted)
+
+
+def write_model(folder: Path, base: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Other tensors with the config of `base`."""
+    save_file(tensors, folder / "model.safetensors")
+    shutil.copy(base / "config.json", folder)
 
 
 def test_a_tied_head_may_be_in_the_files(folder: Path, tmp_path: Path) -> None:
     tensors = load_file(folder / "base/model.safetensors")
     wanted = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    save_file(tensors | {"lm_head.weight": torch.zeros(300, 32)}, tmp_path / "model.safetensors")
-    FolderWeights(tmp_path).check(wanted, tied={"lm_head.weight"})
+    write_model(tmp_path, folder / "base", tensors | {"lm_head.weight": torch.zeros(300, 32)})
+    weights = FolderWeights(tmp_path)
+    weights.check(wanted)
+    assert weights.shapes.keys() == wanted.keys()
 
 
 def test_locate(folder: Path, tmp_path: Path) -> None:
@@ -152,6 +163,11 @@ def test_no_packs_is_a_gate(tmp_path: Path) -> None:
     (tmp_path / "data/train").mkdir(parents=True)
     with pytest.raises(GateError, match="no packs"):
         begin_training(job(tmp_path))
+
+
+def test_flash_attn_is_taken_where_transformers_runs_the_model_with_it() -> None:
+    assert can_flash(FAMILIES["llama"])
+    assert not can_flash(FAMILIES["gpt_oss"]), "its sinks need another kernel"
 
 
 def small_llama(attention: str, dtype: torch.dtype = torch.float32) -> Any:

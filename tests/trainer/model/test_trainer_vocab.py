@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from family_models import write_family
 from plain_loop import SEED, gradients_of, job_in, packs_of, plain_loss, plain_model, relative_error, rows_of
 from rank_helpers import VOCAB_SIZE, make_packs, make_tokenizer, run_ranks, write_split
 from transformers import AddedToken, AutoModelForCausalLM, AutoTokenizer, LlamaConfig
@@ -68,6 +69,25 @@ def test_a_new_token_begins_as_the_mean_of_its_pieces(root: Path) -> None:
     assert (new.get_input_embeddings().weight is new.get_output_embeddings().weight) == tied
     for name, parameter in new.model.layers.named_parameters():
         assert torch.equal(parameter, old.model.layers.get_parameter(name))
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "gemma3_with_eyes"])
+def test_rows_are_added_where_files_have_other_names_than_modules(tmp_path: Path, family: str) -> None:
+    base, grown = write_family(family, tmp_path / "model"), tmp_path / "grown"
+    make_tokenizer(base)
+    tokenizer = make_tokenizer(tmp_path / "tokenizer")
+    tokenizer.add_tokens([f"<y{number}>" for number in range(10)])
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    remake_base(base, tokenizer_dir=tmp_path / "tokenizer", out=grown)
+    old: Any = AutoModelForCausalLM.from_pretrained(base)
+    new: Any = AutoModelForCausalLM.from_pretrained(grown)
+    for before, after in zip(
+        (old.get_input_embeddings(), old.get_output_embeddings()),
+        (new.get_input_embeddings(), new.get_output_embeddings()),
+        strict=True,
+    ):
+        assert after.weight.shape == (VOCAB_SIZE + 10, 32)
+        assert torch.equal(after.weight[:VOCAB_SIZE], before.weight[:VOCAB_SIZE])
 
 
 def test_another_vocabulary_keeps_rows_by_string(tmp_path: Path) -> None:

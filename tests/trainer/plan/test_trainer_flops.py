@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen3Config
+from transformers import AutoModelForCausalLM, Gemma3TextConfig, LlamaConfig, Qwen3Config, Qwen3MoeConfig
 
 from trainer.plan.flops import step_flops
 
@@ -20,9 +20,20 @@ SIZES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("config", [LlamaConfig(**SIZES), Qwen3Config(**SIZES), Gemma3TextConfig(**SIZES)])
+@pytest.mark.parametrize(
+    "config",
+    [
+        LlamaConfig(**SIZES),
+        Qwen3Config(**SIZES),
+        Gemma3TextConfig(**SIZES),
+        Qwen3MoeConfig(**SIZES, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=24),
+    ],
+    ids=lambda config: config.model_type,
+)
 def test_counts_what_torch_counts(config: Any) -> None:
-    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(
+        config, attn_implementation="eager", experts_implementation="eager", dtype=torch.float32
+    )
     length, targets = 24, torch.arange(5)
     with FlopCounterMode(display=False) as counter:
         model(input_ids=torch.arange(length)[None], logits_to_keep=targets).logits.sum().backward()
