@@ -4,8 +4,11 @@ from pathlib import Path
 
 from data_pipeline.augment.curriculum import check_curriculum
 from data_pipeline.tasks.tasks import task_infos
+from eval.config import EvalConfig
 from eval.scores.goals import check_goals
 from hunmin.models.folder import locate_model
+from hunmin.section import resolve_path
+from launcher.commands.plan import architecture_of
 from launcher.config import load
 from launcher.run import Run
 from trainer import config as train_config
@@ -45,3 +48,29 @@ def check_inputs(run: Run) -> None:
     for path in (run.config.model.path, run.config.model.tokenizer):
         if path is not None:
             locate_model(path, base=run.base, weights=False)
+
+
+def eval_config_of(run: Run) -> EvalConfig:
+    """The eval section with the path in it resolved."""
+    python = run.config.eval.vllm_python
+    if python is None:
+        return run.config.eval
+    return run.config.eval.model_copy(update={"vllm_python": str(resolve_path(python, run.base))})
+
+
+def check_eval(run: Run) -> None:
+    """Evaluation will be possible on the Ray that is up: the engine is there, and the model fits.
+
+    Raises:
+        InputError: eval.engine is not installed.
+        GateError: a copy of the model does not fit the GPUs of a node.
+    """
+    from eval.answering.choice import choose
+    from eval.answering.pool import find_gpus
+
+    choose(
+        eval_config_of(run),
+        architecture_of(run.config, run.base),
+        prompt_tokens=run.config.data.seq_len,
+        gpus=find_gpus(),
+    )

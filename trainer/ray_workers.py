@@ -117,7 +117,7 @@ def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> N
             num_workers=num_workers,
             use_gpu=gpus > 0,
             resources_per_worker=_resources(num_workers, gpus),
-            placement_strategy="SPREAD",  # over the nodes of a cluster
+            placement_strategy="PACK",  # ranks of one node need no network between them
         ),
         run_config=RunConfig(name=name, storage_path=storage),
     )

@@ -29,7 +29,7 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
     data = run_dir / "data"
     return plan(
         config.train,
-        _architecture(config, base),
+        architecture_of(config, base),
         seq_len=config.data.seq_len,
         world_size=config.cluster.num_workers,
         device_type="cuda" if config.cluster.gpus_per_worker else "cpu",
@@ -37,7 +37,8 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
     )
 
 
-def _architecture(config: RunConfig, base: Path) -> Any:
+def architecture_of(config: RunConfig, base: Path) -> Any:
+    """The configuration of the model that is trained; its weights are not read."""
     from transformers import AutoConfig
 
     from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer
