@@ -65,7 +65,8 @@ class ServerProcess:
 
     def _wait_for_guard(self, timeout_s: float) -> int | None:
         """The guard's last words, the server's exit code, which come when the whole group is gone."""
-        if self._exit_code is None and select.select([self._ended], [], [], timeout_s)[0]:
+        watched = self._exit_code is None and not self._ended.closed
+        if watched and select.select([self._ended], [], [], timeout_s)[0]:
             self._exit_code = int(self._ended.read() or -signal.SIGKILL)  # nothing: the guard was killed
         return self._exit_code
 
