@@ -4,7 +4,7 @@ from pathlib import Path
 
 from data_pipeline.augment.curriculum import check_curriculum
 from data_pipeline.tasks.tasks import task_infos
-from eval.config import EvalConfig
+from eval.config import AUTO, EvalConfig
 from eval.scores.goals import check_goals
 from hunmin.models.folder import locate_model
 from hunmin.section import resolve_path
@@ -56,6 +56,21 @@ def eval_config_of(run: Run) -> EvalConfig:
     if python is None:
         return run.config.eval
     return run.config.eval.model_copy(update={"vllm_python": str(resolve_path(python, run.base))})
+
+
+def check_engine(run: Run) -> None:
+    """The engine that eval.engine names is there; of one that is always there, nothing is loaded to see it.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    config = eval_config_of(run)
+    if config.engine in (AUTO, "hf"):
+        return
+    from eval.answering.choice import choose_engine, installed
+
+    python = config.vllm_python
+    choose_engine(config.engine, num_gpus=0, available=installed(python), python=python)
 
 
 def check_eval(run: Run) -> None:

@@ -11,7 +11,7 @@ from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
 from launcher.commands.run_folder import stage_command
-from launcher.preflight import check_eval, check_inputs, check_task_names, eval_config_of
+from launcher.preflight import check_engine, check_eval, check_inputs, check_task_names, eval_config_of
 from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
 
@@ -160,6 +160,8 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                 )
             if name == "data":
                 check_inputs(run)  # before Ray takes its ten seconds
+                if "eval" in names:
+                    check_engine(run)
             if not ray_is_up and stage.needs_ray(run):
                 stack.enter_context(_ray(run))
                 ray_is_up = True
