@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from eval.answering.choice import choose_engine, installed
 from eval.answering.groups import ModelRef, Prompt, make_groups
@@ -190,6 +192,51 @@ def is_server(process: psutil.Process) -> bool:
 def is_actor(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
         return "ray::Answerer" in " ".join(process.cmdline())
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("HUNMIN_VLLM_PYTHON" not in os.environ, reason="HUNMIN_VLLM_PYTHON names no real vLLM")
+def test_a_real_vllm_answers_as_we_do(
+    prompts: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In fp32, without ties; its build for CPUs wants heads of 32 numbers or more."""
+    python = os.environ["HUNMIN_VLLM_PYTHON"]
+    assert missing(python) is None
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            hidden_size=128,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            vocab_size=500,
+            max_position_embeddings=512,
+            eos_token_id=1,
+        )
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.normal_(std=0.3)
+    model.save_pretrained(tmp_path)
+    monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB
+    engine = VLLMServerEngine(str(tmp_path), settings=SETTINGS, place=Place(python=python))
+    try:
+        found = engine.generate(prompts)
+        pids = [one.pid for one in psutil.process_iter() if is_of_vllm(one, engine._port)]
+    finally:
+        engine.close()
+    assert found == HFEngine(str(tmp_path), settings=SETTINGS).generate(prompts)
+    assert pids
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+def is_of_vllm(process: psutil.Process, port: int) -> bool:
+    """The server, or one that it started."""
+    with contextlib.suppress(psutil.Error):
+        return any(f"--port={port}" in one.cmdline() for one in (process, *process.parents()))
     return False
 
 
