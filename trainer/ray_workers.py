@@ -155,12 +155,15 @@ def _rank(config: dict[str, Any]) -> None:
 
 
 def _placement(num_workers: int, gpus_per_worker: int) -> ScalingConfig:
-    """Ranks fill a node before they take the next: those of one node need no network between them."""
+    """Ranks on GPUs fill a node before they take the next: those of one node need no network between them.
+
+    On CPUs they are spread: a rank computes with a node's cores, and the network is not what it waits for.
+    """
     return ScalingConfig(
         num_workers=num_workers,
         use_gpu=gpus_per_worker > 0,
         resources_per_worker=_resources(num_workers, gpus_per_worker),
-        placement_strategy="PACK",
+        placement_strategy="PACK" if gpus_per_worker else "SPREAD",
     )
 
 
