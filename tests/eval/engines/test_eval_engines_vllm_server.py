@@ -155,15 +155,15 @@ def test_actors_ask_their_servers_and_leave_none_behind(
     models = [ModelRef("base", str(model_folder), "a"), ModelRef("tuned", str(model_folder), "b")]
     named = [Prompt(f"row/{index}", ids) for index, ids in enumerate(prompts)]
     groups = make_groups(named, models=models, settings=SETTINGS, batch_size=6, parts_dir=tmp_path)
-    seen: set[int] = set()
+    others, seen = servers(), set[int]()
     killed = threading.Event()
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.05):
-            servers = [one.pid for one in psutil.process_iter() if is_server(one)]
-            seen.update(servers)
-            if servers and list(tmp_path.rglob("*.parquet")) and not killed.is_set():
+            alive = servers() - others
+            seen.update(alive)
+            if alive and list(tmp_path.rglob("*.parquet")) and not killed.is_set():
                 (actor,) = [one for one in psutil.Process().children(recursive=True) if is_actor(one)]
                 actor.kill()
                 killed.set()
@@ -183,10 +183,14 @@ def test_actors_ask_their_servers_and_leave_none_behind(
     await_gone(sorted(seen))
 
 
-def is_server(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return str(SERVER) in process.cmdline() and "--served-model-name=model" in process.cmdline()
-    return False
+def servers() -> set[int]:
+    """Those that serve now, of this and other tests."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if {str(SERVER), "--served-model-name=model"} <= set(process.cmdline()):
+                found.add(process.pid)
+    return found
 
 
 def is_actor(process: psutil.Process) -> bool:
