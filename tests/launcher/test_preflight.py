@@ -14,6 +14,7 @@ from eval.answering import pool
 from eval.answering.room import GIB, Gpus
 from hunmin.errors import GateError, InputError
 from launcher import stages
+from launcher.cluster import ray_cluster
 from launcher.config import load
 from launcher.preflight import check_engine, check_eval, eval_config_of
 from launcher.run import Run
@@ -68,6 +69,7 @@ def test_a_model_that_no_node_holds_is_refused_before_training(
     for name in ("check_inputs", "check_task_names", "_write_corpus_page"):
         monkeypatch.setattr(stages, name, lambda run: None)
     monkeypatch.setattr(stages, "find_finished", lambda folder, inputs: None)
+    monkeypatch.setattr(ray_cluster, "cpus_and_gpus", lambda: (8, 4))
     monkeypatch.setattr(pool, "find_gpus", lambda: Gpus((2, 2), memory_bytes=80 * GIB, capability=(9, 0)))
     with pytest.raises(GateError, match=r"a node has 2 GPU\(s\) of 80\.0 GiB.*a node with 3 of these GPUs"):
         stages.run_stages(run, ("data", "train", "eval", "report"))
@@ -85,8 +87,10 @@ def test_a_model_that_no_node_holds_is_refused_before_training(
 
 
 def test_on_cpus_nothing_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "find_gpus", Gpus)
+    monkeypatch.setattr(ray_cluster, "cpus_and_gpus", lambda: (8, 0))
     check_eval(run_of(tmp_path, llama_70b(tmp_path), engine="hf"))
+    with pytest.raises(InputError, match=r"eval\.vllm_python names no Python"):
+        check_eval(run_of(tmp_path, llama_70b(tmp_path), engine="vllm_server"))
 
 
 def test_the_other_environment_lies_where_the_config_says(tmp_path: Path) -> None:
