@@ -86,6 +86,7 @@ def ask_python(python: str, code: str, *, timeout_s: float = 120.0) -> dict[str,
             timeout=timeout_s,
             check=False,
             stdin=subprocess.DEVNULL,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},  # ours
         )
         return json.loads(done.stdout)
     except subprocess.TimeoutExpired:

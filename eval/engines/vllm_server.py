@@ -40,6 +40,7 @@ SERVE = ("-m", "vllm.entrypoints.openai.api_server")
 SILENT_LIMIT_S = 600.0
 ANSWER_LIMIT_S = 3600.0  # for the prompts of one group
 POLL_S = 0.25
+MAX_REQUESTS = 256  # at a time; as many sequences as vLLM computes together by default
 CURE = (
     "install vLLM there, `PYTHON -m pip install vllm==0.32.*` (docs/gpu.md), name another in "
     "eval.vllm_python, or set eval.engine: hf"
@@ -76,7 +77,7 @@ class VLLMServerEngine:
             EnvironmentFailure: the server ended, or refused the prompts.
         """
         bodies = request_bodies(prompts, self._settings, stop_ids=self._stop_ids)
-        with ThreadPoolExecutor(len(bodies)) as threads:
+        with ThreadPoolExecutor(min(len(bodies), MAX_REQUESTS)) as threads:
             answered = list(threads.map(self._ask, bodies))
         return [
             to_generation(choice["token_ids"], choice["finish_reason"], stop_ids=self._stop_ids)
