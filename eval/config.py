@@ -70,7 +70,12 @@ class EvalConfig(Section):
     num_threads: int = Field(default=1, ge=1, le=4_096, description="CPU threads of each answering process")
     engine: EngineName = Field(
         default=AUTO,
-        description="what answers: hf (transformers) or vllm; auto: vllm if installed and on a GPU, else hf",
+        description="what answers: hf (transformers), vllm, vllm_server; auto: vLLM where it is and GPUs are",
+    )
+    vllm_python: str | None = execution(
+        None,
+        min_length=1,
+        description="Python of an environment that has vLLM, for engine vllm_server: .venv-vllm/bin/python",
     )
     max_samples_per_task: int | None = Field(
         default=None,
@@ -93,8 +98,11 @@ class EvalConfig(Section):
     goals: tuple[GoalConfig, ...] = Field(
         default=(), description="what the run is to show, checked at its end"
     )
-    num_actors: int = execution(
-        2, ge=1, le=65_536, description="processes that answer at the same time, at most"
+    num_actors: int | None = execution(
+        None,
+        ge=1,
+        le=65_536,
+        description="processes that answer at a time, at most; absent: one for each GPU (group), 2 on CPUs",
     )
 
 

@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from transformers import AutoConfig
 
-from eval.answering.choice import capability, choose_engine, installed, precision, versions
+from eval.answering.choice import choose, versions
+from eval.answering.groups import Group, ModelRef, Prompt, make_groups
 from eval.answering.models import check_tokenizer, model_refs
-from eval.answering.pool import Group, ModelRef, Prompt, answer_groups, make_groups
+from eval.answering.pool import answer_groups, find_gpus
+from eval.answering.room import NO_GPUS
 from eval.config import EvalConfig
 from eval.engines import Generation, GenerationSettings, context_length
 from eval.samples.samples import (
@@ -65,13 +68,13 @@ def run(
     Raises:
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
         InputError: a task names an unknown metric, or eval.engine is not installed.
-        EnvironmentFailure: the actors kept dying.
+        GateError: the model does not fit the GPUs of a node.
+        EnvironmentFailure: the actors kept dying, or find no place.
     """
     verify(data_dir, cure="hunmin data CONFIG", only=("heldout.parquet", "stats.json", "tokenizer/"))
     train = verify(train_dir, cure="hunmin train CONFIG", only=("export/", "base/"))
     stage = open_stage(out_dir, inputs)
 
-    engine = choose_engine(config.engine, num_gpus=num_gpus, available=installed(), lowest=capability())
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
     metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     tokenizer = load_tokenizer(data_dir / "tokenizer")
@@ -83,20 +86,33 @@ def run(
     asked = _choose(rows, tasks, config=config, seed=seed, renderer=renderer, max_prompt_tokens=room)
     _say_what_is_asked(asked)
 
+    gpus = find_gpus() if num_gpus else NO_GPUS
+    choice = choose(
+        config,
+        AutoConfig.from_pretrained(models[-1].path),
+        prompt_tokens=max(map(len, asked.prompts.values()), default=0),
+        gpus=gpus,
+    )
     settings = GenerationSettings(
         max_new_tokens=config.max_new_tokens,
         temperature=config.temperature,
         seed=seed,
         stop_ids=tuple(renderer.stop_ids),
         num_threads=config.num_threads,
-        engine=engine,
-        dtype=precision(num_gpus),
+        engine=choice.engine,
+        dtype=choice.dtype,
     )
     groups = _groups(
         asked, models, settings=settings, batch_size=config.batch_size, parts_dir=out_dir / "parts"
     )
     generations = answer_groups(
-        groups, settings=settings, num_actors=config.num_actors, num_cpus=num_cpus, num_gpus=num_gpus
+        groups,
+        settings=settings,
+        num_actors=config.num_actors,
+        num_cpus=num_cpus,
+        gpus=gpus,
+        gpus_per_model=choice.gpus_per_model,
+        python=config.vllm_python,
     )
     said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
     answers = baseline_answers(asked.samples, majority=read_majority(data_dir / "stats.json"))
@@ -132,7 +148,7 @@ def run(
         schema_version=SCHEMA_VERSION,
         seed=seed,
         systems=SYSTEMS,
-        engine={"name": engine, "dtype": settings.dtype},
+        engine={"name": choice.engine, "dtype": settings.dtype},
         models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
         tasks={task: one.scores for task, one in scored.items()},
         goals=[
@@ -154,7 +170,7 @@ def run(
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},
-        extra={"engine": {**scores["engine"], "versions": versions(engine)}},
+        extra={"engine": {**scores["engine"], "versions": versions(choice.engine, config.vllm_python)}},
     )
     if (out_dir / "parts").exists():
         shutil.rmtree(out_dir / "parts")

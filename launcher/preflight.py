@@ -4,9 +4,11 @@ from pathlib import Path
 
 from data_pipeline.augment.curriculum import check_curriculum
 from data_pipeline.tasks.tasks import task_infos
+from eval.config import AUTO, EvalConfig
 from eval.scores.goals import check_goals
 from hunmin.models.folder import locate_model
-from launcher.commands.plan import plan_of_run, require_fit
+from hunmin.section import resolve_path
+from launcher.commands.plan import architecture_of, plan_of_run, require_fit
 from launcher.config import load
 from launcher.run import Run
 from trainer import config as train_config
@@ -58,3 +60,49 @@ def check_memory(run: Run) -> None:
         GateError: it does not, and train.must_fit is on.
     """
     require_fit(plan_of_run(run.config, run.base, run.dir))
+
+
+def eval_config_of(run: Run) -> EvalConfig:
+    """The eval section with the path in it resolved."""
+    python = run.config.eval.vllm_python
+    if python is None:
+        return run.config.eval
+    return run.config.eval.model_copy(update={"vllm_python": str(resolve_path(python, run.base))})
+
+
+def check_engine(run: Run) -> None:
+    """The engine that eval.engine names is there; of one that is always there, nothing is loaded to see it.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    config = eval_config_of(run)
+    if config.engine in (AUTO, "hf"):
+        return
+    from eval.answering.choice import choose_engine, installed
+
+    python = config.vllm_python
+    choose_engine(config.engine, num_gpus=0, available=installed(python), python=python)
+
+
+def check_eval(run: Run) -> None:
+    """Evaluation will be possible on the Ray that is up: the engine is there, and the model fits.
+
+    Raises:
+        InputError: eval.engine is not installed.
+        GateError: a copy of the model does not fit the GPUs of a node.
+    """
+    from launcher.cluster.ray_cluster import cpus_and_gpus
+
+    if not cpus_and_gpus()[1]:
+        check_engine(run)
+        return
+    from eval.answering.choice import choose
+    from eval.answering.pool import find_gpus
+
+    choose(
+        eval_config_of(run),
+        architecture_of(run.config, run.base),
+        prompt_tokens=run.config.data.seq_len,
+        gpus=find_gpus(),
+    )

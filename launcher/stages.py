@@ -11,7 +11,14 @@ from hunmin.errors import InputError
 from hunmin.progress import say
 from hunmin.stage import UNFINISHED, Inputs, find_finished
 from launcher.commands.run_folder import stage_command
-from launcher.preflight import check_inputs, check_memory, check_task_names
+from launcher.preflight import (
+    check_engine,
+    check_eval,
+    check_inputs,
+    check_memory,
+    check_task_names,
+    eval_config_of,
+)
 from launcher.run import STAGE_ORDER, Run
 from trainer import config as train_config
 
@@ -95,7 +102,7 @@ def _eval(run: Run, inputs: Inputs) -> Manifest:
 
     num_cpus, num_gpus = cpus_and_gpus()
     return evaluate.run(
-        config=run.config.eval,
+        config=eval_config_of(run),
         seed=run.config.seed,
         data_dir=run.dir / "data",
         train_dir=run.dir / "train",
@@ -156,9 +163,13 @@ def run_stages(run: Run, names: tuple[str, ...]) -> dict[str, Manifest]:
                 check_inputs(run)  # before Ray takes its ten seconds
                 if "train" in names:
                     check_memory(run)
+                if "eval" in names:
+                    check_engine(run)
             if not ray_is_up and stage.needs_ray(run):
                 stack.enter_context(_ray(run))
                 ray_is_up = True
+            if name == "train" and "eval" in names:
+                check_eval(run)  # before hours of training
             start = time.monotonic()
             done[name] = stage.start(run, inputs)
             say(f"{name}: done in {time.monotonic() - start:.1f} s")

@@ -15,7 +15,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import Reject, Unit
 from data_pipeline.sources.formats import SourceFormat
 from data_pipeline.tasks.tasks import load_tasks
-from eval.engines import EngineKind, GenerationSettings
+from eval.engines import EngineKind, GenerationSettings, Place
 from eval.scores.metric import Metric, Reference
 from trainer.config import TrainConfig
 from trainer.objectives import Scored
@@ -77,7 +77,7 @@ def test_an_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = GenerationSettings(max_new_tokens=6, temperature=0, seed=0, stop_ids=(3,), num_threads=1)
     prompts = [[5, 6, 7], [8, 9], [11]]
     wanted = HFEngine(str(tmp_path), settings=settings).generate(prompts)
-    assert kind.load(str(tmp_path), settings, "cpu").generate(prompts) == wanted
+    assert kind.load(str(tmp_path), settings, Place()).generate(prompts) == wanted
 
 
 def test_an_objective(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

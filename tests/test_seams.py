@@ -51,14 +51,14 @@ def OBJECTIVE(config, data_dir):
 '''
 ENGINE = '''
 """Says the last token of the prompt three times."""
-from eval.engines import EngineKind, Generation
+from eval.engines import EngineKind, Generation, versions_here
 
 class Echo:
     def generate(self, prompts):
         return [Generation([prompt[-1]] * 3, True) for prompt in prompts]
 
 ENGINE = EngineKind(
-    load=lambda path, settings, device: Echo(), packages=("numpy",), preference=lambda *gpus: 0
+    load=lambda path, settings, place: Echo(), versions=versions_here("numpy"), preference=lambda *gpus: 0
 )
 '''
 BACKEND = '''

@@ -14,6 +14,7 @@ from hunmin.models.config import ModelConfig
 from hunmin.models.folder import LINEAGE
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
+from hunmin.progress import Heartbeat, no_heartbeat
 from hunmin.schema import Stats
 from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
@@ -66,11 +67,11 @@ class Job:
         return self.out_dir / ".stop"
 
 
-def base_folder(job: Job) -> Path:
-    """Where the initial weights are, or will be."""
+def base_folder(job: Job, *, alive: Heartbeat = no_heartbeat) -> Path:
+    """Where the initial weights are, or will be; `alive` is called while they come from the hub."""
     if job.model.path is None or job.model.remakes_vocabulary:
         return job.out_dir / "base"
-    return locate_base(job.model.path)
+    return locate_base(job.model.path, alive=alive)
 
 
 def count_steps(packs: PackFolder, config: TrainConfig) -> int:

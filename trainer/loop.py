@@ -222,14 +222,15 @@ def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path
     """The folder of the initial weights. For a model from scratch, and for one that follows another
     vocabulary, the first rank makes it. Collective.
     """
-    base, tokenizer_dir = base_folder(job), job.data_dir / "tokenizer"
+    base = together(me, lambda alive: base_folder(job, alive=alive), alive=alive)
+    tokenizer_dir = job.data_dir / "tokenizer"
 
     def make(alive: Heartbeat) -> None:
         if job.model.from_scratch is not None and not base.exists():
             create_base(job.model.from_scratch, tokenizer_dir=tokenizer_dir, seed=job.seed, out=base)
         if job.model.remakes_vocabulary and not base.exists():
             assert job.model.path is not None
-            old = locate_base(job.model.path)
+            old = locate_base(job.model.path, alive=alive)
             mapped = remake_base(old, tokenizer_dir=tokenizer_dir, out=base, alive=alive)
             say(
                 f"train: embeddings for the data's tokenizer: {mapped.num_kept} tokens keep their row, "

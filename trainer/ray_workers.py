@@ -113,12 +113,7 @@ def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> N
         torch_config=_TorchConfig(
             backend="nccl" if gpus else "gloo", timeout_s=int(job.config.collective_timeout_s)
         ),
-        scaling_config=ScalingConfig(
-            num_workers=num_workers,
-            use_gpu=gpus > 0,
-            resources_per_worker=_resources(num_workers, gpus),
-            placement_strategy="SPREAD",  # over the nodes of a cluster
-        ),
+        scaling_config=_placement(num_workers, gpus),
         run_config=RunConfig(name=name, storage_path=storage),
     )
     try:
@@ -157,6 +152,19 @@ def _rank(config: dict[str, Any]) -> None:
     from trainer.loop import train  # here, so that the driver does not load DeepSpeed
 
     train(config["job"])
+
+
+def _placement(num_workers: int, gpus_per_worker: int) -> ScalingConfig:
+    """Ranks on GPUs fill a node before they take the next: those of one node need no network between them.
+
+    On CPUs they are spread: a rank computes with a node's cores, and the network is not what it waits for.
+    """
+    return ScalingConfig(
+        num_workers=num_workers,
+        use_gpu=gpus_per_worker > 0,
+        resources_per_worker=_resources(num_workers, gpus_per_worker),
+        placement_strategy="PACK" if gpus_per_worker else "SPREAD",
+    )
 
 
 def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from eval.engines import GenerationSettings, context_length
+from eval.engines import GenerationSettings, Place, context_length
 from eval.engines.hf import HFEngine
 from hunmin.errors import InputError
 from hunmin.language.normalize import normalize_text
@@ -88,7 +88,7 @@ class Chat:
             num_threads=num_threads,
             dtype="bfloat16" if on_gpu else "float32",
         )
-        self._engine = HFEngine(str(model), settings=settings, device="cuda" if on_gpu else "cpu")
+        self._engine = HFEngine(str(model), settings=settings, place=Place(("cuda",) if on_gpu else ("cpu",)))
         self._system = system
         self.reset()
 

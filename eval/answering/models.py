@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerFast
 
-from eval.answering.pool import ModelRef
+from eval.answering.groups import ModelRef
 from hunmin.artifact import Manifest
 from hunmin.errors import ArtifactError
 from hunmin.hashing import sha256_file, sha256_json

@@ -1,114 +1,101 @@
 """A pool of Ray actors that answers groups of prompts. The only file of this package that touches Ray.
 
-A group is a pure function of the prompts, and is answered and committed whole: which actor took it, when,
-and how often it was tried changes nothing. What was committed before a kill is not asked again.
+On GPUs an actor takes as many whole ones of a node as a copy of the model needs.
 """
 
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
-from ray.exceptions import RayActorError
-from ray.util import ActorPool
+from ray.exceptions import GetTimeoutError, RayActorError
+from ray.util import ActorPool, placement_group, remove_placement_group
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
-from eval.config import STAGE_VERSION
-from eval.engines import Engine, Generation, GenerationSettings, engine_of
-from hunmin.artifact import write_parquet
-from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
-from hunmin.hashing import sha256_json
+from eval.answering.choice import capability, memory_bytes
+from eval.answering.groups import Group, read_part, write_part
+from eval.answering.room import NO_GPUS, Gpus
+from eval.engines import Engine, Generation, GenerationSettings, Place, engine_of
+from hunmin.errors import EnvironmentFailure, one_line
 from hunmin.progress import progress, say
 
 MAX_RESTARTS = 3  # of an actor, and of a group whose actor died; Ray's own default is none
-
-PART = pa.schema([("sample_id", pa.string()), ("ids", pa.list_(pa.int32())), ("stopped", pa.bool_())])
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What one sample asks."""
-
-    sample_id: str
-    ids: list[int]
+ACTORS_ON_CPUS = 2  # where eval.num_actors does not say
+PLACED_WITHIN_S = 300.0  # what trained has left by then
+CLOSED_WITHIN_S = 60.0  # an engine that does not end in that time is killed
 
 
-@dataclass(frozen=True)
-class ModelRef:
-    """A model to ask: its name in the tables, where it lies, and what it is."""
+def find_gpus() -> Gpus:
+    """The GPUs of the Ray that is up, looked at on each of their nodes.
 
-    system: str  # base | tuned
-    path: str
-    sha256: str  # of its weights and settings, no path in it
-
-
-@dataclass(frozen=True)
-class Group:
-    """Prompts that one model answers in one batch; `part` is where the answers go."""
-
-    model: ModelRef
-    prompts: list[Prompt]
-    part: Path
-
-
-def make_groups(
-    prompts: Sequence[Prompt],
-    *,
-    models: Sequence[ModelRef],
-    settings: GenerationSettings,
-    batch_size: int,
-    parts_dir: Path,
-) -> list[Group]:
-    """Cut the prompts into batches of like length, longest first, for each model in turn.
-
-    A part's name depends on all that its answers depend on, so a part that exists is the answer.
+    Raises:
+        EnvironmentFailure: a node's GPUs are all taken by others.
     """
-    ordered = sorted(prompts, key=lambda prompt: (-len(prompt.ids), prompt.sample_id))
-    groups = []
-    for model in models:
-        for start in range(0, len(ordered), batch_size):
-            members = ordered[start : start + batch_size]
-            key = sha256_json(
-                {
-                    "stage_version": STAGE_VERSION,
-                    "model": model.sha256,
-                    "settings": asdict(settings),
-                    "prompts": [asdict(prompt) for prompt in members],
-                }
-            )
-            groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.parquet"))
-    return groups
+    counts = {
+        node["NodeID"]: int(node["Resources"]["GPU"])
+        for node in ray.nodes()
+        if node["Alive"] and node["Resources"].get("GPU", 0) >= 1
+    }
+    looks = [
+        _look_at_gpu.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False)).remote()
+        for node_id in counts
+    ]
+    try:
+        seen: list[tuple[int | None, tuple[int, int] | None]] = ray.get(looks, timeout=PLACED_WITHIN_S)
+    except GetTimeoutError as error:
+        raise EnvironmentFailure(
+            f"eval: a node's GPUs were not free within {PLACED_WITHIN_S:g} s; end what holds them, and run "
+            "the same command again"
+        ) from error
+    memories, capabilities = zip(*seen, strict=True) if seen else ((), ())
+    return Gpus(
+        tuple(counts.values()),
+        memory_bytes=_lowest(memories),
+        capability=_lowest(capabilities),
+    )
+
+
+def _lowest(values: Sequence[Any]) -> Any:
+    """The smallest, None where one is not known."""
+    return None if None in values else min(values, default=None)
+
+
+@ray.remote(num_gpus=1, num_cpus=0)
+def _look_at_gpu() -> tuple[int | None, tuple[int, int] | None]:
+    return memory_bytes(), capability()
 
 
 def answer_groups(
     groups: Sequence[Group],
     *,
     settings: GenerationSettings,
-    num_actors: int,
+    num_actors: int | None,
     num_cpus: int,
-    num_gpus: int,
+    gpus: Gpus = NO_GPUS,
+    gpus_per_model: int = 0,
+    python: str | None = None,
 ) -> dict[str, dict[str, Generation]]:
     """Answer every group that has no part yet, in order, then read all parts: by system, by sample id.
 
-    At most `num_actors` work at once; they leave a CPU of Ray's to others where there are two.
+    At most `num_actors` work at once (None: as many as there is room for); on CPUs they leave one of Ray's to
+    others where there are two.
 
     Raises:
-        EnvironmentFailure: an actor died more often than MAX_RESTARTS.
+        EnvironmentFailure: an actor died more often than MAX_RESTARTS, or there is no place for it.
     """
     missing = [group for group in groups if not group.part.exists()]
     if len(missing) < len(groups):
         say(f"eval: {len(groups) - len(missing)} of {len(groups)} groups were answered before the stop")
     for batch in _per_process(missing, settings):
-        _answer_missing(
-            batch,
-            settings=settings,
-            num_actors=actors_at_work(num_actors, len(batch), num_gpus=num_gpus, engine=settings.engine),
-            num_cpus=num_cpus,
-            num_gpus=num_gpus,
+        at_work = actors_at_work(
+            num_actors, len(batch), gpus=gpus, gpus_per_model=gpus_per_model, engine=settings.engine
         )
+        each = {"CPU": cpus_per_actor(num_cpus=num_cpus, num_actors=at_work)}
+        if gpus.total:
+            each["GPU"] = gpus_per_model
+        _answer_missing(batch, settings=settings, num_actors=at_work, each=each, python=python)
     answers: dict[str, dict[str, Generation]] = {}
     for group in groups:
         answers.setdefault(group.model.system, {}).update(read_part(group))
@@ -116,35 +103,71 @@ def answer_groups(
 
 
 def _answer_missing(
-    missing: Sequence[Group], *, settings: GenerationSettings, num_actors: int, num_cpus: int, num_gpus: int
+    missing: Sequence[Group],
+    *,
+    settings: GenerationSettings,
+    num_actors: int,
+    each: dict[str, float],
+    python: str | None,
 ) -> None:
-    actors = [
-        Answerer.options(
-            num_cpus=cpus_per_actor(num_cpus=num_cpus, num_actors=num_actors),
-            num_gpus=gpus_per_actor(num_gpus=num_gpus, num_actors=num_actors),
-            max_restarts=MAX_RESTARTS,
-            max_task_retries=MAX_RESTARTS,
-            scheduling_strategy="SPREAD",  # over the nodes, where there are several
-        ).remote(settings)
-        for _ in range(num_actors)
-    ]
-    pool = ActorPool(actors)
-    for index, group in enumerate(missing):
-        pool.submit(lambda actor, item: actor.answer.remote(*item), (index, group))
+    """Answer the groups with so many actors, `each` with these resources of one node."""
+    with _places(num_actors, each) as places:
+        actors = [
+            Answerer.options(
+                num_cpus=each["CPU"],
+                num_gpus=each.get("GPU", 0),
+                max_restarts=MAX_RESTARTS,
+                max_task_retries=MAX_RESTARTS,
+                scheduling_strategy=place,
+            ).remote(settings, python)
+            for place in places
+        ]
+        pool = ActorPool(actors)
+        for index, group in enumerate(missing):
+            pool.submit(lambda actor, item: actor.answer.remote(*item), (index, group))
+        try:
+            with progress("eval", total=sum(len(group.prompts) for group in missing)) as ticker:
+                while pool.has_next():
+                    index, generations = pool.get_next_unordered()
+                    write_part(missing[index], generations)
+                    ticker.advance(len(generations), note=missing[index].model.system)
+            ray.wait(
+                [actor.close.remote() for actor in actors], num_returns=num_actors, timeout=CLOSED_WITHIN_S
+            )
+        except RayActorError as error:
+            raise EnvironmentFailure(
+                f"an eval actor died {MAX_RESTARTS + 1} times ({one_line(error)}); if memory ran out, "
+                "lower eval.num_actors or eval.batch_size; the answers so far are kept"
+            ) from error
+        finally:
+            for actor in actors:
+                ray.kill(actor)  # type: ignore[arg-type]  # ray's own stubs disagree
+
+
+@contextmanager
+def _places(num_actors: int, each: dict[str, float]) -> Iterator[list[PlacementGroupSchedulingStrategy]]:
+    """A place for each actor, held for the block.
+
+    GPUs are taken node by node, so that those of the last node stay whole for others. On CPUs actors compete
+    for a node's memory bandwidth, and are better apart.
+
+    Raises:
+        EnvironmentFailure: there is none, for longer than PLACED_WITHIN_S.
+    """
+    group = placement_group([each] * num_actors, strategy="PACK" if "GPU" in each else "SPREAD")
     try:
-        with progress("eval", total=sum(len(group.prompts) for group in missing)) as ticker:
-            while pool.has_next():
-                index, generations = pool.get_next_unordered()
-                write_part(missing[index], generations)
-                ticker.advance(len(generations), note=missing[index].model.system)
-    except RayActorError as error:
-        raise EnvironmentFailure(
-            f"an eval actor died {MAX_RESTARTS + 1} times ({one_line(error)}); if memory ran out, "
-            "lower eval.num_actors or eval.batch_size; the answers so far are kept"
-        ) from error
+        if not group.wait(PLACED_WITHIN_S):
+            wanted = " and ".join(f"{count:g} {name}" for name, count in each.items())
+            raise EnvironmentFailure(
+                f"eval: Ray found no place for {num_actors} actors with {wanted} each within "
+                f"{PLACED_WITHIN_S:g} s; lower eval.num_actors, or end what else uses this Ray"
+            )
+        yield [
+            PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=index)
+            for index in range(num_actors)
+        ]
     finally:
-        for actor in actors:
-            ray.kill(actor)  # type: ignore[arg-type]  # ray's own stubs disagree
+        remove_placement_group(group)
 
 
 def cpus_per_actor(*, num_cpus: int, num_actors: int) -> float:
@@ -156,18 +179,17 @@ def cpus_per_actor(*, num_cpus: int, num_actors: int) -> float:
     return math.floor(10_000 / actors_on_one) / 10_000  # Ray counts in ten-thousandths, and rounds
 
 
-def gpus_per_actor(*, num_gpus: int, num_actors: int) -> float:
-    """GPU an actor asks Ray for: a share must fit others on one GPU, for Ray never takes it from two."""
-    if not num_gpus:
-        return 0
-    actors_on_one = math.ceil(num_actors / num_gpus)
-    return math.floor(10_000 / actors_on_one) / 10_000  # Ray counts in ten-thousandths, and rounds
+def actors_at_work(
+    wanted: int | None, num_groups: int, *, gpus: Gpus, gpus_per_model: int, engine: str
+) -> int:
+    """No more than there are groups, nor than there are GPUs for; None wants as many as that.
 
-
-def actors_at_work(wanted: int, num_groups: int, *, num_gpus: int, engine: str) -> int:
-    """No more than there are groups; of an engine that takes a GPU for itself no more than GPUs."""
-    most = max(1, num_gpus) if engine_of(engine).owns_gpu else wanted
-    return min(wanted, num_groups, most)
+    On CPUs as many as are wanted, or ACTORS_ON_CPUS; of an engine that shares with no one, one.
+    """
+    owns = engine_of(engine).owns_gpu
+    on_cpus = 1 if owns else wanted or ACTORS_ON_CPUS
+    places = gpus.places(gpus_per_model) if gpus.total else on_cpus
+    return min(wanted or places, places, num_groups)
 
 
 def _per_process(groups: Sequence[Group], settings: GenerationSettings) -> list[list[Group]]:
@@ -182,8 +204,9 @@ def _per_process(groups: Sequence[Group], settings: GenerationSettings) -> list[
 class Answerer:
     """Holds one engine at a time. Keeps nothing that a restart would miss."""
 
-    def __init__(self, settings: GenerationSettings):
+    def __init__(self, settings: GenerationSettings, python: str | None):
         self._settings = settings
+        self._python = python
         self._path: str | None = None
         self._engine: Engine | None = None
 
@@ -191,47 +214,27 @@ class Answerer:
         """The group's answers, in the order of its prompts, behind the index that came with it."""
         return index, self._engine_of(group.model.path).generate([prompt.ids for prompt in group.prompts])
 
+    def close(self) -> None:
+        """Free what the engine holds, before another comes."""
+        if (close := getattr(self._engine, "close", None)) is not None:
+            close()
+        self._engine = None
+
     def _engine_of(self, path: str) -> Engine:
         if self._engine is None or self._path != path:
             import torch
 
             torch.set_num_threads(self._settings.num_threads)
-            self._engine = None  # free the old weights before the new ones come
-            self._engine = engine_of(self._settings.engine).load(path, self._settings, _device())
+            self.close()
+            place = Place(_devices(), self._python)
+            self._engine = engine_of(self._settings.engine).load(path, self._settings, place)
             self._path = path
         return self._engine
 
 
-def _device() -> str:
-    """The GPU that Ray gave this actor. Ray may or may not have hidden the others: ask both."""
+def _devices() -> tuple[str, ...]:
+    """The GPUs that Ray gave this actor. Ray may or may not have hidden the others: ask both."""
     ids = ray.get_runtime_context().get_accelerator_ids()["GPU"]
-    if not ids:
-        return "cpu"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    return f"cuda:{visible.index(ids[0]) if ids[0] in visible else int(ids[0])}"
-
-
-def write_part(group: Group, generations: Sequence[Generation]) -> None:
-    """Commit a group's answers, all or nothing."""
-    table = pa.table(
-        {
-            "sample_id": [prompt.sample_id for prompt in group.prompts],
-            "ids": [generation.ids for generation in generations],
-            "stopped": [generation.stopped for generation in generations],
-        },
-        schema=PART,
-    )
-    group.part.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(group.part, table)
-
-
-def read_part(group: Group) -> dict[str, Generation]:
-    """A group's committed answers by sample id.
-
-    Raises:
-        ArtifactError: the file holds other samples than the group.
-    """
-    rows = pq.read_table(group.part, schema=PART).to_pylist()
-    if [row["sample_id"] for row in rows] != [prompt.sample_id for prompt in group.prompts]:
-        raise ArtifactError(f"{group.part}: holds other samples than its name says; delete it and run again")
-    return {row["sample_id"]: Generation(row["ids"], row["stopped"]) for row in rows}
+    found = [visible.index(one) if one in visible else int(one) for one in ids]
+    return tuple(f"cuda:{index}" for index in found) or ("cpu",)

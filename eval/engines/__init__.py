@@ -6,9 +6,10 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Literal, Protocol
 
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedConfig
 
 from hunmin.registry import member
 
@@ -37,29 +38,49 @@ class GenerationSettings:
     dtype: DtypeName = "float32"
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where an engine works. Nothing here changes what it answers but in the last bits."""
+
+    devices: tuple[str, ...] = ("cpu",)  # torch devices of one node; more than one where a model needs them
+    python: str | None = None  # eval.vllm_python: of an environment that is the engine's own
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the devices are GPUs."""
+        return self.devices != ("cpu",)
+
+
 class Engine(Protocol):
-    """A loaded model."""
+    """A loaded model. One that holds more than memory has `close` too, called before another loads."""
 
     def generate(self, prompts: Sequence[Sequence[int]]) -> list[Generation]:
         """Answer the prompts together, in their order."""
         ...
 
 
-def _always_installed() -> None:
+def _always_installed(python: str | None) -> None:
     """Nothing is missing: hunmin's own packages suffice."""
+
+
+def versions_here(*packages: str) -> Callable[[str | None], dict[str, str]]:
+    """For engines that compute in our own environment: the versions of these packages."""
+    return lambda python: {name: version(name) for name in packages}
 
 
 @dataclass(frozen=True)
 class EngineKind:
-    """All that hunmin knows of an engine before it is loaded."""
+    """All that hunmin knows of an engine before it is loaded. `python` is that of `Place`."""
 
-    load: Callable[[str, GenerationSettings, str], Engine]  # of a folder or hub id, on a torch device
-    packages: tuple[str, ...]  # whose versions stand beside the scores
+    load: Callable[[str, GenerationSettings, Place], Engine]  # of a folder or hub id
+    versions: Callable[[str | None], dict[str, str]]  # of what computes; they stand beside the scores
     # How much `auto` wants it here, 0 for never; gets the number of GPUs and the lowest capability among
     # them, None where it is not known.
     preference: Callable[[int, Capability | None], int]
-    missing: Callable[[], str | None] = _always_installed  # why it cannot run here, and how to get it
+    missing: Callable[[str | None], str | None] = _always_installed  # why it cannot run, and how to get it
     owns_gpu: bool = False  # one model a process, whose memory comes back when it ends; no neighbour
+    # Whether a model of this architecture can lie on so many GPUs.
+    divides: Callable[[PreTrainedConfig, int], bool] = lambda model, num_gpus: num_gpus == 1
 
 
 def engine_of(name: str) -> EngineKind:

@@ -1,15 +1,29 @@
-"""Batched decoding over transformers that drops finished rows."""
+"""Batched decoding over transformers that drops finished rows.
+
+A model that no single GPU holds is laid over several by accelerate, a run of layers on each. Written for GPUs
+and not yet run on several: tests hold the layers' places, and the loop over a model with accelerate's hooks.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
-from eval.engines import EngineKind, Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines import (
+    EngineKind,
+    Generation,
+    GenerationSettings,
+    Place,
+    all_stop_ids,
+    prompt_seed,
+    versions_here,
+)
 from eval.engines._kv_cache import make_cache
-from hunmin.errors import ArtifactError
+from hunmin.errors import ArtifactError, GateError
+
+ON_THE_CPU = Place()
 
 # Shapes: B rows still unfinished, T tokens so far, V vocabulary.
 
@@ -17,15 +31,19 @@ from hunmin.errors import ArtifactError
 class HFEngine:
     """A causal LM over transformers."""
 
-    def __init__(self, path: str, *, settings: GenerationSettings, device: str = "cpu"):
+    def __init__(self, path: str, *, settings: GenerationSettings, place: Place = ON_THE_CPU):
         """Load the weights of a hub id or folder and make sure that every tensor came from the files.
+
+        A model on several devices lies there as `device_map` says; accelerate moves what goes through it.
 
         Raises:
             ArtifactError: the files lack a weight of the model, or have one in another shape.
         """
+        several = len(place.devices) > 1
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             path,
             dtype=getattr(torch, settings.dtype),
+            device_map=device_map(path, devices=place.devices) if several else None,
             output_loading_info=True,
             trust_remote_code=False,
         )
@@ -36,8 +54,8 @@ class HFEngine:
                 f"{path}: {len(absent)} weights of the model are missing or misshapen, first {absent[0]}; "
                 "they would be random: export or download the model again"
             )
-        self._model = model.to(device).eval()
-        self._device = device
+        self._device = place.devices[0]
+        self._model = (model if several else model.to(self._device)).eval()
         self._settings = settings
         self._stop_ids = all_stop_ids(settings.stop_ids, model.generation_config.eos_token_id)
 
@@ -80,7 +98,7 @@ class HFEngine:
                 return [Generation(ids, end) for ids, end in zip(answers, stopped, strict=True)]
             last_B = position_ids[:, -1]
             if len(alive) < len(rows):
-                keep = torch.tensor(alive, device=self._device)
+                keep = torch.tensor(alive)  # on the CPU: it selects on the device of each layer
                 cache.batch_select_indices(keep)
                 mask_BT, last_B = mask_BT[keep], last_B[keep]
                 rows = [rows[index] for index in alive]
@@ -115,8 +133,40 @@ def _left_pad(prompts: Sequence[Sequence[int]], *, device: str) -> tuple[Tensor,
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
+def device_map(path: str, *, devices: tuple[str, ...]) -> dict[str, str]:
+    """The device of each module of a model: as many layers on each, all else on the first; no weight is read.
+
+    Raises:
+        GateError: its layers are not found.
+    """
+    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    num_layers = config.get_text_config().num_hidden_layers
+    with torch.device("meta"):
+        model: Any = AutoModelForCausalLM.from_config(config)
+    lists = [name for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)]
+    layers = next((name for name in lists if len(model.get_submodule(name)) == num_layers), None)
+    if layers is None:
+        raise GateError(
+            f"{path}: no list of {num_layers} layers to divide over {len(devices)} GPUs; set eval.engine: "
+            "vllm_server, or take GPUs that hold the model whole"
+        )
+    tensors = [  # those of tied modules under each of their names
+        *model.named_parameters(remove_duplicate=False),
+        *model.named_buffers(remove_duplicate=False),
+    ]
+    outside = {name.rpartition(".")[0] for name, _ in tensors if not name.startswith(f"{layers}.")}
+    in_layers = {f"{layers}.{at}": devices[at * len(devices) // num_layers] for at in range(num_layers)}
+    return dict.fromkeys(sorted(outside), devices[0]) | in_layers
+
+
+def divides(model: PreTrainedConfig, num_gpus: int) -> bool:
+    """Each GPU has a layer at least."""
+    return num_gpus <= model.get_text_config().num_hidden_layers
+
+
 ENGINE = EngineKind(
-    load=lambda path, settings, device: HFEngine(path, settings=settings, device=device),
-    packages=("transformers", "torch"),
+    load=lambda path, settings, place: HFEngine(path, settings=settings, place=place),
+    versions=versions_here("transformers", "torch"),
     preference=lambda num_gpus, lowest: 1,
+    divides=divides,
 )

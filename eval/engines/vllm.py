@@ -9,18 +9,24 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from transformers import AutoConfig, GenerationConfig
+from transformers import AutoConfig, GenerationConfig, PreTrainedConfig
 
-from eval.engines import Capability, EngineKind, Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.engines import (
+    Capability,
+    EngineKind,
+    Generation,
+    GenerationSettings,
+    Place,
+    all_stop_ids,
+    prompt_seed,
+    versions_here,
+)
 from hunmin.progress import say
 
 # Read when vLLM is imported. In this process scheduling follows the order of the prompts alone, and its
 # batch-invariant kernels (a GPU's only) give an answer that does not depend on what is batched with it.
-ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_LOGGING_LEVEL": "WARNING",
-}
+ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1"}
+IN_THIS_PROCESS = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_LOGGING_LEVEL": "WARNING"}
 ON_A_GPU = {"VLLM_BATCH_INVARIANT": "1"}
 # Batch-invariant kernels and bf16 need an Ampere; on an older GPU vLLM would stop with a traceback.
 MIN_CAPABILITY = (8, 0)
@@ -30,14 +36,14 @@ GPU_MEMORY_SHARE = 0.85  # of the whole GPU; the rest is for CUDA's own and a ne
 class VLLMEngine:
     """A causal LM over vLLM. Its process holds one at a time: memory comes back when the process ends."""
 
-    def __init__(self, path: str, *, settings: GenerationSettings, on_gpu: bool):
+    def __init__(self, path: str, *, settings: GenerationSettings, place: Place):
         """Load the weights of a hub id or folder; vLLM itself refuses a folder that lacks some."""
-        os.environ.update(ENVIRONMENT | (ON_A_GPU if on_gpu else {}))
+        os.environ.update(ENVIRONMENT | IN_THIS_PROCESS | (ON_A_GPU if place.on_gpu else {}))
         from vllm import LLM  # pyright: ignore
 
-        self._llm: Any = LLM(**load_arguments(path, settings, on_gpu=on_gpu))
+        self._llm: Any = LLM(**load_arguments(path, settings, place=place))
         self._settings = settings
-        self._stop_ids = all_stop_ids(settings.stop_ids, _own_stop_ids(path))
+        self._stop_ids = all_stop_ids(settings.stop_ids, own_stop_ids(path))
 
     def generate(self, prompts: Sequence[Sequence[int]]) -> list[Generation]:
         """Answer the prompts together, in their order."""
@@ -58,8 +64,17 @@ class VLLMEngine:
         ]
 
 
-def load_arguments(path: str, settings: GenerationSettings, *, on_gpu: bool) -> dict[str, Any]:
-    """Arguments of vllm.LLM: the model as it is, no tokenizer, one device, nothing shared between prompts."""
+def load_arguments(path: str, settings: GenerationSettings, *, place: Place) -> dict[str, Any]:
+    """Arguments of vllm.LLM: the model as it is, no tokenizer, nothing shared between prompts.
+
+    On several GPUs each layer is divided over all of them.
+    """
+    on_gpus = {
+        "gpu_memory_utilization": GPU_MEMORY_SHARE,
+        "tensor_parallel_size": len(place.devices),
+        # Its own processes: inside an actor it would take Ray's, which has given us what it has.
+        **({"distributed_executor_backend": "mp"} if len(place.devices) > 1 else {}),
+    }
     return {
         "model": path,
         "skip_tokenizer_init": True,  # ids go in and come out
@@ -69,8 +84,13 @@ def load_arguments(path: str, settings: GenerationSettings, *, on_gpu: bool) -> 
         "generation_config": "vllm",  # not the model's own sampling settings
         "max_model_len": -1,  # as long as the model allows and the memory holds
         "enable_prefix_caching": False,  # a cached prefix was computed in another batch
-        **({"gpu_memory_utilization": GPU_MEMORY_SHARE} if on_gpu else {}),
+        **(on_gpus if place.on_gpu else {"enforce_eager": True}),  # compiling takes a CPU minutes
     }
+
+
+def divides(model: PreTrainedConfig, num_gpus: int) -> bool:
+    """Tensor parallelism gives each GPU as many heads."""
+    return model.get_text_config().num_attention_heads % num_gpus == 0
 
 
 def sampling_arguments(
@@ -97,7 +117,7 @@ def to_generation(ids: list[int], finish_reason: str | None, *, stop_ids: set[in
     return Generation(ids[:-1] if stopped else ids, stopped)
 
 
-def _own_stop_ids(path: str) -> int | Sequence[int] | None:
+def own_stop_ids(path: str) -> int | Sequence[int] | None:
     """The end tokens that the model's folder names, found as transformers finds them."""
     try:
         return GenerationConfig.from_pretrained(path).eos_token_id
@@ -105,13 +125,13 @@ def _own_stop_ids(path: str) -> int | Sequence[int] | None:
         return GenerationConfig.from_model_config(AutoConfig.from_pretrained(path)).eos_token_id
 
 
-def missing() -> str | None:
+def missing(python: str | None = None) -> str | None:
     """Why vLLM cannot answer here; it is not imported."""
     if importlib.util.find_spec("vllm") is not None:
         return None
     return (
-        "the package vllm is not installed here; install it in an environment of its own (docs/gpu.md), or "
-        "set eval.engine: hf"
+        "the package vllm is not installed here; install it in an environment of its own and name its Python "
+        "in eval.vllm_python, with eval.engine: vllm_server (docs/gpu.md), or set eval.engine: hf"
     )
 
 
@@ -130,9 +150,10 @@ def preference(num_gpus: int, lowest: Capability | None) -> int:
 
 
 ENGINE = EngineKind(
-    load=lambda path, settings, device: VLLMEngine(path, settings=settings, on_gpu=device != "cpu"),
-    packages=("vllm", "torch"),
+    load=lambda path, settings, place: VLLMEngine(path, settings=settings, place=place),
+    versions=versions_here("vllm", "torch"),
     preference=preference,
     missing=missing,
     owns_gpu=True,
+    divides=divides,
 )

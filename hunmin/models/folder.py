@@ -5,6 +5,8 @@ from pathlib import Path
 from hunmin.errors import EnvironmentFailure, InputError, one_line
 from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.gguf import converted, gguf_file, names_gguf
+from hunmin.models.hub_download import NotOnHubError, download
+from hunmin.progress import Heartbeat, no_heartbeat
 from hunmin.section import resolve_path
 
 TOKENIZER_FILES = ("*.json", "*.jinja", "additional_chat_templates/*.jinja", "*.model", "*.txt")
@@ -29,8 +31,10 @@ def local_model(path: str, base: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
+def locate_model(path: str, *, base: Path, weights: bool = True, alive: Heartbeat = no_heartbeat) -> Path:
     """The folder of a model, fetched from the hub where it is a hub id; not its `weights`, where false.
+
+    `alive` is called while weights come.
 
     Raises:
         InputError: neither a folder nor a model of the hub, or a GGUF that cannot be used.
@@ -43,8 +47,10 @@ def locate_model(path: str, *, base: Path, weights: bool = True) -> Path:
     from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(path, allow_patterns=list(MODEL_FILES if weights else TOKENIZER_FILES)))
-    except (HFValidationError, RepositoryNotFoundError) as error:
+        if weights:
+            return download(path, patterns=MODEL_FILES, alive=alive)
+        return Path(snapshot_download(path, allow_patterns=list(TOKENIZER_FILES)))
+    except (HFValidationError, NotOnHubError, RepositoryNotFoundError) as error:
         raise InputError(
             f"model.path {path}: neither a folder ({resolve_path(path, base)}) nor a model of the hub"
         ) from error

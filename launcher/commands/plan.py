@@ -44,7 +44,7 @@ def plan_of_run(config: RunConfig, base: Path, run_dir: Path) -> "Plan":
     device = torch.device("cuda" if on_gpu else "cpu")
     return plan(
         config.train,
-        _architecture(config, base),
+        architecture_of(config, base),
         seq_len=config.data.seq_len,
         world_size=ranks,
         device_type=device.type,
@@ -63,7 +63,8 @@ def require_fit(plan: "Plan") -> None:
         raise GateError(f"{plan.misfit}. train.must_fit=false goes on all the same")
 
 
-def _architecture(config: RunConfig, base: Path) -> Any:
+def architecture_of(config: RunConfig, base: Path) -> Any:
+    """The configuration of the model that is trained; its weights are not read."""
     from transformers import AutoConfig
 
     from hunmin.models.tokenizer import chosen_tokenizer, load_tokenizer

@@ -66,7 +66,6 @@ train:
 
 eval:
   max_new_tokens: {_max_new_tokens(counts)} # longer answers are cut
-  num_actors: 2
 
 # Two workers on CPU cores; on a machine with GPUs: num_workers their number, gpus_per_worker 1.
 cluster: {{num_cpus: 2, num_workers: 2, gpus_per_worker: 0}}

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from eval.engines import Generation, GenerationSettings
+from eval.engines import Generation, GenerationSettings, Place
 from eval.engines.hf import HFEngine
 from tools.gpu_check.judge_trainer import Outcome
 
@@ -62,25 +62,29 @@ def make_model(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
+def _place() -> Place:
+    return Place(("cuda",)) if torch.cuda.is_available() else Place()
+
+
 def by_vllm(folder: Path) -> None:
     """Answers to a file."""
     from eval.engines.vllm import VLLMEngine
 
     make_model(folder / "model")
     settings = replace(SETTINGS, engine="vllm")
-    engine = VLLMEngine(str(folder / "model"), settings=settings, on_gpu=torch.cuda.is_available())
+    engine = VLLMEngine(str(folder / "model"), settings=settings, place=_place())
     answers = [asdict(one) for one in engine.generate(prompts())]
     (folder / "vllm.json").write_text(json.dumps(answers))
 
 
 def against_hf(folder: Path) -> dict[str, Any]:
     """How many answers are equal, and the largest gap in our logits at the first token that is not."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = HFEngine(str(folder / "model"), settings=SETTINGS, device=device)
+    place = _place()
+    engine = HFEngine(str(folder / "model"), settings=SETTINGS, place=place)
     theirs = [Generation(**one) for one in json.loads((folder / "vllm.json").read_text())]
     ours = engine.generate(prompts())
     gaps = [
-        _gap(folder / "model", prompt, mine, other, device=device)
+        _gap(folder / "model", prompt, mine, other, device=place.devices[0])
         for prompt, mine, other in zip(prompts(), ours, theirs, strict=True)
         if mine != other
     ]

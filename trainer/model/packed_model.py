@@ -21,6 +21,7 @@ from hunmin.errors import ConfigError, InputError, one_line
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
+from hunmin.progress import Heartbeat, no_heartbeat
 from trainer.batches.sequence_parallel import own_targets
 from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
@@ -293,13 +294,15 @@ def token_id(value: object) -> int | None:
     return value
 
 
-def locate_base(path: str) -> Path:
+def locate_base(path: str, *, alive: Heartbeat = no_heartbeat) -> Path:
     """The local folder of `model.path`: a transformers folder, another run's folder, or a hub id.
+
+    `alive` is called while a model of the hub comes.
 
     Raises:
         InputError: no such folder or hub model, or no safetensors in it.
     """
-    folder = locate_model(path, base=Path.cwd())
+    folder = locate_model(path, base=Path.cwd(), alive=alive)
     if not (folder / "config.json").exists() or not list(folder.glob("*.safetensors")):
         raise InputError(
             f"{folder}: needs config.json and *.safetensors; convert the model once with "

@@ -16,16 +16,8 @@ import pytest
 import torch
 
 from eval.answering import pool
-from eval.answering.pool import (
-    Group,
-    ModelRef,
-    Prompt,
-    answer_groups,
-    cpus_per_actor,
-    make_groups,
-    read_part,
-    write_part,
-)
+from eval.answering.groups import Group, ModelRef, Prompt, make_groups, read_part, write_part
+from eval.answering.pool import answer_groups, cpus_per_actor
 from eval.engines import Generation, GenerationSettings
 from eval.engines.hf import HFEngine
 from hunmin.errors import ArtifactError
@@ -49,7 +41,7 @@ def groups_of(
 
 
 def run(groups: list[Group], settings: GenerationSettings, *, num_actors: int = 2):
-    return answer_groups(groups, settings=settings, num_actors=num_actors, num_cpus=2, num_gpus=0)
+    return answer_groups(groups, settings=settings, num_actors=num_actors, num_cpus=2)
 
 
 def alone(groups: list[Group], settings: GenerationSettings) -> dict[str, dict[str, Generation]]:

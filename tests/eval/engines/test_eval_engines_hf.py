@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedTokenizerFast
 
-from eval.engines import Generation, GenerationSettings
+from eval.engines import Generation, GenerationSettings, Place, hf
 from eval.engines._kv_cache import ROOM_TOKENS, make_cache
 from eval.engines.hf import HFEngine
 from hunmin.errors import ArtifactError
@@ -49,6 +49,25 @@ def test_greedy_equals_generate(
     lengths = {len(one.ids) for one in mine}
     assert len(lengths) > 5, "rows must leave the batch at different times, or this proves little"
     assert {one.stopped for one in mine} == {True, False}
+
+
+def test_a_model_on_several_devices_answers_as_on_one(
+    model_folder: Path,
+    prompts: list[list[int]],
+    stop_ids: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is one device here, so the second layer is fetched from disk whenever it works: accelerate's
+    hooks are those that move between GPUs, and the loop, its cache and the rows that leave are the same.
+    """
+    settings = replace(GREEDY, stop_ids=stop_ids)
+    wanted = HFEngine(str(model_folder), settings=settings).generate(prompts)
+    places = hf.device_map(str(model_folder), devices=("cpu", "disk"))
+    assert [name for name, place in places.items() if place == "disk"] == ["model.layers.1"]
+    monkeypatch.setattr(hf, "device_map", lambda path, devices: places)
+    engine = HFEngine(str(model_folder), settings=settings, place=Place(("cpu", "cpu")))
+    assert hasattr(engine._model.model.layers[1], "_hf_hook"), "accelerate lays the layer elsewhere"
+    assert engine.generate(prompts) == wanted
 
 
 def test_the_limit_and_the_stop_token_are_kept_apart(model_folder: Path, prompts: list[list[int]]) -> None:

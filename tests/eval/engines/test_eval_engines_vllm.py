@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from eval.answering.choice import capability, choose_engine, installed, precision, versions
-from eval.answering.pool import actors_at_work, gpus_per_actor
-from eval.engines import Generation, GenerationSettings, all_stop_ids, prompt_seed
+from eval.answering.pool import actors_at_work
+from eval.answering.room import NO_GPUS, Gpus
+from eval.engines import Generation, GenerationSettings, Place, all_stop_ids, prompt_seed
 from eval.engines.vllm import load_arguments, sampling_arguments, to_generation
 from hunmin.errors import InputError
 from tools.gpu_check.measure_vllm import MAX_TIE, judge
@@ -99,15 +100,18 @@ def test_a_sampled_prompt_has_a_seed_of_its_own_from_the_whole_distribution() ->
 
 
 def test_the_model_is_loaded_in_the_recorded_precision_and_shares_nothing() -> None:
-    asked = load_arguments("folder", SETTINGS, on_gpu=False)
+    asked = load_arguments("folder", SETTINGS, place=Place())
     assert asked["dtype"] == "float32"
     assert asked["skip_tokenizer_init"] is True
     assert asked["trust_remote_code"] is False
     assert asked["enable_prefix_caching"] is False
     assert "gpu_memory_utilization" not in asked
-    on_gpu = load_arguments("folder", replace(SETTINGS, dtype="bfloat16"), on_gpu=True)
-    assert on_gpu["dtype"] == "bfloat16"
-    assert 0 < on_gpu["gpu_memory_utilization"] < 1
+    one = load_arguments("folder", replace(SETTINGS, dtype="bfloat16"), place=Place(("cuda:0",)))
+    assert one["dtype"] == "bfloat16"
+    assert 0 < one["gpu_memory_utilization"] < 1
+    assert (one["tensor_parallel_size"], "distributed_executor_backend" in one) == (1, False)
+    four = load_arguments("folder", SETTINGS, place=Place(tuple(f"cuda:{index}" for index in range(4))))
+    assert (four["tensor_parallel_size"], four["distributed_executor_backend"]) == (4, "mp")
 
 
 @pytest.mark.parametrize(
@@ -131,21 +135,25 @@ def test_the_models_own_end_tokens_count_too(own: int | list[int] | None, wanted
 
 
 @pytest.mark.parametrize(
-    ("num_gpus", "num_actors", "share"),
-    [(0, 2, 0), (1, 1, 1.0), (4, 2, 1.0), (1, 2, 0.5), (1, 3, 0.3333), (2, 3, 0.5), (2, 5, 0.3333)],
+    ("wanted", "num_groups", "gpus", "gpus_per_model", "engine", "actors"),
+    [
+        (None, 100, NO_GPUS, 0, "hf", 2),
+        (4, 100, NO_GPUS, 0, "hf", 4),
+        (4, 3, NO_GPUS, 0, "hf", 3),
+        (4, 100, NO_GPUS, 0, "vllm", 1),  # it takes a CPU's cores for itself
+        (None, 100, Gpus((8, 8)), 1, "hf", 16),  # what the cluster has
+        (None, 100, Gpus((8, 8)), 4, "vllm", 4),
+        (None, 100, Gpus((3, 2)), 2, "hf", 2),  # one GPU of the first node is left over
+        (2, 100, Gpus((8,)), 1, "hf", 2),
+        (4, 100, Gpus((2,)), 1, "hf", 2),  # a GPU is not shared
+        (4, 1, Gpus((8,)), 1, "vllm", 1),
+    ],
 )
-def test_shares_of_gpus_can_all_be_placed(num_gpus: int, num_actors: int, share: float) -> None:
-    found = gpus_per_actor(num_gpus=num_gpus, num_actors=num_actors)
-    assert found == share
-    if num_gpus:  # Ray places each actor on one GPU
-        assert num_gpus * int(1 / found) >= num_actors
-
-
-def test_vllm_takes_a_gpu_for_each_actor() -> None:
-    assert actors_at_work(4, 100, num_gpus=2, engine="hf") == 4
-    assert actors_at_work(4, 100, num_gpus=2, engine="vllm") == 2
-    assert actors_at_work(4, 1, num_gpus=2, engine="vllm") == 1
-    assert actors_at_work(4, 100, num_gpus=0, engine="vllm") == 1
+def test_as_many_actors_as_there_is_room_for(
+    wanted: int | None, num_groups: int, gpus: Gpus, gpus_per_model: int, engine: str, actors: int
+) -> None:
+    found = actors_at_work(wanted, num_groups, gpus=gpus, gpus_per_model=gpus_per_model, engine=engine)
+    assert found == actors
 
 
 @pytest.mark.parametrize(
