@@ -1,7 +1,7 @@
 """Stage folders that are either finished or not: manifest, atomic writes, verification.
 
-`manifest.json` is written last, by rename; a folder without one is not finished. Nothing here knows what
-a stage does.
+`manifest.json` is written last, by rename; a folder without one is not finished. What a table of hashes
+stands on is sealed: it carries its own. Nothing here knows what a stage does.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -20,10 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hunmin.errors import ArtifactError
-from hunmin.hashing import sha256_file
+from hunmin.hashing import sha256_file, sha256_json
 from hunmin.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+SEAL = "sha256"  # key of a sealed JSON object
 
 
 def fsync_path(path: Path) -> None:
@@ -47,12 +49,44 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
 
 
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """`write_json` of an object with the hash of what it says, under the key SEAL."""
+    plain = json.loads(json.dumps(value))  # as it will be read: keys are texts, tuples are lists
+    write_json(path, plain | {SEAL: sha256_json(plain)})
+
+
+def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
+    """What `write_sealed` wrote, and True; an object without a seal, which is of an earlier version, and False.
+
+    Raises:
+        ValueError: it is no JSON object, or says something else than was written.
+        OSError: it cannot be read.
+    """
+    value = json.loads(path.read_bytes())
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    seal = value.pop(SEAL, None)
+    if seal is not None and seal != sha256_json(value):
+        raise ValueError(f"its content is not that of its {SEAL}")
+    return value, seal is not None
+
+
+def open_as_usual(path: Path) -> None:
+    """Let read and write a file whom the umask lets: some libraries write through private ones (0600)."""
+    lines = Path("/proc/self/status").read_text().splitlines()  # asking the umask itself would set it
+    umask = next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode | 0o666 & ~umask != mode:
+        path.chmod(mode | 0o666 & ~umask)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A name to write to; renamed to `path` when the block ends well."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        open_as_usual(partial)
         fsync_path(partial)
         partial.replace(path)
     finally:
@@ -67,6 +101,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         for file in files_below(partial):
+            open_as_usual(file)
             fsync_path(file)
         shutil.rmtree(path, ignore_errors=True)
         partial.rename(path)
@@ -120,10 +155,10 @@ def load_manifest(stage_dir: Path) -> Manifest | None:
     if not path.exists():
         return None
     try:
-        raw = json.loads(path.read_text())
+        raw, _ = read_sealed(path)
         raw["files"] = [FileEntry(**entry) for entry in raw["files"]]
         manifest = Manifest(**raw)
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(
             f"{path}: not a manifest ({error}); delete {stage_dir} to run the stage again"
         ) from error
@@ -173,7 +208,7 @@ def commit(
         seconds=round(seconds, 3),
         extra=extra or {},
     )
-    write_json(stage_dir / MANIFEST, asdict(manifest))
+    write_sealed(stage_dir / MANIFEST, asdict(manifest))
     return manifest
 
 
