@@ -56,7 +56,7 @@ def write_sealed(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
-    """What `write_sealed` wrote, and True; an object without a seal, which is of an earlier version, and False.
+    """What `write_sealed` wrote, and True; an object without a seal, of an earlier version, and False.
 
     Raises:
         ValueError: it is no JSON object, or says something else than was written.

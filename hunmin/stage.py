@@ -5,7 +5,6 @@ is a manifest to say it. So half a stage is continued by whoever starts it again
 was made from others is never mixed with it.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterable

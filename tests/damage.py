@@ -1,6 +1,9 @@
 """Damage as disks and hands do it: a byte that changed, an end that is gone. The same in every run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hunmin.errors import HunminError
 
 
 def damaged(content: bytes, *, every: int) -> Iterator[bytes]:
@@ -10,3 +13,11 @@ def damaged(content: bytes, *, every: int) -> Iterator[bytes]:
         flipped[place] ^= 1 << number % 8
         yield bytes(flipped)
         yield content[:place]
+
+
+def outcome(act: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[str, Any]:
+    """What a user is told and None, or nothing and what came out; any other error is a bug."""
+    try:
+        return "", act(*args, **kwargs)
+    except HunminError as error:
+        return str(error), None

@@ -137,10 +137,11 @@ def train(job: Job) -> None:
                     watchdog.beat(f"step {state.step}: sample answers")
                     metrics.samples(sampler.ask(engine, step=state.step))
                     state = keep_best(state, loss_to_compare(losses, config.best_by))
-                if is_last or stop or state.best_step != best or state.step % config.save_interval == 0:
+                is_due = is_last or stop or state.step % config.save_interval == 0
+                if is_due or state.best_step != best:
                     watchdog.beat(f"step {state.step}: saving")
                     metrics.sync()
-                    saver.begin(state, engine.slices(), engine.shapes)
+                    saver.begin(state, engine.slices(), engine.shapes, weights_alone=not is_due)
                 if is_last or stop:
                     saver.finish()
                 if stop and not is_last:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import torch
-from damage import damaged
+from damage import damaged, outcome
 from safetensors.torch import save_file
 
 from hunmin import artifact, hashing
@@ -94,12 +94,8 @@ def test_every_damage_to_a_manifest_is_found(tmp_path: Path) -> None:
     path, sound = tmp_path / "manifest.json", artifact.load_manifest(tmp_path)
     for data in damaged(path.read_bytes(), every=1):
         path.write_bytes(data)
-        try:
-            found = artifact.load_manifest(tmp_path)
-        except ArtifactError as error:
-            assert f"delete {tmp_path}" in str(error)
-        else:
-            assert found == sound  # white space
+        told, found = outcome(artifact.load_manifest, tmp_path)
+        assert f"delete {tmp_path}" in told or found == sound  # white space
 
 
 def unsealed(path: Path) -> dict:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from damage import damaged
+from damage import damaged, outcome
 
 from hunmin.artifact import MANIFEST, load_manifest
 from hunmin.errors import ArtifactError
@@ -134,11 +134,8 @@ def test_no_damaged_note_lets_a_half_be_taken_for_another(tmp_path: Path) -> Non
     sound = note.read_bytes()
     for data in damaged(sound, every=1):
         note.write_bytes(data)
-        try:
-            open_stage(folder, INPUTS)
-        except ArtifactError as error:
-            assert str(note) in str(error)
-            assert f"delete {folder}" in str(error)
+        told, stage = outcome(open_stage, folder, INPUTS)
+        assert stage is not None or (str(note) in told and f"delete {folder}" in told)
         assert (folder / "kept").exists()
         assert not (tmp_path / "old").exists()
     note.write_bytes(sound[:40])

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from hunmin.errors import ArtifactError
-from trainer.checkpoint import checkpoint
+from trainer.checkpoint import checkpoint, kept
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
+from trainer.checkpoint.slices_file import write_slices
 
 WEIGHT = torch.arange(12, dtype=torch.float32).reshape(3, 4)
 
@@ -16,7 +17,7 @@ def save(folder: Path, step: int, best_step: int | None = None) -> None:
     slices = [(kind, "w", 0, WEIGHT.flatten() * step) for kind in ("param", "exp_avg", "exp_avg_sq")]
     state = TrainState(step=step, num_updates=step, best_step=best_step)
     checkpoint.begin_checkpoint(folder, step)
-    digest = checkpoint.write_slices(checkpoint.slices_file(folder, step, 0), slices)
+    digest = write_slices(checkpoint.slices_file(folder, step, 0), slices)
     checkpoint.complete(folder, state=state, digests=[digest], shapes={"w": (3, 4)}, ranks={"world_size": 1})
 
 
@@ -47,7 +48,7 @@ def test_falls_back_to_the_newest_valid(
         path.unlink()
     else:
         (folder / "checkpoint.json").write_text("{")
-    assert checkpoint.newest_valid(tmp_path) == 2
+    assert kept.newest_valid(tmp_path) == 2
     assert "step-00000003" in capsys.readouterr().out, "never silently"
 
 
@@ -56,21 +57,21 @@ def test_a_broken_save_is_no_checkpoint(tmp_path: Path) -> None:
     save(tmp_path, 2)
     (checkpoint.folder_of(tmp_path, 2) / "checkpoint.json").unlink()  # as a kill in the middle leaves it
     (tmp_path / ".step-00000009.partial").mkdir()
-    assert checkpoint.newest_valid(tmp_path) == 1
-    checkpoint.discard_after(tmp_path, 1)
+    assert kept.newest_valid(tmp_path) == 1
+    kept.discard_after(tmp_path, 1)
     assert not (tmp_path / ".step-00000009.partial").exists()
     save(tmp_path, 2)
-    assert checkpoint.newest_valid(tmp_path) == 2
+    assert kept.newest_valid(tmp_path) == 2
 
 
 def test_none_is_a_start_from_zero(tmp_path: Path) -> None:
-    assert checkpoint.newest_valid(tmp_path / "nothing") is None
+    assert kept.newest_valid(tmp_path / "nothing") is None
 
 
 def test_prune_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
     for step in range(1, 7):
         save(tmp_path, step, best_step=2)
-    checkpoint.prune(tmp_path, keep=2, best_step=2)
+    kept.prune(tmp_path, keep=2, best_step=2)
     assert sorted(p.name for p in tmp_path.glob("step-*")) == [
         "step-00000002",
         "step-00000005",
