@@ -146,7 +146,7 @@ class Checkpoint:
             self.state = TrainState(**description["state"])
             if self.state.step != step_of(folder):
                 raise ValueError(f"it is of step {self.state.step}")
-            self.ranks: dict[str, Any] = dict(description["ranks"])
+            self.ranks: dict[str, Any] = {**description["ranks"]}
             self.shapes = {name: tuple(shape) for name, shape in description["shapes"].items()}
             self._hashes = {
                 name: (int(entry["bytes"]), str(entry["sha256"]))
