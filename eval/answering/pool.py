@@ -10,22 +10,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 from ray.exceptions import RayActorError
 from ray.util import ActorPool
 
 from eval.config import STAGE_VERSION
 from eval.engines import Engine, Generation, GenerationSettings, engine_of
-from hunmin.artifact import write_parquet
+from hunmin.artifact import read_sealed, write_sealed
 from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
 from hunmin.hashing import sha256_json
 from hunmin.progress import progress, say
 
 MAX_RESTARTS = 3  # of an actor, and of a group whose actor died; Ray's own default is none
-
-PART = pa.schema([("sample_id", pa.string()), ("ids", pa.list_(pa.int32())), ("stopped", pa.bool_())])
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ def make_groups(
                     "prompts": [asdict(prompt) for prompt in members],
                 }
             )
-            groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.parquet"))
+            groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.json"))
     return groups
 
 
@@ -91,16 +87,17 @@ def answer_groups(
     num_cpus: int,
     num_gpus: int,
 ) -> dict[str, dict[str, Generation]]:
-    """Answer every group that has no part yet, in order, then read all parts: by system, by sample id.
+    """Answer every group that has no sound part yet, in order: all answers by system, by sample id.
 
     At most `num_actors` work at once; they leave a CPU of Ray's to others where there are two.
 
     Raises:
         EnvironmentFailure: an actor died more often than MAX_RESTARTS.
     """
-    missing = [group for group in groups if not group.part.exists()]
-    if len(missing) < len(groups):
-        say(f"eval: {len(groups) - len(missing)} of {len(groups)} groups were answered before the stop")
+    kept = {group.part: found for group in groups if (found := _kept_part(group)) is not None}
+    missing = [group for group in groups if group.part not in kept]
+    if kept:
+        say(f"eval: {len(kept)} of {len(groups)} groups were answered before the stop")
     for batch in _per_process(missing, settings):
         _answer_missing(
             batch,
@@ -111,7 +108,7 @@ def answer_groups(
         )
     answers: dict[str, dict[str, Generation]] = {}
     for group in groups:
-        answers.setdefault(group.model.system, {}).update(read_part(group))
+        answers.setdefault(group.model.system, {}).update(kept.get(group.part) or read_part(group))
     return answers
 
 
@@ -212,26 +209,41 @@ def _device() -> str:
 
 
 def write_part(group: Group, generations: Sequence[Generation]) -> None:
-    """Commit a group's answers, all or nothing."""
-    table = pa.table(
-        {
-            "sample_id": [prompt.sample_id for prompt in group.prompts],
-            "ids": [generation.ids for generation in generations],
-            "stopped": [generation.stopped for generation in generations],
-        },
-        schema=PART,
-    )
+    """Commit a group's answers, all or nothing, with their hash."""
     group.part.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(group.part, table)
+    write_sealed(
+        group.part,
+        {
+            "sample_ids": [prompt.sample_id for prompt in group.prompts],
+            "answers": [asdict(generation) for generation in generations],
+        },
+    )
 
 
 def read_part(group: Group) -> dict[str, Generation]:
     """A group's committed answers by sample id.
 
     Raises:
-        ArtifactError: the file holds other samples than the group.
+        ArtifactError: the file is damaged, or holds other samples than the group.
     """
-    rows = pq.read_table(group.part, schema=PART).to_pylist()
-    if [row["sample_id"] for row in rows] != [prompt.sample_id for prompt in group.prompts]:
+    try:
+        part, is_sealed = read_sealed(group.part)
+        if not is_sealed:
+            raise ValueError("it has no hash")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{group.part}: damaged ({one_line(error)}); delete it and run again") from error
+    if part["sample_ids"] != [prompt.sample_id for prompt in group.prompts]:
         raise ArtifactError(f"{group.part}: holds other samples than its name says; delete it and run again")
-    return {row["sample_id"]: Generation(row["ids"], row["stopped"]) for row in rows}
+    answers = (Generation(**answer) for answer in part["answers"])
+    return dict(zip(part["sample_ids"], answers, strict=True))
+
+
+def _kept_part(group: Group) -> dict[str, Generation] | None:
+    """A group's answers from before; None where there are none, or none that are sound, which it says."""
+    if not group.part.exists():
+        return None
+    try:
+        return read_part(group)
+    except ArtifactError as error:
+        say(f"eval: {error.args[0].removesuffix('; delete it and run again')}; its samples are asked again")
+        return None
