@@ -48,7 +48,7 @@ from hunmin.progress import say
 from hunmin.rows import Row
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
 from hunmin.section import content_of, resolve_path
-from hunmin.shards import write_shard
+from hunmin.shards import EPOCHS, write_shard
 from hunmin.stage import Inputs, open_stage
 
 TEMPLATE_ROWS = 256  # of the train split, which the template must fit before any is encoded
@@ -147,6 +147,7 @@ def run(
         files=[path for path in artifact.files_below(out_dir) if work.folder not in path.parents],
         rows={name: table.num_rows for name, table in written.items()}
         | {shard.path: shard.num_packs for shard in shards},
+        extra={EPOCHS: {shard.path: shard.epoch for shard in shards}},
     )
     work.remove()
     return manifest

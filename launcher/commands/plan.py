@@ -1,12 +1,14 @@
 """`hunmin plan`: what a training would take. Reads, computes, prints; starts and changes nothing."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hunmin import artifact
 from hunmin.models.folder import locate_model
+from hunmin.shards import listed_shards
 from launcher.config import RunConfig, load
 
 if TYPE_CHECKING:
@@ -21,20 +23,32 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
     Raises:
         ConfigError: the config is wrong.
         InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
+        ArtifactError: the manifest of data/ is damaged.
     """
     config, base = load(config_path, overrides)
-    from trainer.batches.packs import PackFolder  # seconds: a wrong config is told before
-    from trainer.plan.plan import plan
+    from trainer.plan.plan import plan  # seconds: a wrong config is told before
 
-    data = run_dir / "data"
     return plan(
         config.train,
         _architecture(config, base),
         seq_len=config.data.seq_len,
         world_size=config.cluster.num_workers,
         device_type="cuda" if config.cluster.gpus_per_worker else "cpu",
-        epoch_sizes=PackFolder(data / "train").epoch_sizes if (data / artifact.MANIFEST).exists() else None,
+        epoch_sizes=_epoch_sizes(run_dir, config_path),
     )
+
+
+def _epoch_sizes(run_dir: Path, config_path: Path) -> tuple[int, ...] | None:
+    """Packs of the train split in each epoch; None where the data stage is not finished."""
+    data = run_dir / "data"
+    manifest = artifact.load_manifest(data)
+    if manifest is None:
+        return None
+    cure = f"hunmin data {config_path} --run {run_dir}"
+    packs: Counter[int] = Counter()
+    for shard in listed_shards(data, manifest, "train", cure=cure):
+        packs[shard.epoch] += shard.num_packs
+    return tuple(size for _, size in sorted(packs.items()))
 
 
 def _architecture(config: RunConfig, base: Path) -> Any:
