@@ -1,6 +1,5 @@
 """A step's items, each done once and noted: by Ray Data on every CPU, or here. Only this file knows Ray."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +7,8 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from hunmin import artifact
+from data_pipeline.build.work_folder import Done, noted, write_note
+from hunmin.artifact import read_sealed
 from hunmin.errors import disk_failure
 from hunmin.progress import progress, say
 
@@ -25,9 +25,9 @@ def num_cpus(*, on_ray: bool) -> int:
 
 
 def do_each(
-    label: str, items: Mapping[Path, Item], task: Callable[[Item], dict[str, Any]], *, on_ray: bool
+    label: str, items: Mapping[Path, Item], task: Callable[[Item], Done], *, on_ray: bool
 ) -> list[dict[str, Any]]:
-    """Do the task for every item, but for those whose file is there.
+    """Do the task for every item, but for those that were done and have left what is there.
 
     Args:
         items: by the JSON file that notes that one is done, and what the task said.
@@ -37,22 +37,23 @@ def do_each(
     Returns:
         What the task said of each item, now or before, in their order.
     """
-    missing = {path: item for path, item in items.items() if not path.exists()}
-    if len(missing) < len(items):
-        say(f"{label}: {len(items) - len(missing)} of {len(items)} were done before and are kept")
+    kept = {path: said for path in items if (said := noted(path)) is not None}
+    missing = {path: item for path, item in items.items() if path not in kept}
+    if kept:
+        say(f"{label}: {len(kept)} of {len(items)} were done before and are kept")
     if missing:
         (_on_ray if on_ray else _here)(label, missing, task)
-    return [json.loads(path.read_text()) for path in items]
+    return [kept[path] if path in kept else read_sealed(path)[0]["said"] for path in items]
 
 
-def _here(label: str, items: Mapping[Path, Item], task: Callable[[Item], dict[str, Any]]) -> None:
+def _here(label: str, items: Mapping[Path, Item], task: Callable[[Item], Done]) -> None:
     with progress(label, total=len(items)) as ticker:
         for path, item in items.items():
-            artifact.write_json(path, task(item))
+            write_note(path, task(item))
             ticker.advance(1)
 
 
-def _on_ray(label: str, items: Mapping[Path, Item], task: Callable[[Item], dict[str, Any]]) -> None:
+def _on_ray(label: str, items: Mapping[Path, Item], task: Callable[[Item], Done]) -> None:
     import ray.data
 
     # Our own progress and words instead of Ray Data's.
@@ -64,7 +65,7 @@ def _on_ray(label: str, items: Mapping[Path, Item], task: Callable[[Item], dict[
         for number in batch.column("item").to_pylist():
             path, item = numbered[number]
             try:
-                artifact.write_json(path, task(item))
+                write_note(path, task(item))
             except OSError as error:  # Ray would bring its text only
                 raise disk_failure(error) or error from error
         return batch

@@ -15,7 +15,6 @@ lengths in canonical order (source, file, record, sub-record), and so is every o
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +22,7 @@ from data_pipeline import sources
 from data_pipeline.augment.draw import Drawn, draw_variant
 from data_pipeline.build.context import EXAMPLES, FEW_SHOT, BuildContext
 from data_pipeline.build.prepared_rows import rows_at
-from data_pipeline.build.work_folder import WorkFolder, part_number
+from data_pipeline.build.work_folder import Done, WorkFolder, part_number
 from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.database import decisions, tables
 from data_pipeline.database.places import place_rows
@@ -333,10 +332,10 @@ def _write_shards(
     for shard in shards:
         (out_dir / shard.path).parent.mkdir(exist_ok=True)
 
-    def write(shard: Shard) -> dict[str, Any]:
+    def write(shard: Shard) -> Done:
         table = gather_packs(work, shard, tasks=metadata[shard.path]["tasks"])
         write_shard(out_dir / shard.path, table, metadata[shard.path])
-        return {"path": shard.path, "sha256": hashing.table_sha256(table)}
+        return Done([out_dir / shard.path], {"path": shard.path, "sha256": hashing.table_sha256(table)})
 
     items = {work.path("shards", number, "json"): shard for number, shard in enumerate(shards)}
     written = do_each("data: shards written", items, write, on_ray=build.on_ray)

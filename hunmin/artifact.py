@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hunmin.errors import ArtifactError
+from hunmin.errors import ArtifactError, one_line
 from hunmin.hashing import sha256_file, sha256_json
 from hunmin.schema import SCHEMA_VERSION
 
@@ -145,6 +145,27 @@ class Manifest:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+def file_entry(path: Path, *, below: Path, rows: int | None = None) -> FileEntry:
+    """What is said of a file, by its path relative to a folder."""
+    return FileEntry(os.path.relpath(path, below), path.stat().st_size, rows, sha256_file(path))
+
+
+def fault_of(entry: FileEntry, *, below: Path, told_by: str) -> str | None:
+    """What is wrong with a file that is told of so, in words; None where it is as `told_by` says."""
+    path = Path(os.path.normpath(below / entry.path))
+    if not path.exists():
+        return f"{path}: missing, though {told_by} lists it"
+    if (size := path.stat().st_size) != entry.bytes:
+        return f"{path}: {size} bytes, {told_by} says {entry.bytes}"
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        return f"{path}: cannot be read ({one_line(error)})"
+    if found != entry.sha256:
+        return f"{path}: sha256 {found[:8]}… differs from {told_by} ({entry.sha256[:8]}…)"
+    return None
+
+
 def load_manifest(stage_dir: Path) -> Manifest | None:
     """The manifest of a finished stage; None where the stage is not finished.
 
@@ -191,10 +212,8 @@ def commit(
     entries = []
     for path in sorted(files):
         fsync_path(path)
-        relative = path.relative_to(stage_dir).as_posix()
-        entries.append(
-            FileEntry(relative, path.stat().st_size, (rows or {}).get(relative), sha256_file(path))
-        )
+        num_rows = (rows or {}).get(path.relative_to(stage_dir).as_posix())
+        entries.append(file_entry(path, below=stage_dir, rows=num_rows))
     manifest = Manifest(
         stage=stage,
         stage_version=stage_version,
@@ -227,18 +246,8 @@ def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -
     for entry in manifest.files:
         if only is not None and not entry.path.startswith(tuple(only)):
             continue
-        path = stage_dir / entry.path
-        if not path.exists():
-            raise ArtifactError(f"{path}: missing, though {MANIFEST} lists it; rebuild with: {cure}")
-        size = path.stat().st_size
-        if size != entry.bytes:
-            raise ArtifactError(f"{path}: {size} bytes, {MANIFEST} says {entry.bytes}; rebuild with: {cure}")
-        found = sha256_file(path)
-        if found != entry.sha256:
-            raise ArtifactError(
-                f"{path}: sha256 {found[:8]}… differs from {MANIFEST} ({entry.sha256[:8]}…); "
-                f"rebuild with: {cure}"
-            )
+        if fault := fault_of(entry, below=stage_dir, told_by=MANIFEST):
+            raise ArtifactError(f"{fault}; rebuild with: {cure}")
     return manifest
 
 

@@ -2,13 +2,18 @@
 
 The work is cut into parts: runs of records of one file. A part's number orders it: file by file as the config
 names them, then along the file. Everything that is made of a part lies in a file named by that number,
-written under another name and renamed when it is whole; what is there is not made again.
+written under another name and renamed when it is whole, and then noted in a file beside that vouches for it
+by its hash; what is noted and as it was is not made again.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from hunmin import artifact
+from hunmin.errors import one_line
+from hunmin.progress import say
 from hunmin.stage import WORK
 
 # ord, the canonical place of a record as one number: unit, part of the unit, row of the part.
@@ -30,6 +35,35 @@ def first_ord(part: int) -> int:
 def part_of(ord_: int) -> int:
     """The part that a record lies in."""
     return ord_ >> ROW_BITS
+
+
+class Done(NamedTuple):
+    """What a piece of work leaves: the files it made, and what it says of them, as values for JSON."""
+
+    files: list[Path]
+    said: dict[str, Any]
+
+
+def write_note(path: Path, done: Done) -> None:
+    """Note a piece of work that is done, with the hashes of its files."""
+    files = [asdict(artifact.file_entry(file, below=path.parent)) for file in done.files]
+    artifact.write_sealed(path, {"files": files, "said": done.said})
+
+
+def noted(path: Path) -> dict[str, Any] | None:
+    """What was said of a piece of work that is done; None where it is to be done, which is said if it was."""
+    if not path.exists():
+        return None
+    try:
+        note, _ = artifact.read_sealed(path)
+    except (OSError, ValueError) as error:
+        say(f"data: {path}: damaged ({one_line(error)}); made again")
+        return None
+    entries = (artifact.FileEntry(**file) for file in note["files"])
+    faults = [artifact.fault_of(entry, below=path.parent, told_by=path.name) for entry in entries]
+    for fault in filter(None, faults):
+        say(f"data: {fault}; made again")
+    return None if any(faults) else note["said"]
 
 
 @dataclass(frozen=True)
