@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from data_pipeline.build.work_folder import Done, noted, write_note
+from data_pipeline.build.work_folder import Done, note_done, noted
 from hunmin.artifact import read_sealed
 from hunmin.errors import disk_failure
 from hunmin.progress import progress, say
@@ -49,7 +49,7 @@ def do_each(
 def _here(label: str, items: Mapping[Path, Item], task: Callable[[Item], Done]) -> None:
     with progress(label, total=len(items)) as ticker:
         for path, item in items.items():
-            write_note(path, task(item))
+            note_done(path, task(item))
             ticker.advance(1)
 
 
@@ -65,7 +65,7 @@ def _on_ray(label: str, items: Mapping[Path, Item], task: Callable[[Item], Done]
         for number in batch.column("item").to_pylist():
             path, item = numbered[number]
             try:
-                write_note(path, task(item))
+                note_done(path, task(item))
             except OSError as error:  # Ray would bring its text only
                 raise disk_failure(error) or error from error
         return batch

@@ -19,9 +19,9 @@ from data_pipeline.build.work_folder import (
     Done,
     WorkFolder,
     first_ord,
+    note_done,
     noted,
     part_number,
-    write_note,
 )
 from data_pipeline.packing.encode import encode, encode_unseen
 from data_pipeline.packing.gather import BATCH_ROWS
@@ -75,7 +75,7 @@ def read_stride(stride: Stride, *, build: BuildContext, work: WorkFolder) -> Don
                 for index, (_, draft) in enumerate(members)
             )
             count = _write_rows(path, rows)
-            write_note(note, Done([path], {"judged": count}))
+            note_done(note, Done([path], {"judged": count}))
             judged += count
     return Done(parts, {"judged": judged})
 

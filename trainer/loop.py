@@ -16,6 +16,7 @@ import torch
 
 from hunmin.errors import StopRequested
 from hunmin.hashing import sha256_json
+from hunmin.notes import remove_if_damaged, vouch_for
 from hunmin.progress import Heartbeat, no_heartbeat, said_to, say
 from hunmin.schema import TrainMetrics, ValMetrics
 from trainer.batches import dealing
@@ -182,11 +183,15 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
 
 def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path:
     """The folder of the initial weights. For a model from scratch, and for one that follows another
-    vocabulary, the first rank makes it. Collective.
+    vocabulary, the first rank makes it, and makes it again where it is damaged. Collective.
     """
     base, tokenizer_dir = base_folder(job), job.data_dir / "tokenizer"
 
+    is_made = base.parent == job.out_dir
+
     def make(alive: Heartbeat) -> None:
+        if is_made:
+            remove_if_damaged(base, stage="train")
         if job.model.from_scratch is not None and not base.exists():
             create_base(job.model.from_scratch, tokenizer_dir=tokenizer_dir, seed=job.seed, out=base)
         if job.model.remakes_vocabulary and not base.exists():
@@ -197,6 +202,8 @@ def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path
                 f"train: embeddings for the data's tokenizer: {mapped.num_kept} tokens keep their row, "
                 f"{mapped.num_new} new ones begin as the mean of their pieces"
             )
+        if is_made:
+            vouch_for(base)
         check_vocab(base, tokenizer_dir=tokenizer_dir)
 
     together(me, make if me.is_first else lambda alive: None, alive=alive)

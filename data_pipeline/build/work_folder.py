@@ -7,12 +7,11 @@ by its hash; what is noted and as it was is not made again.
 """
 
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hunmin import artifact
-from hunmin.errors import one_line
+from hunmin.notes import read_note, write_note
 from hunmin.progress import say
 from hunmin.stage import WORK
 
@@ -44,26 +43,19 @@ class Done(NamedTuple):
     said: dict[str, Any]
 
 
-def write_note(path: Path, done: Done) -> None:
-    """Note a piece of work that is done, with the hashes of its files."""
-    files = [asdict(artifact.file_entry(file, below=path.parent)) for file in done.files]
-    artifact.write_sealed(path, {"files": files, "said": done.said})
+def note_done(path: Path, done: Done) -> None:
+    """Note a piece of work that is done."""
+    write_note(path, done.files, done.said)
 
 
 def noted(path: Path) -> dict[str, Any] | None:
     """What was said of a piece of work that is done; None where it is to be done, which is said if it was."""
     if not path.exists():
         return None
-    try:
-        note, _ = artifact.read_sealed(path)
-    except (OSError, ValueError) as error:
-        say(f"data: {path}: damaged ({one_line(error)}); made again")
-        return None
-    entries = (artifact.FileEntry(**file) for file in note["files"])
-    faults = [artifact.fault_of(entry, below=path.parent, told_by=path.name) for entry in entries]
-    for fault in filter(None, faults):
+    said, faults = read_note(path)
+    for fault in faults:
         say(f"data: {fault}; made again")
-    return None if any(faults) else note["said"]
+    return None if faults else said
 
 
 @dataclass(frozen=True)

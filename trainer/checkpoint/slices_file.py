@@ -50,7 +50,7 @@ def write_slices(path: Path, slices: Slices) -> bytes:
     return digest.digest()
 
 
-def _blocks(tensors: dict[str, Tensor], starts: dict[str, int]) -> Iterator[bytes | np.ndarray]:
+def _blocks(tensors: dict[str, Tensor], starts: dict[str, int]) -> Iterator[bytes | memoryview]:
     header: dict[str, Any] = {"__metadata__": {"starts": json.dumps(starts)}}
     end = 0
     for key, values in tensors.items():
@@ -61,7 +61,7 @@ def _blocks(tensors: dict[str, Tensor], starts: dict[str, int]) -> Iterator[byte
     text += b" " * (-len(text) % _ALIGNMENT)
     yield len(text).to_bytes(8, "little") + text
     for values in tensors.values():
-        content = values.detach().cpu().contiguous().numpy().view(np.uint8)
+        content = values.detach().cpu().contiguous().numpy().view(np.uint8).data
         for begin in range(0, len(content), BLOCK_BYTES):
             yield content[begin : begin + BLOCK_BYTES]
 

@@ -140,8 +140,8 @@ def test_weights_alone_are_the_best_and_never_gone_on_from(tmp_path: Path) -> No
     save(tmp_path, 4)
     save(tmp_path, 5, best_step=5, weights_alone=True)
     assert kept.newest_valid(tmp_path) == kept.newest_step(tmp_path) == 4
-    folder = kept.best_folder(tmp_path, 5)
-    assert folder == checkpoint.weights_folder_of(tmp_path, 5)
+    folder = checkpoint.weights_folder_of(tmp_path, 5)
+    assert kept.best_folder(tmp_path, 5) == folder
     assert torch.equal(Checkpoint(folder).full("w"), WEIGHT * 5)
     kept.discard_after(tmp_path, 4)
     assert not folder.exists(), "step 5 is done again"

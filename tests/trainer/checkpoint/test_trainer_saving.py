@@ -144,6 +144,46 @@ def test_a_disk_that_fails_is_one_message_and_the_newest_stays(
         assert not checkpoint.partial_of(small_disk, 2).exists()
 
 
+def saves_on_a_disk_that_is_nearly_full(disk: Path) -> list[tuple[int, str]]:
+    """With one page more left each time, until a save fits: what was told, and nothing was lost."""
+    folder = disk / "checkpoints"
+    few = [(kind, "w", 0, torch.zeros(600)) for kind in ("param", "exp_avg", "exp_avg_sq")]  # two pages
+    told: list[tuple[int, str]] = []
+    with join_ranks(timeout_s=60) as me:
+        saver = Saver(folder, keep=9, overlap=False, me=me)
+        saver.begin(TrainState(step=1), few, {"w": (600,)})
+        for num_pages in range(20):
+            (disk / "filler").unlink(missing_ok=True)
+            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize
+            (disk / "filler").write_bytes(b"x" * max(0, free - 4096 * num_pages))
+            try:
+                saver.begin(TrainState(step=2), few, {"w": (600,)})
+            except EnvironmentFailure as error:
+                told.append((error.exit_code, str(error)))
+                Checkpoint(checkpoint.folder_of(folder, 1)).verify()
+                assert not list(folder.glob(".step*")), "what was written of it is gone"
+            else:
+                break
+        else:
+            raise AssertionError("it never fitted")
+    return told
+
+
+def test_wherever_in_a_checkpoint_the_disk_is_full_it_is_exit_4_and_the_older_one_stays(
+    small_disk: Path,
+) -> None:
+    (told,) = run_ranks(saves_on_a_disk_that_is_nearly_full, 1, small_disk)
+    assert len(told) >= 4, "in the header, the values, the description, the pointer"
+    for code, text in told:
+        assert code == 4
+        assert "\n" not in text
+        assert "No space left" in text
+        assert "run the same command again" in text
+        assert "of step 1 is untouched" in text or "of step 2 is untouched" in text
+    for step in (1, 2):
+        Checkpoint(checkpoint.folder_of(small_disk / "checkpoints", step)).verify()
+
+
 def no_room(folder: Path) -> bool:
     with join_ranks(timeout_s=60) as me:
         saving.ROOM = 1e15
