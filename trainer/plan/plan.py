@@ -28,7 +28,7 @@ class Plan:
     num_steps: int | None
     warmup_steps: int | None
     memory: dict[str, int]  # of one rank, by the names of memory.Memory
-    checkpoint_bytes: int  # of one; `keep` newest and the best stand at a time
+    checkpoint_bytes: int  # of one; `keep` newest stand at a time, and the best: its weights, a third
     export_bytes: int  # of the model that leaves
     deepspeed: dict[str, Any]  # what deepspeed.initialize is given
 
