@@ -19,6 +19,7 @@ from data_pipeline.packing.encode import encode, encode_unseen
 from data_pipeline.packing.gather import BATCH_ROWS
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import KIND, PartCounts
+from data_pipeline.workers.done import Done, note_done, noted
 from hunmin.artifact import written_whole
 from hunmin.models.fast_ids import FastIdsDiffer
 from hunmin.progress import say
@@ -46,13 +47,18 @@ def num_strides(unit: sources.Unit, *, num_cpus: int) -> int:
     return max(1, min(num_cpus, -(-size // STRIDE_BYTES)))
 
 
-def read_stride(stride: Stride, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
+def read_stride(stride: Stride, *, build: BuildContext, work: WorkFolder) -> Done:
     """Write a file of PREPARED for each part of the stride that is not there yet; how many rows that took."""
+    parts: list[Path] = []
     drafts = sources.read(stride.unit, build.config.sources[stride.unit.source_index])
     judged = 0
     for number, members in groupby(_numbered(drafts, build.config.part_rows), key=itemgetter(0)):
-        path = work.path("read", part_number(stride.unit_number, number))
-        if number % stride.step == stride.first and not path.exists():
+        if number % stride.step != stride.first:
+            continue
+        place = part_number(stride.unit_number, number)
+        path, note = work.path("read", place), work.path("read", place, "json")
+        parts.append(path)
+        if noted(note) is None:
             first = first_ord(part_number(stride.unit_number, number))
             rows = (
                 {
@@ -63,8 +69,10 @@ def read_stride(stride: Stride, *, build: BuildContext, work: WorkFolder) -> dic
                 }
                 for index, (_, draft) in enumerate(members)
             )
-            judged += _write_rows(path, rows)
-    return {"judged": judged}
+            count = _write_rows(path, rows)
+            note_done(note, Done([path], {"judged": count}))
+            judged += count
+    return Done(parts, {"judged": judged})
 
 
 def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Read]]:
@@ -109,7 +117,7 @@ def _num_chars(row: Any) -> int:
     return texts + sum(len(text) for turn in row["messages"] or () for text in texts_of(turn))
 
 
-def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
+def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> Done:
     """Render and tokenize a part's rows in every epoch: ids to an Arrow file, the rest to Parquet beside."""
     try:
         return _encode_part(part, build=build, work=work)
@@ -119,21 +127,23 @@ def encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str
         return _encode_part(part, build=build, work=work)
 
 
-def _encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[str, Any]:
+def _encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> Done:
     jobs = _jobs(work, part)
     encoded = (
         encode(row, build=build, epoch=epoch, repeat=repeat)
         for row in rows_of(work, part)
         for epoch, repeat in jobs.get(row["ord"], ())
     )
-    asked = work.path("heldout", part)
+    kinds = (("ids", "arrow"), ("heldout", "parquet"), ("rendered", "parquet"), (KIND, "json"))
+    files = [work.path(kind, part, suffix) for kind, suffix in kinds]
+    ids_file, asked_file, light_file, tally_file = files
     tally, is_byte = PartCounts(), build.byte_tokens
     trained = 0
     with (
-        written_whole(work.path("ids", part, "arrow")) as ids_path,
-        written_whole(asked) as asked_path,
-        written_whole(work.path("rendered", part)) as light_path,
-        written_whole(work.path(KIND, part, "json")) as tally_path,
+        written_whole(ids_file) as ids_path,
+        written_whole(asked_file) as asked_path,
+        written_whole(light_file) as light_path,
+        written_whole(tally_file) as tally_path,
         pa.OSFile(str(ids_path), "wb") as sink,
         pa.ipc.new_file(sink, IDS) as ids,
         pq.ParquetWriter(asked_path, ASKED) as heldout,
@@ -158,7 +168,7 @@ def _encode_part(part: int, *, build: BuildContext, work: WorkFolder) -> dict[st
         if pending:
             ids.write_batch(_ids(pending))
         tally.write(tally_path)
-    return {"rendered": trained}
+    return Done(files, {"rendered": trained})
 
 
 def _ids(lines: list[Rendered]) -> pa.RecordBatch:

@@ -16,7 +16,6 @@ worker count.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -37,6 +36,7 @@ from data_pipeline.stats.corpus_samples import corpus_samples
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided
 from data_pipeline.tasks.tasks import load_tasks, task_of
+from data_pipeline.workers.done import Done
 from data_pipeline.workers.each_item import Workers, do_each
 from hunmin import artifact, hashing
 from hunmin.artifact import written_whole
@@ -50,7 +50,7 @@ from hunmin.progress import say
 from hunmin.rows import Row
 from hunmin.schema import SCHEMA_VERSION, PackMetadata
 from hunmin.section import content_of, resolve_path
-from hunmin.shards import write_shard
+from hunmin.shards import EPOCHS, write_shard
 from hunmin.stage import Inputs, open_stage
 
 TEMPLATE_ROWS = 256  # of the train split, which the template must fit before any is encoded
@@ -151,6 +151,7 @@ def run(
         files=[path for path in artifact.files_below(out_dir) if work.folder not in path.parents],
         rows={name: table.num_rows for name, table in written.items()}
         | {shard.path: shard.num_packs for shard in shards},
+        extra={EPOCHS: {shard.path: shard.epoch for shard in shards}},
     )
     work.remove()
     return manifest
@@ -339,10 +340,10 @@ def _write_shards(
     for shard in shards:
         (out_dir / shard.path).parent.mkdir(exist_ok=True)
 
-    def write(shard: Shard) -> dict[str, Any]:
+    def write(shard: Shard) -> Done:
         table = gather_packs(work, shard, tasks=metadata[shard.path]["tasks"])
         write_shard(out_dir / shard.path, table, metadata[shard.path])
-        return {"path": shard.path, "sha256": hashing.table_sha256(table)}
+        return Done([out_dir / shard.path], {"path": shard.path, "sha256": hashing.table_sha256(table)})
 
     items = {work.path("shards", number, "json"): shard for number, shard in enumerate(shards)}
     written = do_each("data: shards written", items, write, workers=build.workers)

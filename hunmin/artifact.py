@@ -1,7 +1,7 @@
 """Stage folders that are either finished or not: manifest, atomic writes, verification.
 
-`manifest.json` is written last, by rename; a folder without one is not finished. Nothing here knows what
-a stage does.
+`manifest.json` is written last, by rename; a folder without one is not finished. What a table of hashes
+stands on is sealed: it carries its own. Nothing here knows what a stage does.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,11 +20,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hunmin.errors import ArtifactError
-from hunmin.hashing import sha256_file
+from hunmin.errors import ArtifactError, one_line
+from hunmin.hashing import sha256_file, sha256_json
 from hunmin.schema import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+SEAL = "sha256"  # key of a sealed JSON object
 
 
 def fsync_path(path: Path) -> None:
@@ -47,12 +49,44 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
 
 
+def write_sealed(path: Path, value: dict[str, Any]) -> None:
+    """`write_json` of an object with the hash of what it says, under the key SEAL."""
+    plain = json.loads(json.dumps(value))  # as it will be read: keys are texts, tuples are lists
+    write_json(path, plain | {SEAL: sha256_json(plain)})
+
+
+def read_sealed(path: Path) -> tuple[dict[str, Any], bool]:
+    """What `write_sealed` wrote, and True; an object without a seal, of an earlier version, and False.
+
+    Raises:
+        ValueError: it is no JSON object, or says something else than was written.
+        OSError: it cannot be read.
+    """
+    value = json.loads(path.read_bytes())
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    seal = value.pop(SEAL, None)
+    if seal is not None and seal != sha256_json(value):
+        raise ValueError(f"its content is not that of its {SEAL}")
+    return value, seal is not None
+
+
+def open_as_usual(path: Path) -> None:
+    """Let read and write a file whom the umask lets: some libraries write through private ones (0600)."""
+    lines = Path("/proc/self/status").read_text().splitlines()  # asking the umask itself would set it
+    umask = next(int(line.split()[1], 8) for line in lines if line.startswith("Umask:"))
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode | 0o666 & ~umask != mode:
+        path.chmod(mode | 0o666 & ~umask)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A name to write to; renamed to `path` when the block ends well."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        open_as_usual(partial)
         fsync_path(partial)
         partial.replace(path)
     finally:
@@ -67,6 +101,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield partial
         for file in files_below(partial):
+            open_as_usual(file)
             fsync_path(file)
         shutil.rmtree(path, ignore_errors=True)
         partial.rename(path)
@@ -110,6 +145,27 @@ class Manifest:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+def file_entry(path: Path, *, below: Path, rows: int | None = None) -> FileEntry:
+    """What is said of a file, by its path relative to a folder."""
+    return FileEntry(os.path.relpath(path, below), path.stat().st_size, rows, sha256_file(path))
+
+
+def fault_of(entry: FileEntry, *, below: Path, told_by: str) -> str | None:
+    """What is wrong with a file that is told of so, in words; None where it is as `told_by` says."""
+    path = Path(os.path.normpath(below / entry.path))
+    if not path.exists():
+        return f"{path}: missing, though {told_by} lists it"
+    if (size := path.stat().st_size) != entry.bytes:
+        return f"{path}: {size} bytes, {told_by} says {entry.bytes}"
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        return f"{path}: cannot be read ({one_line(error)})"
+    if found != entry.sha256:
+        return f"{path}: sha256 {found[:8]}… differs from {told_by} ({entry.sha256[:8]}…)"
+    return None
+
+
 def load_manifest(stage_dir: Path) -> Manifest | None:
     """The manifest of a finished stage; None where the stage is not finished.
 
@@ -120,10 +176,10 @@ def load_manifest(stage_dir: Path) -> Manifest | None:
     if not path.exists():
         return None
     try:
-        raw = json.loads(path.read_text())
+        raw, _ = read_sealed(path)
         raw["files"] = [FileEntry(**entry) for entry in raw["files"]]
         manifest = Manifest(**raw)
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ArtifactError(
             f"{path}: not a manifest ({error}); delete {stage_dir} to run the stage again"
         ) from error
@@ -156,10 +212,8 @@ def commit(
     entries = []
     for path in sorted(files):
         fsync_path(path)
-        relative = path.relative_to(stage_dir).as_posix()
-        entries.append(
-            FileEntry(relative, path.stat().st_size, (rows or {}).get(relative), sha256_file(path))
-        )
+        num_rows = (rows or {}).get(path.relative_to(stage_dir).as_posix())
+        entries.append(file_entry(path, below=stage_dir, rows=num_rows))
     manifest = Manifest(
         stage=stage,
         stage_version=stage_version,
@@ -173,7 +227,7 @@ def commit(
         seconds=round(seconds, 3),
         extra=extra or {},
     )
-    write_json(stage_dir / MANIFEST, asdict(manifest))
+    write_sealed(stage_dir / MANIFEST, asdict(manifest))
     return manifest
 
 
@@ -192,18 +246,8 @@ def verify(stage_dir: Path, *, cure: str, only: Collection[str] | None = None) -
     for entry in manifest.files:
         if only is not None and not entry.path.startswith(tuple(only)):
             continue
-        path = stage_dir / entry.path
-        if not path.exists():
-            raise ArtifactError(f"{path}: missing, though {MANIFEST} lists it; rebuild with: {cure}")
-        size = path.stat().st_size
-        if size != entry.bytes:
-            raise ArtifactError(f"{path}: {size} bytes, {MANIFEST} says {entry.bytes}; rebuild with: {cure}")
-        found = sha256_file(path)
-        if found != entry.sha256:
-            raise ArtifactError(
-                f"{path}: sha256 {found[:8]}… differs from {MANIFEST} ({entry.sha256[:8]}…); "
-                f"rebuild with: {cure}"
-            )
+        if fault := fault_of(entry, below=stage_dir, told_by=MANIFEST):
+            raise ArtifactError(f"{fault}; rebuild with: {cure}")
     return manifest
 
 

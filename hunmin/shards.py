@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from hunmin.artifact import written_whole
+from hunmin.artifact import Manifest, verify, written_whole
 from hunmin.errors import ArtifactError
 from hunmin.schema import IGNORE_INDEX, PACKS, WEIGHTED_PACKS, PackMetadata
 
 METADATA_KEY = b"hunmin"
+EPOCHS = "epochs"  # in the data stage's manifest, under `extra`: by shard, the epoch that it is of
 SHARD_TOKENS = 1 << 22  # tokens a shard has room for: ids and labels of four bytes each make 32 MiB
 
 
@@ -64,6 +66,33 @@ def read_shard(path: Path) -> pa.Table:
     if not known or METADATA_KEY not in (table.schema.metadata or {}):
         raise ArtifactError(f"{path}: not a packed shard of this hunmin; rebuild with: hunmin data")
     return table
+
+
+class ListedShard(NamedTuple):
+    """What a manifest says of a shard; `path` is relative to the stage's folder."""
+
+    path: str
+    epoch: int
+    num_packs: int
+
+
+def listed_shards(folder: Path, manifest: Manifest, split: str, *, cure: str) -> list[ListedShard]:
+    """The shards of a split in canonical order, as the manifest of `folder` lists them; none is opened.
+
+    Those of an earlier version's stage, which lists no epochs, are verified and opened.
+
+    Raises:
+        ArtifactError: one of those is missing or differs; says to run `cure`.
+    """
+    entries = [entry for entry in manifest.files if entry.path.startswith(f"{split}/shard-")]
+    if EPOCHS in manifest.extra:
+        epochs = manifest.extra[EPOCHS]
+        return [ListedShard(entry.path, epochs[entry.path], entry.rows or 0) for entry in entries]
+    verify(folder, cure=cure, only=(f"{split}/shard-",))
+    tables = {entry.path: read_shard(folder / entry.path) for entry in entries}
+    return [
+        ListedShard(path, shard_metadata(table)["epoch"], table.num_rows) for path, table in tables.items()
+    ]
 
 
 def shard_metadata(table: pa.Table) -> PackMetadata:

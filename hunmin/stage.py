@@ -5,7 +5,6 @@ is a manifest to say it. So half a stage is continued by whoever starts it again
 was made from others is never mixed with it.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from pydantic import BaseModel
 
 from hunmin import artifact
 from hunmin.artifact import MANIFEST, Manifest
+from hunmin.errors import ArtifactError
 from hunmin.hashing import sha256_json
 from hunmin.progress import say
 from hunmin.section import content_of
@@ -109,11 +109,15 @@ def open_stage(folder: Path, inputs: Inputs, *, half: dict[str, Any] | None = No
     """Begin a stage, or go on with half of it. What other inputs made is moved to RUN/old/, never mixed in.
 
     The folder RUN/NAME exists afterwards, and holds no manifest. `half` is what half the stage depends on,
-    where that is more or less than `inputs`. Such halves are cheap: one that does not fit is thrown away.
+    where that is more or less than `inputs`. Such halves are cheap: one that does not fit, or that nothing
+    sound tells of, is thrown away.
+
+    Raises:
+        ArtifactError: what says of what a half that is not cheap is made cannot be read.
     """
     wanted = asdict(inputs) | ({} if half is None else {"half": sha256_json(half)})
-    found = _made_from(folder)
     if folder.exists() and any(folder.iterdir()):
+        found = _made_from(folder, is_cheap=half is not None)
         if half is not None and not (folder / MANIFEST).exists():
             if found is None or found.get("half") != wanted["half"]:
                 artifact.clear(folder)
@@ -123,7 +127,7 @@ def open_stage(folder: Path, inputs: Inputs, *, half: dict[str, Any] | None = No
             artifact.clear(folder)  # it was finished
     note = note_of(folder)
     note.parent.mkdir(parents=True, exist_ok=True)
-    artifact.write_json(note, wanted)  # before the folder: one without a note is nobody's, and is refused
+    artifact.write_sealed(note, wanted)  # before the folder: one without a note is nobody's, and is refused
     folder.mkdir(exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     return Stage(folder, inputs)
@@ -139,16 +143,28 @@ def made_by_a_stage(folder: Path) -> bool:
     return any(path.exists() for path in (note_of(folder), folder / MANIFEST, folder / _OLD_NOTE))
 
 
-def _made_from(folder: Path) -> dict[str, Any] | None:
-    """What a folder is made from, as far as it is known."""
+def _made_from(folder: Path, *, is_cheap: bool) -> dict[str, Any] | None:
+    """What a folder is made from; None where nothing tells, or a cheap half's note is damaged.
+
+    Raises:
+        ArtifactError: the note is damaged, and what it tells of is not cheap.
+    """
     if (manifest := artifact.load_manifest(folder)) is not None:
         return asdict(Inputs(manifest.stage_version, manifest.parents, manifest.config_sha256))
-    if note_of(folder).exists():
-        return json.loads(note_of(folder).read_text())
-    if (folder / _OLD_NOTE).exists():
-        old = json.loads((folder / _OLD_NOTE).read_text())
-        return {**old, "config_sha256": old.get("config")}
-    return None
+    notes = [path for path in (note_of(folder), folder / _OLD_NOTE) if path.exists()]
+    if not notes:
+        return None
+    try:
+        found, _ = artifact.read_sealed(notes[0])
+    except (OSError, ValueError) as error:
+        if is_cheap:
+            say(f"{folder.name}: {notes[0]} is damaged ({error}); what was made so far is made again")
+            return None
+        raise ArtifactError(
+            f"{notes[0]}: damaged ({error}); it says what {folder} is made from, so that cannot be gone on "
+            f"with: put the file back, or delete {folder} to make it again"
+        ) from error
+    return found if notes[0] == note_of(folder) else {**found, "config_sha256": found.get("config")}
 
 
 def _put_aside(folder: Path) -> None:

@@ -191,7 +191,7 @@ class TrainConfig(Section):
         100,
         ge=1,
         le=10**9,
-        description="steps from one checkpoint to the next; the best and the last step are always saved",
+        description="steps from one checkpoint to the next; last step and best weights are saved always",
     )
     keep: int = execution(2, ge=1, le=10**6, description="newest checkpoints that are kept, beside the best")
     overlap_save: bool = execution(True, description="write a checkpoint while the next steps compute")

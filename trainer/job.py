@@ -19,8 +19,8 @@ from hunmin.schema import Stats
 from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
-from trainer.checkpoint import checkpoint
-from trainer.checkpoint.checkpoint import Checkpoint
+from trainer.checkpoint import kept
+from trainer.checkpoint.checkpoint import Checkpoint, folder_of
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.export.card import CardFacts, model_card
 from trainer.export.export import export, weights_sha256
@@ -127,18 +127,20 @@ def _check_best_by(job: Job) -> None:
         )
 
 
-def _export_rule(job: Job, best_step: int | None) -> str:
+def _export_rule(job: Job, *, best_step: int | None, exported_step: int) -> str:
     if best_step is None:
         return "last step: no validation"
+    if exported_step != best_step:
+        return "last step: the checkpoint of the best one was gone"
     of_task = "" if job.config.best_by == ALL_TASKS else f" of {job.config.best_by}"
     return f"lowest validation loss{of_task}"
 
 
 def finish_training(job: Job, stage: Stage) -> Manifest:
     """Export the best checkpoint by validation loss, else the last, and write the manifest. Once."""
-    last_step = checkpoint.newest_valid(job.checkpoints)
+    last_step = kept.newest_valid(job.checkpoints)
     assert last_step is not None, "the last step saves"
-    last = Checkpoint(checkpoint.folder_of(job.checkpoints, last_step))
+    last = Checkpoint(folder_of(job.checkpoints, last_step))
     state = last.state
     num_steps = count_steps(PackFolder(job.data_dir / "train"), job.config)
     if state.step != num_steps:
@@ -146,10 +148,7 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
             f"{job.checkpoints}: the newest sound checkpoint is of step {state.step} of {num_steps}; "
             "run the same command again to go on from it"
         )
-    chosen = last
-    if state.best_step is not None and state.best_step != state.step:
-        chosen = Checkpoint(checkpoint.folder_of(job.checkpoints, state.best_step))
-        chosen.verify()
+    chosen = kept.to_export(job.checkpoints, last)
     weights = whole_model(job, chosen)
     content_sha256 = weights_sha256(weights)
     tokenizer = load_tokenizer(job.data_dir / "tokenizer")
@@ -167,7 +166,7 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
         content_sha256=content_sha256,
         counts=counts,
         template_sha256=template_sha256(tokenizer.chat_template),
-        export_rule=_export_rule(job, state.best_step),
+        export_rule=_export_rule(job, best_step=state.best_step, exported_step=chosen.state.step),
     )
     lineage = LineageFile(schema_version=LINEAGE_VERSION, run=card.run, ancestors=list(card.ancestors))
     export(

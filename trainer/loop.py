@@ -17,6 +17,7 @@ from transformers import AutoConfig
 
 from hunmin.errors import StopRequested
 from hunmin.hashing import sha256_json
+from hunmin.notes import remove_if_damaged, vouch_for
 from hunmin.progress import Heartbeat, no_heartbeat, said_to, say
 from hunmin.schema import TrainMetrics, ValMetrics
 from trainer.batches import dealing
@@ -148,10 +149,11 @@ def train(job: Job) -> None:
                     watchdog.beat(f"step {state.step}: sample answers")
                     metrics.samples(sampler.ask(engine, step=state.step))
                     state = keep_best(state, loss_to_compare(losses, config.best_by))
-                if is_last or stop or state.best_step != best or state.step % config.save_interval == 0:
+                is_due = is_last or stop or state.step % config.save_interval == 0
+                if is_due or state.best_step != best:
                     watchdog.beat(f"step {state.step}: saving")
                     metrics.sync()
-                    saver.begin(state, engine.slices(), engine.shapes)
+                    saver.begin(state, engine.slices(), engine.shapes, weights_alone=not is_due)
                 if is_last or stop:
                     saver.finish()
                 if stop and not is_last:
@@ -220,12 +222,16 @@ def fit_to_machine(job: Job, me: Rank, *, base: Path, seq_len: int) -> tuple[Job
 
 def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path:
     """The folder of the initial weights. For a model from scratch, and for one that follows another
-    vocabulary, the first rank makes it. Collective.
+    vocabulary, the first rank makes it, and makes it again where it is damaged. Collective.
     """
     base = together(me, lambda alive: base_folder(job, alive=alive), alive=alive)
     tokenizer_dir = job.data_dir / "tokenizer"
 
+    is_made = base.parent == job.out_dir
+
     def make(alive: Heartbeat) -> None:
+        if is_made:
+            remove_if_damaged(base, stage="train")
         if job.model.from_scratch is not None and not base.exists():
             create_base(job.model.from_scratch, tokenizer_dir=tokenizer_dir, seed=job.seed, out=base)
         if job.model.remakes_vocabulary and not base.exists():
@@ -236,6 +242,8 @@ def prepare_base(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Path
                 f"train: embeddings for the data's tokenizer: {mapped.num_kept} tokens keep their row, "
                 f"{mapped.num_new} new ones begin as the mean of their pieces"
             )
+        if is_made:
+            vouch_for(base)
         check_vocab(base, tokenizer_dir=tokenizer_dir)
 
     together(me, make if me.is_first else lambda alive: None, alive=alive)

@@ -2,7 +2,8 @@
 
 The work is cut into parts: runs of records of one file. A part's number orders it: file by file as the config
 names them, then along the file. Everything that is made of a part lies in a file named by that number,
-written under another name and renamed when it is whole; what is there is not made again.
+written under another name and renamed when it is whole, and then noted in a file beside that vouches for it
+by its hash; what is noted and as it was is not made again.
 """
 
 import shutil

@@ -1,14 +1,14 @@
 """A step's items, each done once and noted: here, by processes of this machine, or by Ray Data."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from data_pipeline.workers.done import Done, note_done, noted
 from data_pipeline.workers.on_processes import do_on_processes
 from data_pipeline.workers.on_ray import do_on_ray, num_ray_cpus
-from hunmin import artifact
+from hunmin.artifact import read_sealed
 from hunmin.progress import progress, say
 
 Item = TypeVar("Item")
@@ -31,9 +31,9 @@ ALONE = Workers()
 
 
 def do_each(
-    label: str, items: Mapping[Path, Item], task: Callable[[Item], dict[str, Any]], *, workers: Workers
+    label: str, items: Mapping[Path, Item], task: Callable[[Item], Done], *, workers: Workers
 ) -> list[dict[str, Any]]:
-    """Do the task for every item, but for those whose file is there.
+    """Do the task for every item, but for those that were done and have left what is there.
 
     Args:
         items: by the JSON file that notes that one is done, and what the task said.
@@ -46,19 +46,20 @@ def do_each(
         Exception: what the task raises; the first of them.
         EnvironmentFailure: a process was lost.
     """
-    missing = [(path, item) for path, item in items.items() if not path.exists()]
-    if len(missing) < len(items):
-        say(f"{label}: {len(items) - len(missing)} of {len(items)} were done before and are kept")
+    kept = {path: said for path in items if (said := noted(path)) is not None}
+    missing = [(path, item) for path, item in items.items() if path not in kept]
+    if kept:
+        say(f"{label}: {len(kept)} of {len(items)} were done before and are kept")
 
     def do(number: int) -> None:
         path, item = missing[number]
-        artifact.write_json(path, task(item))
+        note_done(path, task(item))
 
     if missing:
         with progress(label, total=len(missing)) as ticker:
             for _ in _each_done(do, len(missing), workers):
                 ticker.advance(1)
-    return [json.loads(path.read_text()) for path in items]
+    return [kept[path] if path in kept else read_sealed(path)[0]["said"] for path in items]
 
 
 def _each_done(do: Callable[[int], None], count: int, workers: Workers) -> Iterable[None]:

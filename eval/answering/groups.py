@@ -8,16 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from eval.config import STAGE_VERSION
 from eval.engines import Generation, GenerationSettings
-from hunmin.artifact import write_parquet
-from hunmin.errors import ArtifactError
+from hunmin.artifact import read_sealed, write_sealed
+from hunmin.errors import ArtifactError, one_line
 from hunmin.hashing import sha256_json
-
-PART = pa.schema([("sample_id", pa.string()), ("ids", pa.list_(pa.int32())), ("stopped", pa.bool_())])
+from hunmin.progress import say
 
 
 @dataclass(frozen=True)
@@ -71,31 +67,46 @@ def make_groups(
                     "prompts": [asdict(prompt) for prompt in members],
                 }
             )
-            groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.parquet"))
+            groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.json"))
     return groups
 
 
 def write_part(group: Group, generations: Sequence[Generation]) -> None:
-    """Commit a group's answers, all or nothing."""
-    table = pa.table(
-        {
-            "sample_id": [prompt.sample_id for prompt in group.prompts],
-            "ids": [generation.ids for generation in generations],
-            "stopped": [generation.stopped for generation in generations],
-        },
-        schema=PART,
-    )
+    """Commit a group's answers, all or nothing, with their hash."""
     group.part.parent.mkdir(parents=True, exist_ok=True)
-    write_parquet(group.part, table)
+    write_sealed(
+        group.part,
+        {
+            "sample_ids": [prompt.sample_id for prompt in group.prompts],
+            "answers": [asdict(generation) for generation in generations],
+        },
+    )
 
 
 def read_part(group: Group) -> dict[str, Generation]:
     """A group's committed answers by sample id.
 
     Raises:
-        ArtifactError: the file holds other samples than the group.
+        ArtifactError: the file is damaged, or holds other samples than the group.
     """
-    rows = pq.read_table(group.part, schema=PART).to_pylist()
-    if [row["sample_id"] for row in rows] != [prompt.sample_id for prompt in group.prompts]:
+    try:
+        part, is_sealed = read_sealed(group.part)
+        if not is_sealed:
+            raise ValueError("it has no hash")
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{group.part}: damaged ({one_line(error)}); delete it and run again") from error
+    if part["sample_ids"] != [prompt.sample_id for prompt in group.prompts]:
         raise ArtifactError(f"{group.part}: holds other samples than its name says; delete it and run again")
-    return {row["sample_id"]: Generation(row["ids"], row["stopped"]) for row in rows}
+    answers = (Generation(**answer) for answer in part["answers"])
+    return dict(zip(part["sample_ids"], answers, strict=True))
+
+
+def kept_part(group: Group) -> dict[str, Generation] | None:
+    """A group's answers from before; None where there are none, or none that are sound, which it says."""
+    if not group.part.exists():
+        return None
+    try:
+        return read_part(group)
+    except ArtifactError as error:
+        say(f"eval: {error.args[0].removesuffix('; delete it and run again')}; its samples are asked again")
+        return None

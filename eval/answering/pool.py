@@ -15,7 +15,7 @@ from ray.util import ActorPool, placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from eval.answering.choice import capability, memory_bytes
-from eval.answering.groups import Group, read_part, write_part
+from eval.answering.groups import Group, kept_part, read_part, write_part
 from eval.answering.room import NO_GPUS, Gpus
 from eval.engines import Engine, Generation, GenerationSettings, Place, engine_of
 from hunmin.errors import EnvironmentFailure, one_line
@@ -77,7 +77,7 @@ def answer_groups(
     gpus_per_model: int = 0,
     python: str | None = None,
 ) -> dict[str, dict[str, Generation]]:
-    """Answer every group that has no part yet, in order, then read all parts: by system, by sample id.
+    """Answer every group that has no sound part yet, in order: all answers by system, by sample id.
 
     At most `num_actors` work at once (None: as many as there is room for); on CPUs they leave one of Ray's to
     others where there are two.
@@ -85,9 +85,10 @@ def answer_groups(
     Raises:
         EnvironmentFailure: an actor died more often than MAX_RESTARTS, or there is no place for it.
     """
-    missing = [group for group in groups if not group.part.exists()]
-    if len(missing) < len(groups):
-        say(f"eval: {len(groups) - len(missing)} of {len(groups)} groups were answered before the stop")
+    kept = {group.part: found for group in groups if (found := kept_part(group)) is not None}
+    missing = [group for group in groups if group.part not in kept]
+    if kept:
+        say(f"eval: {len(kept)} of {len(groups)} groups were answered before the stop")
     for batch in _per_process(missing, settings):
         at_work = actors_at_work(
             num_actors, len(batch), gpus=gpus, gpus_per_model=gpus_per_model, engine=settings.engine
@@ -98,7 +99,7 @@ def answer_groups(
         _answer_missing(batch, settings=settings, num_actors=at_work, each=each, python=python)
     answers: dict[str, dict[str, Generation]] = {}
     for group in groups:
-        answers.setdefault(group.model.system, {}).update(read_part(group))
+        answers.setdefault(group.model.system, {}).update(kept.get(group.part) or read_part(group))
     return answers
 
 

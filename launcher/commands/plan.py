@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from hunmin import artifact
 from hunmin.errors import GateError
 from hunmin.models.folder import locate_model
+from hunmin.shards import listed_shards
+from launcher.commands.run_folder import stage_command
 from launcher.config import RunConfig, load
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ def plan_of(config_path: Path, overrides: list[str], run_dir: Path) -> "Plan":
     Raises:
         ConfigError: the config is wrong.
         InputError: the model, or its other tokenizer, is not on this machine, or they do not fit.
+        ArtifactError: the manifest of data/ is damaged.
     """
     config, base = load(config_path, overrides)
     return plan_of_run(config, base, run_dir)
@@ -33,11 +37,10 @@ def plan_of_run(config: RunConfig, base: Path, run_dir: Path) -> "Plan":
     """As plan_of, of a config that is loaded."""
     import torch  # seconds: a wrong config is told before
 
-    from trainer.batches.packs import PackFolder
     from trainer.plan.defaults import room_of
     from trainer.plan.plan import plan
 
-    data, ranks = run_dir / "data", config.cluster.num_workers
+    ranks = config.cluster.num_workers
     on_gpu, gpus = config.cluster.gpus_per_worker > 0, torch.cuda.device_count()
     elsewhere = "RAY_ADDRESS" in os.environ  # its nodes share the ranks, nobody knows how many each takes
     here = min(ranks, max(1, gpus)) if on_gpu else 1 if elsewhere else ranks
@@ -48,9 +51,21 @@ def plan_of_run(config: RunConfig, base: Path, run_dir: Path) -> "Plan":
         seq_len=config.data.seq_len,
         world_size=ranks,
         device_type=device.type,
-        epoch_sizes=PackFolder(data / "train").epoch_sizes if (data / artifact.MANIFEST).exists() else None,
+        epoch_sizes=_epoch_sizes(run_dir),
         room=room_of(config.train, device=None if on_gpu and not gpus else device, neighbours=here),
     )
+
+
+def _epoch_sizes(run_dir: Path) -> tuple[int, ...] | None:
+    """Packs of the train split in each epoch; None where the data stage is not finished."""
+    data = run_dir / "data"
+    manifest = artifact.load_manifest(data)
+    if manifest is None:
+        return None
+    packs: Counter[int] = Counter()
+    for shard in listed_shards(data, manifest, "train", cure=stage_command(run_dir, "data")):
+        packs[shard.epoch] += shard.num_packs
+    return tuple(size for _, size in sorted(packs.items()))
 
 
 def require_fit(plan: "Plan") -> None:

@@ -106,8 +106,9 @@ def space(config: RunConfig, base: Path, runs: Path) -> Finding:
     if scratch is None and folder is None:
         return Finding(SECTION, "disk", "optional", "not estimated before the model is here")
     size = scratch_parameters(scratch) if scratch else folder_parameters(folder or base)
-    # Kept checkpoints, the best, the one being written; the export and the base weights.
-    needed = size * 4 * (STATES * (config.train.keep + 2) + 2)
+    # Kept checkpoints, the best, the one being written; the weights that each kept one knows as the best; the
+    # export and the base weights.
+    needed = size * 4 * (STATES * (config.train.keep + 2) + config.train.keep + 2)
     text = f"a run of {size / 1e6:.1f}M parameters writes about {gib(needed)}, data not counted; in"
     found = disk("disk", runs / config.name, needed, "export HUNMIN_RUNS=/path/to/larger/disk")
     return Finding(SECTION, "disk", found.status, f"{text} {found.found}", found.cure)

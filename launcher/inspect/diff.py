@@ -5,10 +5,11 @@ from typing import Any
 
 from hunmin import artifact
 from hunmin.errors import InputError
-from launcher.commands.run_folder import find_run
+from launcher.commands.run_folder import find_run, stage_command
 from launcher.commands.summary import aligned, signed
 from launcher.config import difference, load
 
+READ = {"data": ("heldout.parquet",), "eval": ("samples.parquet", "scores.json")}  # beside the manifests
 COUNTS = {
     "train rows": ("data", "splits", "train", "rows"),
     "train packs": ("data", "splits", "train", "packs"),
@@ -26,6 +27,7 @@ def diff(first: Path, second: Path) -> dict[str, Any]:
 
     Raises:
         InputError: no such run, or one that has no scores yet.
+        ArtifactError: a file that is read or told of is missing or differs from its manifest.
     """
     from eval.compare import compare
 
@@ -33,6 +35,8 @@ def diff(first: Path, second: Path) -> dict[str, Any]:
     for folder in folders:
         if not (folder / "eval" / artifact.MANIFEST).exists():
             raise InputError(f"{folder}: not evaluated yet; run: hunmin run {folder / 'config.yaml'}")
+        for stage, files in READ.items():
+            artifact.verify(folder / stage, cure=stage_command(folder, stage), only=files)
     configs = [load(folder / "config.yaml", [])[0] for folder in folders]
     manifests = [{name: _manifest(folder / name) for name in ("data", "train", "eval")} for folder in folders]
     return {

@@ -1,4 +1,4 @@
-"""What a finished `data/` folder holds, one pack or one row at a time. Opening costs the number of shards."""
+"""What a finished `data/` folder holds, one pack or one row at a time; only verified files are read."""
 
 import difflib
 import json
@@ -15,7 +15,7 @@ import pyarrow.dataset as ds
 from hunmin.artifact import load_manifest, verify
 from hunmin.errors import InputError
 from hunmin.models.part_marks import MarkedKind, Marks
-from hunmin.shards import read_shard, shard_metadata
+from hunmin.shards import listed_shards, read_shard, shard_metadata
 
 LedgerRow = dict[str, Any]
 TABLES = ("rows.parquet", "rejected.parquet", "heldout.parquet")
@@ -83,7 +83,7 @@ class Corpus:
             raise InputError(f"{folder}: the data stage is not finished; run: {cure}")
         self.folder, self.manifest, self.cure = folder, manifest, cure
         self._verified: set[str] = set()
-        self._opened: dict[str, list[_Shard]] = {}
+        self._listed: dict[str, list[_Shard]] = {}
 
     def verify(self, names: Iterable[str]) -> None:
         """Hold files against the manifest before they are believed; each once.
@@ -141,16 +141,15 @@ class Corpus:
         )
 
     def _shards(self, split: str) -> list[_Shard]:
-        """The shards of a split in order; opens each once."""
-        if split not in self._opened:
+        """The shards of a split in order."""
+        if split not in self._listed:
+            first: Counter[int] = Counter()  # packs before the next shard, by epoch
             found: list[_Shard] = []
-            for path in sorted((self.folder / split).glob("shard-*.arrow")):
-                table = read_shard(path)
-                epoch = shard_metadata(table)["epoch"]
-                first = sum(shard.num_packs for shard in found if shard.epoch == epoch)
-                found.append(_Shard(f"{split}/{path.name}", epoch, first, table.num_rows))
-            self._opened[split] = found
-        return self._opened[split]
+            for name, epoch, num_packs in listed_shards(self.folder, self.manifest, split, cure=self.cure):
+                found.append(_Shard(name, epoch, first[epoch], num_packs))
+                first[epoch] += num_packs
+            self._listed[split] = found
+        return self._listed[split]
 
     def _read_pack(self, shard: _Shard, split: str, number: int) -> Pack:
         self.verify([shard.name])

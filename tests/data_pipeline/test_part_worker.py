@@ -39,7 +39,7 @@ def test_parts_are_the_same_for_any_number_of_tasks(tmp_path: Path, part_rows: i
         folder.mkdir()
         build, work, unit = build_of(folder, 10, part_rows)
         judged = [
-            read_stride(Stride(0, unit, first, step), build=build, work=work)["judged"]
+            read_stride(Stride(0, unit, first, step), build=build, work=work).said["judged"]
             for first in range(step)
         ]
         assert sum(judged) == 11
@@ -60,7 +60,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
     stride = Stride(0, unit, 0, 1)
     read_stride(stride, build=build, work=work)
     work.path("read", part_number(0, 1)).unlink()
-    assert read_stride(stride, build=build, work=work) == {"judged": 4}
+    assert read_stride(stride, build=build, work=work).said == {"judged": 4}
 
 
 def test_rows_are_found_by_their_place_in_order(tmp_path: Path) -> None:

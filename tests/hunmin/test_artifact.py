@@ -1,8 +1,13 @@
 import json
+import os
+import stat
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
+from damage import damaged, outcome
+from safetensors.torch import save_file
 
 from hunmin import artifact, hashing
 from hunmin.errors import ArtifactError
@@ -84,9 +89,57 @@ def test_damage_is_found_and_the_cure_named(tmp_path: Path, damage, says: str) -
         artifact.verify(tmp_path, cure="hunmin data")
 
 
+def test_every_damage_to_a_manifest_is_found(tmp_path: Path) -> None:
+    finish(tmp_path)
+    path, sound = tmp_path / "manifest.json", artifact.load_manifest(tmp_path)
+    for data in damaged(path.read_bytes(), every=1):
+        path.write_bytes(data)
+        told, found = outcome(artifact.load_manifest, tmp_path)
+        assert f"delete {tmp_path}" in told or found == sound  # white space
+
+
+def unsealed(path: Path) -> dict:
+    """A manifest as earlier versions wrote it."""
+    value = json.loads(path.read_text())
+    del value[artifact.SEAL]
+    return value
+
+
+def test_a_manifest_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    finish(tmp_path)
+    path, sealed = tmp_path / "manifest.json", artifact.load_manifest(tmp_path)
+    path.write_text(json.dumps(unsealed(path)))
+    assert artifact.load_manifest(tmp_path) == sealed
+
+
+def test_the_seal_is_of_the_value_as_it_is_read(tmp_path: Path) -> None:
+    artifact.write_sealed(tmp_path / "a.json", {"by step": {10: 0.1, 9: (1, 2)}, "글": float("inf")})
+    value, is_sealed = artifact.read_sealed(tmp_path / "a.json")
+    assert (value, is_sealed) == ({"by step": {"10": 0.1, "9": [1, 2]}, "글": float("inf")}, True)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_have_the_mode_of_the_umask_whoever_wrote_them(tmp_path: Path, umask: int, mode: int) -> None:
+    """safetensors writes through a file that is private (0600)."""
+    before = os.umask(umask)
+    try:
+        with artifact.written_whole(tmp_path / "one") as partial:
+            save_file({"w": torch.zeros(2)}, partial)
+        with artifact.whole_folder(tmp_path / "folder") as partial:
+            partial.mkdir()
+            save_file({"w": torch.zeros(2)}, partial / "weights")
+            (partial / "run.sh").touch()
+            (partial / "run.sh").chmod(0o755)
+    finally:
+        os.umask(before)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("one", "folder/weights")]
+    assert modes == [mode, mode]
+    assert (tmp_path / "folder/run.sh").stat().st_mode & 0o111 == 0o111
+
+
 def test_a_manifest_of_another_schema_is_refused(tmp_path: Path) -> None:
     finish(tmp_path)
     path = tmp_path / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
+    path.write_text(json.dumps(unsealed(path) | {"schema_version": 99}))
     with pytest.raises(ArtifactError, match="schema_version 99"):
         artifact.load_manifest(tmp_path)

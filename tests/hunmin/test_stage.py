@@ -1,12 +1,15 @@
 """A stage's folder: what is continued, what is put aside, and that no two starters derive other inputs."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
+from damage import damaged, outcome
 
 from hunmin.artifact import MANIFEST, load_manifest
+from hunmin.errors import ArtifactError
 from hunmin.stage import Inputs, find_finished, made_by_a_stage, note_of, open_stage
 
 INPUTS = Inputs(1, {"data": "d"}, "c")
@@ -51,7 +54,7 @@ def test_a_start_that_is_killed_at_once_leaves_no_folder_without_a_note(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hunmin.artifact.write_json", killed)
+    monkeypatch.setattr("hunmin.artifact.write_sealed", killed)
     with pytest.raises(KeyboardInterrupt):
         open_stage(tmp_path / "train", INPUTS)
     assert not (tmp_path / "train").exists()
@@ -122,6 +125,43 @@ def test_a_training_that_an_earlier_version_began_goes_on(tmp_path: Path) -> Non
     open_stage(folder, INPUTS)
     assert (folder / "checkpoints").exists()
     assert json.loads(note_of(folder).read_text())["config_sha256"] == "c"
+
+
+def test_no_damaged_note_lets_a_half_be_taken_for_another(tmp_path: Path) -> None:
+    """Each byte flipped, and cut there: exit 4 with the cure, or the half is gone on with as it was."""
+    folder = half_of(tmp_path / "train")
+    note = note_of(folder)
+    sound = note.read_bytes()
+    for data in damaged(sound, every=1):
+        note.write_bytes(data)
+        told, stage = outcome(open_stage, folder, INPUTS)
+        assert stage is not None or (str(note) in told and f"delete {folder}" in told)
+        assert (folder / "kept").exists()
+        assert not (tmp_path / "old").exists()
+    note.write_bytes(sound[:40])
+    shutil.rmtree(folder)  # the cure
+    open_stage(folder, INPUTS)
+    assert note.read_bytes() == sound
+
+
+def test_a_damaged_note_of_a_cheap_half_makes_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    for data in (b"", b"{", b"[]", b"\xff"):
+        open_stage(folder, INPUTS, half={"code": "a"})
+        (folder / "part").write_text("1")
+        note_of(folder).write_bytes(data)
+        open_stage(folder, INPUTS, half={"code": "a"})
+        assert [*folder.iterdir()] == []
+        assert "made again" in capsys.readouterr().out
+
+
+def test_a_cut_note_of_an_earlier_version_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "identity.json").write_text('{"config": "c", "par')
+    with pytest.raises(ArtifactError, match=r"identity\.json: damaged .* delete"):
+        open_stage(tmp_path / "train", INPUTS)
 
 
 def test_both_starters_of_a_training_derive_the_same_inputs(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from command_line import hunmin
+from damage import outcome
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from eval.report.report import read_contents, render
+from hunmin.artifact import commit, load_manifest
+from hunmin.stage import find_finished
+from launcher.commands import chat as chatting
+from launcher.inspect.diff import diff
+from launcher.run import open_run
+from launcher.stages import STAGES
 
 CONFIG = """\
 name: small
@@ -228,6 +239,19 @@ def test_an_ablation_of_the_task_prefix_side_by_side(config: Path, finished: tup
                 assert row[side]["value"] == pytest.approx(score["systems"]["tuned"]["value"])
 
 
+def answer_for(stage_dir: Path) -> None:
+    """Let the manifest vouch for the files as they are now."""
+    manifest = load_manifest(stage_dir)
+    assert manifest is not None
+    kept = {"stage", "stage_version", "parents", "config_sha256", "counts", "seconds", "extra"}
+    commit(
+        stage_dir,
+        **{name: value for name, value in vars(manifest).items() if name in kept},
+        content_sha256="edited",
+        files=[stage_dir / entry.path for entry in manifest.files],
+    )
+
+
 def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tuple[Path, str]) -> None:
     right = config.parent / "right"
     shutil.copytree(finished[0], right)
@@ -239,6 +263,13 @@ def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tupl
         if row["system"] == "tuned":
             row["answer"] = row["label"] or row["references"][0]
     pq.write_table(table.from_pylist(rows, schema=table.schema), right / "eval/samples.parquet")
+    told = subprocess.run(
+        command("diff", finished[0], right), capture_output=True, text=True, timeout=200, check=False
+    )
+    assert told.returncode == 4
+    assert "samples.parquet" in told.stderr
+    assert f"hunmin eval {right}/config.yaml --run {right}" in told.stderr, "edited answers are not believed"
+    answer_for(right / "eval")
     found = run_diff(finished[0], right)
     assert found["config"] == []
     assert any(row["only_first"] == row["only_second"] > 0 for row in found["scores"])
@@ -252,6 +283,57 @@ def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tupl
     ).stdout
     assert "the same, but for how the work is done" in text
     assert "rows that both were asked" in text
+
+
+@pytest.mark.slow
+def test_no_damage_to_a_finished_run_is_believed(
+    config: Path, finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bit of each file, wherever it lies: the stage, diff, report and chat find it, or say the same."""
+    run_dir = config.parent / "damaged"
+    shutil.copytree(finished[0], run_dir)
+    monkeypatch.setattr("eval.answering.conversation.Chat", lambda *args, **kwargs: "a model")
+    monkeypatch.setattr(chatting, "talk", lambda chat, **how: None)
+    opened = open_run(config, [], run_dir, force=False)
+
+    def chat() -> None:
+        chatting.chat(run_dir, base=False, max_new_tokens=None, temperature=0.0, system=None)
+
+    readers: dict[str, Callable[[], object]] = {
+        **{
+            name: partial(
+                lambda stage, inputs: find_finished(run_dir / stage, inputs), name, stage.inputs(opened)
+            )
+            for name, stage in STAGES.items()
+        },
+        "diff": lambda: diff(finished[0], run_dir),
+        "the report": lambda: render(read_contents(run_dir, {}), "small")[0],
+        "chat": chat,
+    }
+    sound = {name: read() for name, read in readers.items()}
+    unread = {"checkpoints", "tensorboard", "figures"}
+    believed = []
+    files = [
+        path
+        for stage in STAGES
+        for path in sorted((run_dir / stage).rglob("*"))
+        if path.is_file() and path.stat().st_size and not unread & {*path.parts}
+    ]
+    for number, path in enumerate(files):
+        content = path.read_bytes()
+        place = (len(content) - 1) * (number % 5) // 4
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << number % 8]) + content[place + 1 :])
+        told = {name: outcome(read) for name, read in readers.items()}
+        believed += [
+            f"{path.relative_to(run_dir)}, {name}"
+            for name, (text, result) in told.items()
+            if (not text and result != sound[name]) or (text and str(run_dir) not in text)
+        ]
+        if "export" in path.parts:
+            assert told["train"][0]
+            assert told["chat"][0]
+        path.write_bytes(content)
+    assert believed == []
 
 
 def test_diff_of_no_run_is_one_line(config: Path, finished: tuple[Path, str]) -> None:

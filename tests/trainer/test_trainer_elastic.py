@@ -13,7 +13,7 @@ from rank_helpers import make_data, run_ranks
 from hunmin.models.config import ModelConfig
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
-from trainer.checkpoint import checkpoint
+from trainer.checkpoint import checkpoint, kept
 from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.job import Job, begin_training
 from trainer.metrics import metrics_log
@@ -56,7 +56,7 @@ def test_two_one_four_ranks(tmp_path: Path) -> None:
     run_ranks(run, 2, straight)
     shutil.copytree(straight, elastic)
     for step, world_size in ((2, 1), (4, 4)):
-        checkpoint.discard_after(job_of(elastic).checkpoints, step)
+        kept.discard_after(job_of(elastic).checkpoints, step)
         run_ranks(run, world_size, elastic)
         assert (
             Checkpoint(checkpoint.folder_of(job_of(elastic).checkpoints, LAST)).ranks["world_size"]

@@ -2,32 +2,33 @@
 
     checkpoints/step-00000100/rank-00000.safetensors …   param/NAME, exp_avg/NAME, exp_avg_sq/NAME: flat fp32
                               checkpoint.json             last; sizes and sha256 of the files, and the state
+    checkpoints/best-00000150/                            param/NAME alone: exported, never gone on from
     checkpoints/latest.json                               the pointer
 
 A slice says where in the flattened parameter it starts, so another world size reads what overlaps.
 """
 
-import json
 import math
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from hunmin.artifact import fsync_path, write_json
-from hunmin.errors import ArtifactError, EnvironmentFailure, one_line
+from hunmin.artifact import fsync_path, read_sealed, write_sealed
+from hunmin.errors import ArtifactError, one_line
 from hunmin.hashing import sha256_file
-from hunmin.progress import Heartbeat, no_heartbeat, say
+from hunmin.progress import Heartbeat, no_heartbeat
+from trainer.checkpoint.slices_file import SlicesFile
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_UNSEALED_VERSION = 1  # whose descriptions carry no hash of their own
 DESCRIPTION = "checkpoint.json"
 POINTER = "latest.json"
+WEIGHTS = "param"  # the kind of slice that an export reads
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,13 @@ class TrainState:
 
 
 def folder_of(checkpoints: Path, step: int) -> Path:
-    """Where the checkpoint of a step stands."""
+    """Where the checkpoint of a step stands that training can go on from."""
     return checkpoints / f"step-{step:08d}"
+
+
+def weights_folder_of(checkpoints: Path, step: int) -> Path:
+    """Where the weights of a step stand alone, which was the best and no step to save."""
+    return checkpoints / f"best-{step:08d}"
 
 
 def partial_of(checkpoints: Path, step: int) -> Path:
@@ -67,27 +73,6 @@ def slices_file(checkpoints: Path, step: int, rank: int) -> Path:
     return partial_of(checkpoints, step) / _file_of(rank)
 
 
-def write_slices(path: Path, slices: Iterable[tuple[str, str, int, Tensor]]) -> bytes:
-    """Write a rank's (kind, name, start, values) and put them to the disk.
-
-    Returns:
-        The file's sha256.
-
-    Raises:
-        EnvironmentFailure: the disk is full, read-only or gone.
-    """
-    tensors, starts = {}, {}
-    for kind, name, start, values in slices:
-        tensors[f"{kind}/{name}"] = values
-        starts[name] = start
-    try:
-        save_file(tensors, path, metadata={"starts": json.dumps(starts)})
-        fsync_path(path)
-        return bytes.fromhex(sha256_file(path))
-    except (SafetensorError, OSError) as error:  # how a full or broken disk is told
-        raise EnvironmentFailure(f"{path}: {one_line(error)}") from error
-
-
 def complete(
     checkpoints: Path,
     *,
@@ -95,9 +80,14 @@ def complete(
     digests: Sequence[bytes],
     shapes: dict[str, tuple[int, ...]],
     ranks: dict[str, object],
+    weights_alone: bool = False,
 ) -> Path:
-    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process."""
-    partial, final = partial_of(checkpoints, state.step), folder_of(checkpoints, state.step)
+    """Turn what the ranks wrote into the newest checkpoint: whole, or not at all. One process.
+
+    `weights_alone`: they wrote no moments, so it is kept as the best and never gone on from.
+    """
+    partial = partial_of(checkpoints, state.step)
+    final = (weights_folder_of if weights_alone else folder_of)(checkpoints, state.step)
     files = {
         _file_of(rank): {"bytes": (partial / _file_of(rank)).stat().st_size, "sha256": digest.hex()}
         for rank, digest in enumerate(digests)
@@ -109,162 +99,131 @@ def complete(
         "shapes": shapes,
         "files": files,
     }
-    write_json(partial / DESCRIPTION, description)
+    write_sealed(partial / DESCRIPTION, description)
     if final.exists():  # of a run that was cut off between this rename and its pointer
-        _remove(final)
+        remove(final)
     partial.rename(final)
     fsync_path(checkpoints)
-    write_json(checkpoints / POINTER, {"last": final.name, "best": state.best_step})
+    if not weights_alone:
+        write_sealed(checkpoints / POINTER, {"last": final.name, "best": state.best_step})
     return final
+
+
+def remove(folder: Path) -> None:
+    """Remove a checkpoint, or what was to become one."""
+    # The description first: without it, the folder is no checkpoint at any moment.
+    (folder / DESCRIPTION).unlink(missing_ok=True)
+    shutil.rmtree(folder)
+
+
+def step_of(folder: Path) -> int:
+    """The step of a checkpoint's folder."""
+    return int(folder.name.rpartition("-")[2])
 
 
 def _file_of(rank: int) -> str:
     return f"rank-{rank:05d}.safetensors"
 
 
-def prune(checkpoints: Path, *, keep: int, best_step: int | None) -> None:
-    """Remove all but the `keep` newest and the best."""
-    steps = _steps(checkpoints)
-    for step in set(steps[keep:]) - {best_step}:
-        _remove(folder_of(checkpoints, step))
-
-
-def discard_partial(checkpoints: Path, step: int) -> None:
-    """Remove what was written of a checkpoint that failed, as far as the disk lets us."""
-    shutil.rmtree(partial_of(checkpoints, step), ignore_errors=True)
-
-
-def newest_step(checkpoints: Path) -> int | None:
-    """The step of the newest complete checkpoint, not verified; None where there is none."""
-    return next(iter(_steps(checkpoints)), None)
-
-
-def is_complete(checkpoints: Path, step: int) -> bool:
-    """Whether there is a checkpoint of the step, not verified."""
-    return (folder_of(checkpoints, step) / DESCRIPTION).exists()
-
-
-def _remove(folder: Path) -> None:
-    # The description first: without it, the folder is no checkpoint at any moment.
-    (folder / DESCRIPTION).unlink(missing_ok=True)
-    shutil.rmtree(folder)
-
-
-def _steps(checkpoints: Path) -> list[int]:
-    """Steps of the complete checkpoints, newest first."""
-    found = checkpoints.glob(f"step-*/{DESCRIPTION}")
-    return sorted((int(path.parent.name.removeprefix("step-")) for path in found), reverse=True)
-
-
-def candidates(checkpoints: Path) -> list[int]:
-    """Steps to go on from, the first sound one to be taken: the pointer's, then the others, newest first."""
-    steps = _steps(checkpoints)
-    pointed = _pointed(checkpoints)
-    return sorted(steps, key=lambda step: (folder_of(checkpoints, step).name != pointed, -step))
-
-
-def newest_valid(checkpoints: Path) -> int | None:
-    """The first sound one of the candidates; None: from the start. Says what it passes over, and why."""
-    for step in candidates(checkpoints):
-        try:
-            Checkpoint(folder_of(checkpoints, step)).verify()
-            return step
-        except ArtifactError as error:
-            say_passed_over(error)
-    return None
-
-
-def say_passed_over(error: ArtifactError | str) -> None:
-    """Of a checkpoint that is not sound."""
-    say(f"train: {error}; taking an older checkpoint")
-
-
-def _pointed(checkpoints: Path) -> str | None:
-    pointer = checkpoints / POINTER
-    if not pointer.exists():
-        return None
-    try:
-        return json.loads(pointer.read_text())["last"]
-    except (ValueError, KeyError, TypeError) as error:
-        say(f"train: {pointer}: not a pointer ({error}); taking the newest checkpoint")
-        return None
-
-
-def discard_after(checkpoints: Path, step: int) -> None:
-    """Remove what a run that goes on from `step` will write anew, and leftovers of a kill."""
-    kept = {folder_of(checkpoints, found) for found in _steps(checkpoints) if found <= step}
-    for folder in [*checkpoints.glob("step-*"), *checkpoints.glob(".*.partial")]:
-        if folder not in kept:
-            _remove(folder)
-
-
 class Checkpoint:
-    """A checkpoint folder, read slice by slice; `ranks` says what made it, such as world_size."""
+    """A checkpoint folder, read slice by slice; `ranks` says what made it, such as world_size.
+
+    `is_sealed`: its description carries a hash of its own, which those of earlier versions do not.
+    """
 
     def __init__(self, folder: Path):
         """Open the description.
 
         Raises:
-            ArtifactError: it is missing or of another format.
+            ArtifactError: it is missing, damaged or of another format.
         """
         self.folder = folder
         try:
-            description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text())
-            if description["format_version"] != FORMAT_VERSION:
-                raise ValueError(f"format_version {description['format_version']}, not {FORMAT_VERSION}")
+            description, self.is_sealed = read_sealed(folder / DESCRIPTION)
+            wanted = FORMAT_VERSION if self.is_sealed else _UNSEALED_VERSION
+            if description["format_version"] != wanted:
+                raise ValueError(f"format_version {description['format_version']}, not {wanted}")
             self.state = TrainState(**description["state"])
-            self.ranks: dict[str, Any] = description["ranks"]
-            self._files: dict[str, dict[str, Any]] = description["files"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(f"{folder / DESCRIPTION}: not a checkpoint ({error})") from error
-        self.shapes = {name: tuple(shape) for name, shape in description["shapes"].items()}
-        self._open: list[tuple[Any, dict[str, int]]] | None = None
+            if self.state.step != step_of(folder):
+                raise ValueError(f"it is of step {self.state.step}")
+            self.ranks: dict[str, Any] = {**description["ranks"]}
+            self.shapes = {name: tuple(shape) for name, shape in description["shapes"].items()}
+            self._hashes = {
+                name: (int(entry["bytes"]), str(entry["sha256"]))
+                for name, entry in sorted(description["files"].items())
+            }
+            if not self._hashes:
+                raise ValueError("it names no file")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ArtifactError(f"{folder / DESCRIPTION}: not a checkpoint ({one_line(error)})") from error
+        self._files = [SlicesFile(folder / name) for name in self._hashes]  # in the order of ranks
 
-    def check_sizes(self) -> None:
-        """Every file is there, with its size: costs next to nothing.
+    def check_sizes(self, *, share: tuple[int, int] = (0, 1)) -> None:
+        """Every file of a share is there, with its size: costs next to nothing. For `share` see `verify`.
 
         Raises:
             ArtifactError: names the file that is missing or differs.
         """
-        for name, entry in self._files.items():
-            path = self.folder / name
+        for path, (num_bytes, _) in self._of_share(share):
             if not path.exists():
                 raise ArtifactError(f"{path}: missing")
-            if path.stat().st_size != entry["bytes"]:
-                raise ArtifactError(
-                    f"{path}: {path.stat().st_size} bytes, {DESCRIPTION} says {entry['bytes']}"
-                )
+            if path.stat().st_size != num_bytes:
+                raise ArtifactError(f"{path}: {path.stat().st_size} bytes, {DESCRIPTION} says {num_bytes}")
 
     def verify(self, *, share: tuple[int, int] = (0, 1), alive: Heartbeat = no_heartbeat) -> None:
-        """Compare every file with its size and sha256.
+        """Compare files with their sizes and sha256.
 
         Args:
-            share: (index, count): hash only the files of one among `count` that share the work.
+            share: (index, count): only the files of one among `count` that share the work. Between equal
+                numbers of ranks it is the file that the rank reads.
 
         Raises:
-            ArtifactError: names the file that is missing or differs.
+            ArtifactError: names the file that is missing, differs or cannot be read.
         """
-        self.check_sizes()
-        index, count = share
-        for name, entry in sorted(self._files.items())[index::count]:
-            path = self.folder / name
-            if sha256_file(path, alive=alive) != entry["sha256"]:
+        self.check_sizes(share=share)
+        for path, (_, sha256) in self._of_share(share):
+            try:
+                found = sha256_file(path, alive=alive)
+            except OSError as error:
+                raise ArtifactError(f"{path}: cannot be read ({one_line(error)})") from error
+            if found != sha256:
                 raise ArtifactError(f"{path}: its sha256 is not that of {DESCRIPTION}")
 
+    def _of_share(self, share: tuple[int, int]) -> list[tuple[Path, tuple[int, str]]]:
+        index, count = share
+        return [(self.folder / name, entry) for name, entry in [*self._hashes.items()][index::count]]
+
     def read(self, kind: str, name: str, start: int, stop: int) -> Tensor:
-        """Elements start..stop of a flattened parameter or moment, fp32, put together from what overlaps."""
+        """Elements start..stop of a flattened parameter or moment, fp32, put together from what overlaps.
+
+        Opens only the files that hold some of them.
+
+        Raises:
+            ArtifactError: no file holds one of them.
+        """
         out = torch.empty(stop - start, dtype=torch.float32)
-        filled = 0
-        for handle, starts in self._handles():
-            part = handle.get_slice(f"{kind}/{name}")
-            low = max(start, starts[name])
-            high = min(stop, starts[name] + part.get_shape()[0])
-            if low < high:
-                out[low - start : high - start] = part[low - starts[name] : high - starts[name]]
-                filled += high - low
-        if filled != stop - start:
-            raise ArtifactError(f"{self.folder}: {kind}/{name} lacks elements {start} to {stop}")
+        # Where ZeRO-3 cuts; slices that were cut elsewhere are found from there.
+        index = start // max(1, math.ceil(math.prod(self.shapes.get(name, ())) / len(self._files)))
+        at = start
+        while at < stop:
+            index = self._file_with(kind, name, at, near=index)
+            until = min(stop, self._files[index].span(kind, name)[1])
+            out[at - start : until - start] = self._files[index].values(kind, name, at, until)
+            at = until
         return out
+
+    def _file_with(self, kind: str, name: str, element: int, *, near: int) -> int:
+        """The file that holds an element: in their order, files hold what follows each other."""
+        last = len(self._files) - 1
+        index = min(near, last)
+        while index > 0 and self._files[index].span(kind, name)[0] > element:
+            index -= 1
+        while index < last and self._files[index].span(kind, name)[1] <= element:
+            index += 1
+        start, stop = self._files[index].span(kind, name)
+        if not start <= element < stop:
+            raise ArtifactError(f"{self.folder}: {kind}/{name} lacks elements from {element} on")
+        return index
 
     def weights(self) -> "CheckpointWeights":
         """The parameters alone, as a source of weights."""
@@ -273,13 +232,7 @@ class Checkpoint:
     def full(self, name: str) -> Tensor:
         """A whole parameter, fp32, in its shape."""
         shape = self.shapes[name]
-        return self.read("param", name, 0, math.prod(shape)).reshape(shape)
-
-    def _handles(self) -> list[tuple[Any, dict[str, int]]]:
-        if self._open is None:
-            handles = [safe_open(self.folder / name, framework="pt") for name in self._files]
-            self._open = [(handle, json.loads(handle.metadata()["starts"])) for handle in handles]
-        return self._open
+        return self.read(WEIGHTS, name, 0, math.prod(shape)).reshape(shape)
 
 
 @dataclass(frozen=True)
@@ -290,4 +243,4 @@ class CheckpointWeights:
 
     def read(self, name: str, start: int, stop: int) -> Tensor:
         """Elements start..stop of the flattened parameter, fp32."""
-        return self.checkpoint.read("param", name, start, stop)
+        return self.checkpoint.read(WEIGHTS, name, start, stop)

@@ -5,26 +5,25 @@ Collectives stay in the training thread: two threads would mix them up.
 
 import math
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from hunmin.errors import EnvironmentFailure, one_line
 from hunmin.limits import machine_memory
 from hunmin.progress import Heartbeat, no_heartbeat, say
-from trainer.checkpoint import checkpoint
-from trainer.checkpoint.checkpoint import TrainState
+from trainer.checkpoint import checkpoint, kept
+from trainer.checkpoint.checkpoint import WEIGHTS, TrainState
+from trainer.checkpoint.host_copy import HostCopies, Slice
+from trainer.checkpoint.slices_file import Slices, write_slices
 from trainer.engine.long_work import MEET_EVERY_S, together
 from trainer.engine.ranks import Rank
 
 ROOM = 1.5  # times the copy, of the memory that is free, from which a copy is made
 IDLE, WRITING, ENDED = 0.0, 1.0, 2.0
-
-Slices = Iterable[tuple[str, str, int, Tensor]]
 
 
 class Saver:
@@ -43,14 +42,25 @@ class Saver:
         self._checkpoints, self._keep, self._overlap, self._me = checkpoints, keep, overlap, me
         self._alive = alive
         self._state: TrainState | None = None
+        self._weights_alone = False
         self._shapes: dict[str, tuple[int, ...]] = {}
+        self._copies = HostCopies()
         self._written: Future[bytes] = Future()
 
-    def begin(self, state: TrainState, slices: Slices, shapes: dict[str, tuple[int, ...]]) -> None:
+    def begin(
+        self,
+        state: TrainState,
+        slices: Slices,
+        shapes: dict[str, tuple[int, ...]],
+        *,
+        weights_alone: bool = False,
+    ) -> None:
         """Save the state of this moment. Returns when it is copied, or written where it cannot be copied.
 
         Args:
             slices: this rank's (kind, name, start, values); may be views that the next step changes.
+            weights_alone: without the moments, a third of the bytes: of a step that is the best, and that no
+                run needs to go on from.
 
         Raises:
             EnvironmentFailure: on all ranks, if any cannot write; older checkpoints are as they were.
@@ -58,10 +68,11 @@ class Saver:
         self.finish()
         self._on_first(lambda: checkpoint.begin_checkpoint(self._checkpoints, state.step))
         self._state, self._shapes, self._written = state, dict(shapes), Future()
-        mine = list(slices)
-        overlap = self._overlap and self._has_room(sum(values.nbytes for *_, values in mine))
+        self._weights_alone = weights_alone
+        mine = [one for one in slices if one[0] == WEIGHTS or not weights_alone]
+        overlap = self._overlap and self._has_room(self._copies.missing_bytes(mine))
         if overlap:
-            mine = [(*where, values.detach().to("cpu", copy=True)) for *where, values in mine]
+            mine = self._copies.of(mine)
         threading.Thread(target=self._write, args=(state.step, mine), daemon=True).start()
         if not overlap:
             self.finish()
@@ -97,11 +108,11 @@ class Saver:
         digest = bytes(32) if error is not None else self._written.result()
         try:
             self._agree(error)
+            digests = [row.astype("u1").tobytes() for row in self._me.gather(list(digest))]
+            self._on_first(lambda: self._complete(state, digests))
         except EnvironmentFailure:
-            self._on_first(lambda: checkpoint.discard_partial(self._checkpoints, state.step))
+            self._on_first(lambda: kept.discard_partial(self._checkpoints, state.step))
             raise
-        digests = [row.astype("u1").tobytes() for row in self._me.gather(list(digest))]
-        self._on_first(lambda: self._complete(state, digests))
 
     def _complete(self, state: TrainState, digests: list[bytes]) -> None:
         checkpoint.complete(
@@ -110,13 +121,14 @@ class Saver:
             digests=digests,
             shapes=self._shapes,
             ranks=self._me.description,
+            weights_alone=self._weights_alone,
         )
-        checkpoint.prune(self._checkpoints, keep=self._keep, best_step=state.best_step)
+        kept.prune(self._checkpoints, keep=self._keep, best_step=state.best_step)
 
-    def _write(self, step: int, slices: Slices) -> None:
+    def _write(self, step: int, slices: Sequence[Slice]) -> None:
         try:
             file = checkpoint.slices_file(self._checkpoints, step, self._me.index)
-            self._written.set_result(checkpoint.write_slices(file, slices))
+            self._written.set_result(write_slices(file, slices))
         except BaseException as error:
             self._written.set_exception(error)
 
@@ -168,7 +180,7 @@ class Saver:
     def _what_is_left(self) -> str:
         """Of older checkpoints, in words; the disk that failed may not be there to be asked."""
         try:
-            newest = checkpoint.newest_step(self._checkpoints)
+            newest = kept.newest_step(self._checkpoints)
         except OSError as error:
             return f"older ones cannot be seen now ({one_line(error)})"
         return "there is no older one" if newest is None else f"the one of step {newest} is untouched"

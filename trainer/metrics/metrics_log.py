@@ -14,11 +14,12 @@ from hunmin.schema import SampleMetrics, TrainMetrics, ValMetrics
 from trainer.metrics.trackers import TensorBoard, Tracker
 
 POLL_S = 0.5
+NEEDED = {"train": "loss", "val": "loss", "samples": "samples"}  # by the kind of a line
 SHOWN = 60  # characters of a prompt or an answer in a line of progress
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a metrics file; a last line cut off by a kill is no line."""
+    """The complete lines of a metrics file; one that a kill cut off is no line, nor is a damaged one."""
     return _read_from(path, 0)[0]
 
 
@@ -40,6 +41,8 @@ class MetricsLog:
         if path is None:
             return
         before = read_lines(path)
+        if num_damaged := len(_lines_from(path, 0)[0]) - len(before):
+            say(f"train: {path}: {num_damaged} damaged line(s) left out")
         for line in before:
             self._logged[line["kind"]] = max(self._logged.get(line["kind"], 0), line["step"])
         kept = [line for line in before if line["step"] <= resumed_step]
@@ -163,7 +166,18 @@ def _follow(path: Path, ticker: Ticker, done: threading.Event) -> None:
 def _read_from(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
     """Complete lines from a byte offset on, and the next offset; from the start where the file shrank."""
     lines, offset = _lines_from(path, offset)
-    return [json.loads(line) for line in lines], offset
+    return [record for line in lines if (record := _record(line)) is not None], offset
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None where it is damaged."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+        return None
+    return record if NEEDED.get(str(record.get("kind"))) in record else None
 
 
 def _lines_from(path: Path, offset: int) -> tuple[list[bytes], int]:

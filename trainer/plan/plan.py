@@ -31,7 +31,7 @@ class Plan:
     activation_checkpointing: str
     chosen: tuple[str, ...]  # keys of the two above that the config leaves to the machine
     memory: dict[str, int]  # of one rank, by the names of memory.Memory
-    checkpoint_bytes: int  # of one; `keep` newest and the best stand at a time
+    checkpoint_bytes: int  # of one; `keep` newest stand at a time, and the best: its weights, a third
     export_bytes: int  # of the model that leaves
     room: dict[str, int | None]  # of one rank, on `device` and `host`; None where it is not known
     misfit: str | None  # what does not fit into it, and what would

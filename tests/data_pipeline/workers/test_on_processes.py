@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from data_pipeline.workers.done import Done, note_done
 from data_pipeline.workers.each_item import Workers, do_each
 from data_pipeline.workers.on_processes import do_on_processes
 from hunmin.errors import EnvironmentFailure, InputError
@@ -29,9 +30,12 @@ def test_each_item_is_done_once_by_one_of_several_processes(tmp_path: Path) -> N
 
 
 def test_what_was_done_before_is_kept(tmp_path: Path) -> None:
+    def double(number: int) -> Done:
+        return Done([], {"twice": 2 * number})
+
     items = {tmp_path / f"{number}.json": number for number in range(5)}
-    (tmp_path / "3.json").write_text('{"of": "before"}')
-    said = do_each("numbers", items, lambda number: {"twice": 2 * number}, workers=Workers(num_processes=2))
+    note_done(tmp_path / "3.json", Done([], {"of": "before"}))
+    said = do_each("numbers", items, double, workers=Workers(num_processes=2))
     assert said == [{"twice": 0}, {"twice": 2}, {"twice": 4}, {"of": "before"}, {"twice": 8}]
 
 

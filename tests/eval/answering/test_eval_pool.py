@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from damage import damaged
 
 from eval.answering import pool
 from eval.answering.groups import Group, ModelRef, Prompt, make_groups, read_part, write_part
@@ -103,6 +104,38 @@ def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path
         read_part(second)
 
 
+def test_a_damaged_part_is_asked_again_or_says_the_same(
+    prompts: list[list[int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
+    write_part(group, [Generation([1, 23, 456], True), Generation([], False)] * 2)
+    answers, sound = read_part(group), group.part.read_bytes()
+    for data in damaged(sound, every=1):
+        group.part.write_bytes(data)
+        found = pool.kept_part(group)
+        told = capsys.readouterr().out
+        assert found == answers if not told else "asked again" in told and str(group.part) in told
+    group.part.unlink()
+    assert pool.kept_part(group) is None
+    assert capsys.readouterr().out == ""
+
+
+def test_a_damaged_part_changes_no_answer(
+    ray_local: None,
+    model_folder: Path,
+    prompts: list[list[int]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    groups, settings = groups_of(model_folder, tmp_path, prompts[:8])
+    first = run(groups, settings)
+    sound = groups[1].part.read_bytes()
+    groups[1].part.write_bytes(sound[:-30])
+    assert run(groups, settings) == first
+    assert groups[1].part.read_bytes() == sound
+    assert f"{len(groups) - 1} of {len(groups)} groups were answered before" in capsys.readouterr().out
+
+
 def test_one_and_two_actors_say_what_the_engine_says(
     ray_local: None, model_folder: Path, prompts: list[list[int]], tmp_path: Path
 ) -> None:
@@ -123,7 +156,7 @@ def test_a_killed_actor_changes_no_answer(
 
     def killer() -> None:
         while not done.wait(0.05) and not killed:
-            answered = list(tmp_path.rglob("*.parquet"))
+            answered = list(tmp_path.rglob("*.json"))
             victims = actor_pids()
             if len(answered) > 1 and victims:  # in the middle of the work
                 killed.append(min(victims))
@@ -159,13 +192,13 @@ def test_a_killed_driver_loses_and_doubles_nothing(
     command = [sys.executable, "-c", DRIVER, str(model_folder), str(parts), str(prompts)]
     driver = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
     deadline = time.monotonic() + 120
-    while len(list(parts.rglob("*.parquet"))) < 2:
+    while len(list(parts.rglob("*.json"))) < 2:
         assert driver.poll() is None, "the driver ended before it was killed"
         assert time.monotonic() < deadline
         time.sleep(0.02)
     driver.kill()
     driver.wait()
-    kept = {path: path.stat().st_mtime_ns for path in parts.rglob("*.parquet") if path.name[0] != "."}
+    kept = {path: path.stat().st_mtime_ns for path in parts.rglob("*.json") if path.name[0] != "."}
     groups, settings = groups_of(model_folder, parts, prompts, max_new_tokens=150)
     assert 2 <= len(kept) < len(groups)
     assert run(groups, settings) == alone(groups, settings)
@@ -185,7 +218,7 @@ def test_an_actor_that_always_dies_is_the_environments_fault(
 
     def killer() -> None:
         while not done.wait(0.05):
-            for pid in actor_pids() if list(tmp_path.rglob("*.parquet")) else ():
+            for pid in actor_pids() if list(tmp_path.rglob("*.json")) else ():
                 os.kill(pid, signal.SIGKILL)
 
     thread = threading.Thread(target=killer)

@@ -15,7 +15,7 @@ from hunmin.artifact import verify
 from hunmin.models.config import ModelConfig
 from hunmin.stage import Inputs, Stage
 from trainer.batches.packs import PackFolder, join
-from trainer.checkpoint import checkpoint
+from trainer.checkpoint import checkpoint, kept
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.config import TrainConfig
 from trainer.job import Job, begin_training, finish_training
@@ -135,7 +135,7 @@ def continue_alone(root: Path) -> None:
 
 def test_one_rank_continues_what_two_began(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "copy")
-    checkpoint.discard_after(tmp_path / "copy/train/checkpoints", 2)
+    kept.discard_after(tmp_path / "copy/train/checkpoints", 2)
     (tmp_path / "copy/train/checkpoints/latest.json").unlink()
     run_ranks(continue_alone, 1, tmp_path / "copy")
     two, one = (metrics_log.read_lines(root / "train/metrics.jsonl") for root in (trained, tmp_path / "copy"))
@@ -184,7 +184,7 @@ def test_export_loads_with_two_lines_and_is_the_trained_model(trained: Path, tmp
     for name, parameter in parameters.items():
         assert torch.equal(parameter.data, saved.full(name))
     shutil.copytree(trained, tmp_path / "copy")
-    checkpoint.discard_after(tmp_path / "copy/train/checkpoints", best)
+    kept.discard_after(tmp_path / "copy/train/checkpoints", best)
     wanted = run_ranks(engine_losses, 2, tmp_path / "copy", best)[0]
     pack = PackFolder(trained / "data/val")[0]
     found: list[float] = []

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from damage import damaged
 
 from hunmin.progress import said_to, say
 from trainer.metrics import metrics_log
@@ -53,6 +54,20 @@ def test_resume_forgets_what_comes_again_and_a_torn_line(tmp_path: Path) -> None
         ("train", 3),
     ]
     assert path.read_text().endswith("}\n")
+
+
+def test_damaged_lines_are_left_out_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with MetricsLog(path, tensorboard_dir=None, resumed_step=0) as log:
+        for step in (1, 2):
+            log.train(train_line(step))
+    first, second = path.read_bytes().splitlines(keepends=True)
+    for data in [*damaged(second[:-1], every=1), b"[]", b"{}", b"\xff", b'{"kind": [], "step": 2}']:
+        path.write_bytes(first + data + b"\n" + second)
+        MetricsLog(path, tensorboard_dir=None, resumed_step=2).__exit__()
+        told = capsys.readouterr().out
+        kept = [line["step"] for line in metrics_log.read_lines(path)]
+        assert kept == [1, 2] if "1 damaged line(s) left out" in told else len(kept) <= 3
 
 
 def test_only_the_first_rank_writes(tmp_path: Path) -> None:
