@@ -14,6 +14,7 @@ from data_pipeline.config import SourceConfig
 from data_pipeline.sources.files.records import content_key
 from data_pipeline.sources.files.text_files import MAX_UNPACKED_RATIO, is_bomb, packing_of, refuse_bomb
 from data_pipeline.sources.settings import HUB
+from hunmin.artifact import open_as_usual
 from hunmin.errors import EnvironmentFailure, InputError, one_line
 from hunmin.models.gguf import cache_dir
 from hunmin.section import resolve_path
@@ -183,5 +184,6 @@ def _copied(fs, name: str) -> str:
         descriptor, partial = tempfile.mkstemp(dir=folder)
         os.close(descriptor)
         fs.get_file(name, partial)
+        open_as_usual(Path(partial))
         os.replace(partial, target)
     return str(target)

@@ -166,6 +166,12 @@ def test_a_file_changed_there_is_fetched_again(tmp_path: Path, memory: Any) -> N
     assert fields_of(rows_of(tmp_path, source), "input") == [("바뀐 질문?",)]
 
 
+def test_a_copy_has_the_mode_of_the_umask(tmp_path: Path, memory: Any) -> None:
+    (path,) = expand(source_of("memory://corpus/a.csv"), index=0, base=tmp_path)[0].paths
+    (tmp_path / "own").touch()
+    assert Path(path).stat().st_mode == (tmp_path / "own").stat().st_mode
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [
