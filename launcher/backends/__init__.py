@@ -89,7 +89,7 @@ def require_kept_secrets(config: RunConfig) -> None:
         for path in source.places:
             if masked(path) != path:
                 raise InputError(
-                    f"data.sources[{index}] ({source.name}): {masked(path)}: a secret that stands in a config "
+                    f"data.sources[{index}] ({source.name}): {masked(path)}: a secret that a config spells "
                     "is not handed over; write ${NAME} for it, and export NAME=… where the job runs"
                 )
 
