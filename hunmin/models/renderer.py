@@ -120,16 +120,6 @@ class Renderer:
         self._num_rendered += 1
         return [row.rendered for row in rows]
 
-    def row(
-        self, messages: Sequence[Message], tools: str | None = None, *, train_reasoning: bool = True
-    ) -> RenderedIds:
-        """The last of `rows`: all of a conversation that the template does not rewrite.
-
-        Raises:
-            RowRefused: see `rows`.
-        """
-        return self.rows(messages, tools, train_reasoning=train_reasoning)[-1]
-
     def prompt(self, messages: Sequence[AnyMessage], tools: str | None = None) -> list[int]:
         """The ids before the next answer, in training and from a server; the last message is no answer.
 
