@@ -11,6 +11,7 @@ conversation then becomes several rows, each with the turns that it holds as the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
@@ -131,6 +132,7 @@ class Renderer:
             self._template.render(chat, generation=True), masked=chat.masked
         ).input_ids
 
+    @cached_property
     def part_marks(self) -> dict[MarkedKind, Marks]:
         """What the template writes around thoughts and calls, for showing rows to people."""
         return marks_of(self._template, self._tokenizer.get_added_vocab())
