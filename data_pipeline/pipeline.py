@@ -242,7 +242,7 @@ def _make_tokenizer(
     tokenizer.save_pretrained(str(build.out_dir / "tokenizer"))
     logical = tokenizer.backend_tokenizer.to_str()
     template = template_sha256(tokenizer.chat_template)
-    return hashing.sha256_bytes(logical.encode()), template, renderer.part_marks()
+    return hashing.sha256_bytes(logical.encode()), template, renderer.part_marks
 
 
 def _train_texts(build: BuildContext, work: WorkFolder, database: RowDatabase) -> Iterator[str]:

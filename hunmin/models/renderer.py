@@ -11,6 +11,7 @@ conversation then becomes several rows, each with the turns that it holds as the
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast
@@ -133,16 +134,6 @@ class Renderer:
         self._num_rendered += 1
         return [row.rendered for row in rows]
 
-    def row(
-        self, messages: Sequence[Message], tools: str | None = None, *, train_reasoning: bool = True
-    ) -> RenderedIds:
-        """The last of `rows`: all of a conversation that the template does not rewrite.
-
-        Raises:
-            RowRefused: see `rows`.
-        """
-        return self.rows(messages, tools, train_reasoning=train_reasoning)[-1]
-
     def prompt(self, messages: Sequence[AnyMessage], tools: str | None = None) -> list[int]:
         """The ids before the next answer, in training and from a server; the last message is no answer.
 
@@ -154,6 +145,7 @@ class Renderer:
             self._template.render(chat, generation=True), masked=chat.masked
         ).input_ids
 
+    @cached_property
     def part_marks(self) -> dict[MarkedKind, Marks]:
         """What the template writes around thoughts and calls, for showing rows to people."""
         return marks_of(self._template, self._tokenizer.get_added_vocab())

@@ -89,8 +89,8 @@ def require_kept_secrets(config: RunConfig) -> None:
         for path in source.places:
             if masked(path) != path:
                 raise InputError(
-                    f"data.sources[{index}] ({source.name}): {masked(path)}: a secret that stands in a "
-                    "config is not handed over; write ${NAME} for it, and export NAME=… where the job runs"
+                    f"data.sources[{index}] ({source.name}): {masked(path)}: a secret that a config spells "
+                    "is not handed over; write ${NAME} for it, and export NAME=… where the job runs"
                 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from data_pipeline.augment.wrappers import STEPS
 from data_pipeline.build.context import BuildContext
 from data_pipeline.tasks.tasks import task_of
+from hunmin.models.part_marks import spans_of
 from hunmin.models.renderer import Piece
 from hunmin.rows import Kept
 from launcher.inspect.rebuild import Rebuilt
@@ -53,6 +54,8 @@ def origin_of(build: BuildContext, rebuilt: Rebuilt, token: int) -> Origin:
     piece, index = _piece_of(rebuilt.pieces, token)
     start, end = piece.offsets[index]
     if not piece.is_content:
+        if (marked := _marked(build, rebuilt, piece, start)) is not None:
+            return replace(marked, start=start - marked.start, end=min(end, marked.end) - marked.start)
         role = rebuilt.messages[piece.message]["role"] if piece.message < len(rebuilt.messages) else None
         return Origin("template", piece.message, role, piece.text, start, end)
     message = rebuilt.messages[piece.message]
@@ -66,6 +69,23 @@ def origin_of(build: BuildContext, rebuilt: Rebuilt, token: int) -> Origin:
     part = part if part.shared(start, end) else joint
     start, end = max(start, part.start) - part.start, min(end, part.end) - part.start
     return Origin(part.name, piece.message, message["role"], part.text, start, end, part.example)
+
+
+def _marked(build: BuildContext, rebuilt: Rebuilt, piece: Piece, at: int) -> Origin | None:
+    """The thought or call that holds a character of the template's text; its span is that in the piece.
+
+    It is of the last answer that has some, up to the message behind the piece.
+    """
+    keys = {"thought": "reasoning", "call": "tool_calls"}
+    for span in spans_of(piece.text, build.renderer.part_marks):
+        having = [
+            n for n, one in enumerate(rebuilt.messages[: piece.message + 1]) if one.get(keys[span.kind])
+        ]
+        if span.start <= at < span.end and having:
+            return Origin(
+                span.kind, having[-1], "assistant", piece.text[span.start : span.end], span.start, span.end
+            )
+    return None
 
 
 def _piece_of(pieces: list[Piece], token: int) -> tuple[Piece, int]:

@@ -24,6 +24,8 @@ PARTS = {
     "rationale": "the row's rationale",
     "answer": "the row's answer",
     "message": "a message of the conversation",
+    "thought": "the thought of an answer, with the template's mark before it",
+    "call": "a call of a tool, with the template's mark before it",
     "example": "a worked example",
     "joint": "what joins two parts",
 }

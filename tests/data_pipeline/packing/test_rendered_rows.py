@@ -18,16 +18,13 @@ from data_pipeline.database import decisions, tables
 from data_pipeline.database.places import place_rows
 from data_pipeline.database.row_database import RowDatabase
 from data_pipeline.packing.encode import encode
-from data_pipeline.packing.fit import Fitter
 from data_pipeline.packing.gather import gather_packs
 from data_pipeline.packing.tokenizer_training import train_tokenizer
-from data_pipeline.packing.trained_turns import ending_with
 from data_pipeline.part_worker import encode_part
 from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import PartCounts
 from data_pipeline.stats.stats import Decided, summarize
-from hunmin.models.renderer import RenderedIds, RowRefused
-from hunmin.rows import Kept, Message
+from hunmin.rows import Kept
 from hunmin.schema import IGNORE_INDEX, PACKS, WEIGHTED_PACKS, PackMetadata
 from hunmin.shards import read_shard, write_shard
 
@@ -64,23 +61,37 @@ def talk(number: int, *weights: float | None, split: str = "train", row_weight: 
     return row
 
 
-@pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> BuildContext:
-    folder = tmp_path_factory.mktemp("build")
+# Marks the answers that others follow, so that each is written as it is served in a row of its own alone.
+REWRITES = (
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content }}"
+    "{%- if m.role == 'assistant' and not loop.last %}{{- ' ' }}{%- endif %}{{- '<|im_end|>\\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+# Takes no first question about a bus, unless more stands behind its answer.
+REFUSES = (
+    "{%- if messages | length <= 2 and '버스' in messages[0].content %}"
+    "{{- raise_exception('not the first') }}{%- endif %}" + REWRITES.replace("{{- ' ' }}", "")
+)
+
+
+def made_with(folder: Path, template: str | None) -> BuildContext:
+    """A build whose tokenizer has this chat template; None: its own."""
     texts = [text.format(number) for number in range(40) for text in (*ASKED, *ANSWERS)]
-    train_tokenizer(texts, vocab_size=500).save_pretrained(str(folder / "tokenizer"))
+    tokenizer = train_tokenizer(texts, vocab_size=500)
+    tokenizer.chat_template = template or tokenizer.chat_template
+    tokenizer.save_pretrained(str(folder / "tokenizer"))
     return BuildContext(CONFIG, {}, 0, folder, folder)
 
 
-@pytest.fixture
-def by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a template that rewrites history: every trained answer needs a rendered row of its own."""
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> BuildContext:
+    return made_with(tmp_path_factory.mktemp("build"), None)
 
-    def renderings(self: Fitter, messages: list[Message]) -> list[RenderedIds]:
-        trained = [index for index, message in enumerate(messages) if message.get("train")]
-        return [self.renderer.row(ending_with(messages, (turn,))) for turn in trained]
 
-    monkeypatch.setattr(Fitter, "_renderings", renderings)
+@pytest.fixture(scope="module")
+def by_turn(tmp_path_factory: pytest.TempPathFactory) -> BuildContext:
+    """With a template that rewrites history: every trained answer needs a rendered row of its own."""
+    return made_with(tmp_path_factory.mktemp("by_turn"), REWRITES)
 
 
 def rendered(build: BuildContext, row: Kept) -> list[Any]:
@@ -95,7 +106,7 @@ def trained_text(build: BuildContext, ids: list[int], labels: list[int]) -> str:
 def test_a_plain_conversation_is_one_row(build: BuildContext) -> None:
     (line,) = rendered(build, talk(3, None, 1.0, None))
     assert (line["turn"], line["weight"], line["num_behind"]) == (0, 1.0, 0)
-    whole = build.renderer.row(line["messages"])
+    (whole,) = build.renderer.rows(line["messages"])
     assert (line["input_ids"], line["labels"]) == (whole.input_ids, whole.labels)
 
 
@@ -125,9 +136,9 @@ def test_an_answer_of_weight_zero_is_context(build: BuildContext) -> None:
     assert (none["reason"], none["turn"]) == ("no_trained_tokens", 0)
 
 
-def test_the_messages_of_a_line_give_its_ids_again(build: BuildContext, by_turn: None) -> None:
-    for line in rendered(build, talk(3, 1.0, 2.0, None)):
-        again = build.renderer.row(line["messages"])
+def test_the_messages_of_a_line_give_its_ids_again(by_turn: BuildContext) -> None:
+    for line in rendered(by_turn, talk(3, 1.0, 2.0, None)):
+        (again,) = by_turn.renderer.rows(line["messages"])
         assert (line["input_ids"], line["labels"]) == (again.input_ids, again.labels)
 
 
@@ -136,10 +147,10 @@ def with_settings(build: BuildContext, **settings: object) -> BuildContext:
     return BuildContext(config, build.tasks, build.seed, build.base, build.out_dir)
 
 
-def test_turns_that_fit_are_kept_where_others_do_not(build: BuildContext, by_turn: None) -> None:
-    lengths = [line["num_tokens"] for line in rendered(build, talk(3, None, None, None))]
+def test_turns_that_fit_are_kept_where_others_do_not(by_turn: BuildContext) -> None:
+    lengths = [line["num_tokens"] for line in rendered(by_turn, talk(3, None, None, None))]
     assert lengths == sorted(lengths)
-    tight = with_settings(build, seq_len=lengths[1])
+    tight = with_settings(by_turn, seq_len=lengths[1])
     first, second, refused = rendered(tight, talk(3, None, None, None))
     assert [first["turn"], second["turn"], refused["turn"]] == [0, 1, 2]
     assert refused["reason"] == "too_long"
@@ -149,22 +160,14 @@ def test_turns_that_fit_are_kept_where_others_do_not(build: BuildContext, by_tur
     assert shortened[1]["transforms"] == []
 
 
-def test_a_turn_that_the_template_refuses_comes_last(
-    build: BuildContext, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def renderings(self: Fitter, messages: list[Message]) -> list[RenderedIds]:
-        if len(messages) == 2:
-            raise RowRefused("template_mismatch", "not the first")
-        return [self.renderer.row(messages)]
-
-    monkeypatch.setattr(Fitter, "_renderings", renderings)
-    kept, refused = rendered(build, talk(3, 1.0, 2.0))
+def test_a_turn_that_the_template_refuses_comes_last(tmp_path: Path) -> None:
+    kept, refused = rendered(made_with(tmp_path, REFUSES), talk(3, 1.0, 2.0))
     assert (kept["turn"], kept["weight"]) == (0, 2.0)
     assert (refused["turn"], refused["reason"]) == (1, "template_mismatch")
 
 
-def test_a_held_out_row_is_asked_once_with_all_its_turns(build: BuildContext, by_turn: None) -> None:
-    (line,) = rendered(build, talk(3, None, 2.0, None, split="heldout"))
+def test_a_held_out_row_is_asked_once_with_all_its_turns(by_turn: BuildContext) -> None:
+    (line,) = rendered(by_turn, talk(3, None, 2.0, None, split="heldout"))
     assert [message["train"] for message in line["messages"]] == [False, True] * 3
 
 
@@ -248,9 +251,7 @@ def answers_of(row: Kept) -> Iterator[tuple[str, float]]:
             yield message["content"], 1.0 if weight is None else weight
 
 
-def test_every_answer_is_trained_once_with_its_weight(
-    build: BuildContext, tmp_path: Path, by_turn: None
-) -> None:
+def test_every_answer_is_trained_once_with_its_weight(by_turn: BuildContext, tmp_path: Path) -> None:
     choices = (None, 0.5, 2.0, 0.0)
     rows = [
         talk(n, *(choices[(n + turn * 3) % 4] for turn in range(1 + n % 3)), row_weight=(1.0, 3.0)[n % 2])
@@ -258,7 +259,7 @@ def test_every_answer_is_trained_once_with_its_weight(
     ]
     for row in rows:
         row["split"] = ("train", "train", "val", "heldout")[row["record"] % 4 if row["record"] > 20 else 0]  # type: ignore[assignment]
-    found = built(build, tmp_path, rows)
+    found = built(by_turn, tmp_path, rows)
     seen: dict[tuple[int, int], list[tuple[str, float]]] = {}
     told = []
     for pack, row, weight, ids, labels in segments(found.packs):
@@ -267,7 +268,7 @@ def test_every_answer_is_trained_once_with_its_weight(
         assert line["weight"] == weight
         assert (line["split"], line["epoch"]) == (pack["split"], pack["epoch"])
         assert line["num_tokens"] == len(ids)
-        text = trained_text(build, ids, labels).removesuffix("<|im_end|>")
+        text = trained_text(by_turn, ids, labels).removesuffix("<|im_end|>")
         seen.setdefault((line["record"], line["epoch"]), []).append((text, weight))
     assert sorted(told) == list(range(len(found.ledger))), "ledger lines are the segments"
     keys = [tuple(line[name] for name in ("row_id", "epoch", "repeat", "turn")) for line in found.ledger]
@@ -296,11 +297,10 @@ def test_every_answer_is_trained_once_with_its_weight(
 
 
 def test_rows_are_counted_once_however_they_are_rendered(
-    build: BuildContext, tmp_path: Path, by_turn: None, monkeypatch: pytest.MonkeyPatch
+    build: BuildContext, by_turn: BuildContext, tmp_path: Path
 ) -> None:
     rows = [talk(number, *[None] * (1 + number % 3)) for number in range(30)]
-    several = built(build, _made(tmp_path / "several"), rows)
-    monkeypatch.undo()
+    several = built(by_turn, _made(tmp_path / "several"), rows)
     single = built(build, _made(tmp_path / "single"), rows)
     assert len(several.ledger) == 2 * sum(1 + number % 3 for number in range(30))
     assert len(single.ledger) == 2 * 30

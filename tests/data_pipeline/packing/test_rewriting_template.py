@@ -61,7 +61,7 @@ def test_every_answer_is_trained_once_with_its_thought_and_weight(
     found: dict[str, float] = {}
     for part in fitter.parts(Drawn(messages=conversation(drawn))):
         assert not isinstance(part, Exception), part
-        again = renderer.row(part.drawn.messages)
+        again = renderer.rows(part.drawn.messages)[-1]
         assert (again.input_ids, again.labels) == (part.ids.input_ids, part.ids.labels)
         pairs = zip(part.ids.input_ids, part.ids.labels, strict=True)
         trained = [token for token, label in pairs if label != IGNORE_INDEX]

@@ -37,7 +37,7 @@ def test_prompt_ids_are_those_of_training_over_turns(model_folder: Path, rendere
     ]
     ids = chat.prompt("산책하러 갈까요?")
     assert ids == renderer.prompt(history)
-    trained = renderer.row([*history, {"role": "assistant", "content": "네", "train": True}])
+    trained = renderer.rows([*history, {"role": "assistant", "content": "네", "train": True}])[-1]
     assert trained.input_ids[: len(ids)] == ids
     chat.reset()
     assert chat.prompt("산책하러 갈까요?") == renderer.prompt([history[0], history[3]])

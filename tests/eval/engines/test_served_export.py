@@ -109,7 +109,7 @@ class Export:
 
     def trained_prompt(self, row: str) -> list[int]:
         """The ids of a trained row before its first target."""
-        made = self.renderer.row(EXPORTS[self.folder.name][1][row], tools_text(row))
+        made = self.renderer.rows(EXPORTS[self.folder.name][1][row], tools_text(row))[-1]
         first = next(at for at, label in enumerate(made.labels) if label != IGNORE_INDEX)
         return made.input_ids[:first]
 

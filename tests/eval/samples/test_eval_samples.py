@@ -38,7 +38,7 @@ def test_a_call_of_a_tool_is_history_of_the_answer_behind_it() -> None:
 def test_the_prompt_is_what_training_saw_before_the_answer(tokenizer: PreTrainedTokenizerFast) -> None:
     renderer = Renderer(tokenizer)
     for row in default_rows():
-        whole = renderer.row(row["messages"])
+        whole = renderer.rows(row["messages"])[-1]
         samples = make_samples([row], TASKS)
         prompts, skipped = render_prompts(samples, renderer=renderer, max_prompt_tokens=10_000)
         assert not skipped

@@ -66,7 +66,7 @@ def test_the_tokenizer_cuts_digits_apart_and_brings_its_template(gguf: Path) -> 
     renderer = Renderer(tokenizer)
     assert renderer.stop_ids == [TOKENS.index("<|im_end|>")]
     messages = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "hello", "train": True}]
-    trained = [label for label in renderer.row(messages).labels if label >= 0]
+    trained = [label for label in renderer.rows(messages)[-1].labels if label >= 0]
     assert tokenizer.convert_ids_to_tokens(trained) == ["hello", "<|im_end|>"]
     assert {token.content for token in tokenizer.added_tokens_decoder.values()} == set(SPECIALS)
 

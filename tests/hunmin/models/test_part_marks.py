@@ -46,7 +46,7 @@ TEMPLATES = {
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_marks_are_found_by_trying(name: str) -> None:
     template, wanted = TEMPLATES[name]
-    found: Any = Renderer(byte_level(template)).part_marks()
+    found: Any = Renderer(byte_level(template)).part_marks
     assert {kind: tuple(pair) for kind, pair in found.items()} == wanted
 
 

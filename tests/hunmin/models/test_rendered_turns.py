@@ -70,7 +70,7 @@ def test_a_conversation_that_is_rewritten_becomes_a_row_a_turn() -> None:
     assert trained(renderer, first) == "<think>\n생각\n</think>\n\n둘.<|im_end|>"
     assert trained(renderer, second) == "<think>\n\n</think>\n\n넷.<|im_end|>"
     assert "생각" not in renderer._tokenizer.decode(second.input_ids)
-    assert renderer.row(messages) == second
+    assert renderer.rows(messages)[-1] == second
 
 
 def test_a_thought_is_a_target_a_context_or_written_into_the_content() -> None:
@@ -147,8 +147,8 @@ def test_tools_that_a_template_does_not_write_are_told() -> None:
     tools = json.dumps([{"type": "function", "function": {"name": "weather", "parameters": {}}}])
     for template, dropped in ((INST, False), (BUILT_IN["chatml"], True)):
         renderer = Renderer(byte_level(template))
-        assert renderer.row(chat("하나?", "둘."), tools).dropped_tools is dropped
-        assert renderer.row(chat("하나?", "둘.")).dropped_tools is False
+        assert renderer.rows(chat("하나?", "둘."), tools)[-1].dropped_tools is dropped
+        assert renderer.rows(chat("하나?", "둘."))[-1].dropped_tools is False
 
 
 def test_special_tokens_in_thoughts_calls_and_tools_stay_text() -> None:

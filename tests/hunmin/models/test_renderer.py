@@ -77,7 +77,7 @@ def renderer(request: pytest.FixtureRequest, scratch_tokenizer: PreTrainedTokeni
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_trained_ids_decode_to_every_answer_and_its_end_of_turn(renderer: Renderer, texts: list[str]) -> None:
     messages = chat(texts)
-    rendered = renderer.row(messages)
+    rendered = renderer.rows(messages)[-1]
     tokenizer = renderer._tokenizer
     runs = trained_runs(rendered.labels)
     decoded = [tokenizer.decode(run, clean_up_tokenization_spaces=False) for run in runs]
@@ -95,8 +95,8 @@ def test_trained_ids_decode_to_every_answer_and_its_end_of_turn(renderer: Render
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_prompt_at_generation_is_a_prefix_of_the_row(renderer: Renderer, texts: list[str]) -> None:
     messages = chat(texts)
-    ids = renderer.row(messages).input_ids
-    labels = renderer.row(messages).labels
+    ids = renderer.rows(messages)[-1].input_ids
+    labels = renderer.rows(messages)[-1].labels
     for turn in range(1, len(messages), 2):
         prompt = renderer.prompt(messages[:turn])
         assert ids[: len(prompt)] == prompt
@@ -106,8 +106,8 @@ def test_the_prompt_at_generation_is_a_prefix_of_the_row(renderer: Renderer, tex
 @given(texts=CHAT)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_text_of_special_tokens_in_a_content_stays_text(renderer: Renderer, texts: list[str]) -> None:
-    plain = renderer.row(chat(["가"] * len(texts))).input_ids
-    ids = renderer.row(chat(texts)).input_ids
+    plain = renderer.rows(chat(["가"] * len(texts)))[-1].input_ids
+    ids = renderer.rows(chat(texts))[-1].input_ids
     for special in renderer._encoder.special_ids:
         assert ids.count(special) == plain.count(special)
 
@@ -116,7 +116,7 @@ def test_a_masked_answer_is_context(scratch_tokenizer: PreTrainedTokenizerFast) 
     messages = chat(["하나", "둘", "셋", "넷"])
     messages[1]["train"] = False
     renderer = Renderer(with_template(scratch_tokenizer, BUILT_IN["chatml"]))
-    (run,) = trained_runs(renderer.row(messages).labels)
+    (run,) = trained_runs(renderer.rows(messages)[-1].labels)
     assert scratch_tokenizer.decode(run) == "넷<|im_end|>"
 
 
@@ -124,7 +124,7 @@ def test_a_template_that_strips_trains_the_stripped_answer(
     scratch_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     renderer = Renderer(with_template(scratch_tokenizer, TRIMMING))
-    (run,) = trained_runs(renderer.row(chat([" 질문 ", "  답 \n"])).labels)
+    (run,) = trained_runs(renderer.rows(chat([" 질문 ", "  답 \n"]))[-1].labels)
     assert scratch_tokenizer.decode(run) == "답<|im_end|>"
 
 
@@ -132,7 +132,7 @@ def test_turns_that_generation_would_see_otherwise_are_not_trained(
     scratch_tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     renderer = Renderer(with_template(scratch_tokenizer, THINKS_LAST))
-    rendered = renderer.row(chat(["하나", "둘", "셋", "넷"]))
+    rendered = renderer.rows(chat(["하나", "둘", "셋", "넷"]))[-1]
     assert rendered.turns == (3,)
     (run,) = trained_runs(rendered.labels)
     assert scratch_tokenizer.decode(run) == "<think>\n\n</think>\n\n넷<|im_end|>"
@@ -143,8 +143,8 @@ def test_turns_that_generation_would_see_otherwise_are_not_trained(
 def test_u2581_is_refused_and_located(scratch_tokenizer: PreTrainedTokenizerFast) -> None:
     renderer = Renderer(with_template(scratch_tokenizer, BUILT_IN["chatml"]))
     with pytest.raises(RowRefused, match=r"undecodable_text.*U\+2581.*character 2"):
-        renderer.row(chat(["질문", "a \u2581b"]))
-    renderer.row(chat(["질문 \u2581", "a b"]))  # as context it does no harm
+        renderer.rows(chat(["질문", "a \u2581b"]))
+    renderer.rows(chat(["질문 \u2581", "a b"]))  # as context it does no harm
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_template_that_does_not_hold_the_contents_is_refused(
     scratch_tokenizer: PreTrainedTokenizerFast, template: str, why: str
 ) -> None:
     with pytest.raises((RowRefused, TemplateError), match=why):
-        Renderer(with_template(scratch_tokenizer, template)).row(chat(["question", "answer"]))
+        Renderer(with_template(scratch_tokenizer, template)).rows(chat(["question", "answer"]))
 
 
 def test_a_templates_own_refusal_refuses_the_row_and_not_the_run(
@@ -174,7 +174,7 @@ def test_a_templates_own_refusal_refuses_the_row_and_not_the_run(
     )
     renderer = Renderer(with_template(scratch_tokenizer, picky))
     with pytest.raises(RowRefused, match="no system role"):
-        renderer.row([{"role": "system", "content": "x", "train": False}, *chat(["가", "나"])])
+        renderer.rows([{"role": "system", "content": "x", "train": False}, *chat(["가", "나"])])
     with pytest.raises(TemplateError, match="line 1: not a Jinja template"):
         Renderer(with_template(scratch_tokenizer, "{% for m in messages %}"))
     with pytest.raises(TemplateError, match="cannot be trained on"):

@@ -102,7 +102,7 @@ def test_where_no_switch_fits_the_run_stops_or_exports_what_was_trained() -> Non
         (PLAIN, "</think>둘입니다.<|im_end|>"),
         (THINKING, "\n하나에 1을 더하면 둘.</think>둘입니다.<|im_end|>"),
     ):
-        labels = renderer.row(row).labels
+        labels = renderer.rows(row)[-1].labels
         assert renderer._tokenizer.decode([label for label in labels if label >= 0]) == target
 
 

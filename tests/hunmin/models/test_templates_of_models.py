@@ -145,7 +145,7 @@ def _target(renderer: Renderer, labels: list[int]) -> str:
 def test_marks_find_the_thoughts_and_calls_of_an_answer(file: Path, kind: str) -> None:
     messages, tools = ROWS[kind]
     renderer = _renderer(file, messages, tools)
-    marks = renderer.part_marks()
+    marks = renderer.part_marks
     if kind == "calling" and file.stem.removesuffix("_training") in NO_CALLS:
         assert "call" not in marks
         return

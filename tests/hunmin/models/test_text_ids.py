@@ -67,7 +67,7 @@ def test_a_rows_ids_are_those_of_apply_chat_template(kind: str, template: str) -
     contents = ["서울의 날씨는?", "맑습니다. It is 42.", "고마워요", "천만에요."]
     plain = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(contents)]
     theirs = tokenizer.apply_chat_template(plain, tokenize=True, return_dict=False)
-    row = Renderer(tokenizer).row([{**m, "train": m["role"] == "assistant"} for m in plain])  # type: ignore[typeddict-item]
+    row = Renderer(tokenizer).rows([{**m, "train": m["role"] == "assistant"} for m in plain])[-1]  # type: ignore[typeddict-item]
     assert row.input_ids == theirs
 
 
@@ -94,7 +94,7 @@ def test_where_a_token_would_span_the_end_of_a_prompt_the_text_is_tokenized_apar
     renderer = Renderer(tokenizer)
     question = {"role": "user", "content": "안녕?"}
     answered = [question, {"role": "assistant", "content": "\n네.", "train": True}]
-    row = renderer.row(answered)  # type: ignore[arg-type]
+    row = renderer.rows(answered)[-1]  # type: ignore[arg-type]
     prompt = tokenizer.apply_chat_template([question], add_generation_prompt=True, return_dict=False)
     assert row.input_ids[: len(prompt)] == prompt
     assert tokenizer.decode([label for label in row.labels if label >= 0]) == "\n네.<|im_end|>"
@@ -109,7 +109,7 @@ def test_where_a_token_would_span_the_end_of_a_prompt_the_text_is_tokenized_apar
 def test_a_tokenizer_that_cannot_give_an_answer_back_refuses_the_row() -> None:
     renderer = Renderer(word_piece(BUILT_IN["chatml"]))
     with pytest.raises(RowRefused, match="undecodable_text"):
-        renderer.row(
+        renderer.rows(
             [{"role": "user", "content": "가"}, {"role": "assistant", "content": "a b\nc", "train": True}]
         )
 
@@ -121,6 +121,6 @@ def test_private_characters_beside_a_special_tokens_text_are_refused() -> None:
         row = [{"role": "user", "content": text}, {"role": "assistant", "content": "네", "train": True}]
         if refused:
             with pytest.raises(RowRefused, match="private characters"):
-                renderer.row(row)  # type: ignore[arg-type]
+                renderer.rows(row)  # type: ignore[arg-type]
         else:
-            renderer.row(row)  # type: ignore[arg-type]
+            renderer.rows(row)  # type: ignore[arg-type]

@@ -39,7 +39,8 @@ def test_pieces_join_to_the_row_and_offsets_cover_every_character(
     renderer: Renderer, texts: list[str]
 ) -> None:
     pieces = renderer.pieces_with_offsets(chat(texts))
-    assert [token for piece in pieces for token in piece.input_ids] == renderer.row(chat(texts)).input_ids
+    (row,) = renderer.rows(chat(texts))
+    assert [token for piece in pieces for token in piece.input_ids] == row.input_ids
     assert [piece.text for piece in pieces if piece.is_content] == texts
     assert [piece.message for piece in pieces if piece.is_content] == [*range(len(texts))]
     for piece in pieces:

@@ -1,5 +1,6 @@
 """Each token of a row is traced to the part that it stands in, literal rows written out by hand."""
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,6 @@ from launcher.inspect.origin import Origin, origin_of
 from launcher.inspect.rebuild import Rebuilt
 
 TASKS = {"qa": Task(name="qa", prefix="[질의응답]")}
-BUILD: Any = SimpleNamespace(tasks=TASKS)
 STEP = STEPS["ko"][0]
 
 
@@ -38,7 +38,8 @@ def origins(
     pieces = renderer.pieces_with_offsets(messages)
     ids = [token for piece in pieces for token in piece.input_ids]
     rebuilt = Rebuilt({}, (), row, messages, list(examples), ids, ids, pieces, num_behind)
-    return [origin_of(BUILD, rebuilt, token) for token in range(len(ids))]
+    build: Any = SimpleNamespace(tasks=TASKS, renderer=renderer)
+    return [origin_of(build, rebuilt, token) for token in range(len(ids))]
 
 
 def parts(found: list[Origin]) -> list[tuple[str, str]]:
@@ -147,3 +148,35 @@ def test_the_template_names_the_message_that_it_stands_before(renderer: Renderer
     assert scaffold[-1] == (2, None)
     assert (1, "assistant") in scaffold
     assert found[-1].around[0].endswith("<|im_end|>")
+
+
+# A thought and a call between marks.
+MARKS = (
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' }}{%- if m.reasoning_content %}"
+    "{{- '<think>' + m.reasoning_content + '</think>' }}{%- endif %}{{- m.content }}"
+    "{%- for call in m.tool_calls or [] %}{{- '<call>' + call.function.name + "
+    "(call.function.arguments | tojson) + '</call>' }}{%- endfor %}{{- '<|im_end|>\\n' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
+
+
+def test_thoughts_and_calls_are_parts_of_their_own(scratch_tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer = copy.deepcopy(scratch_tokenizer)
+    tokenizer.chat_template = MARKS
+    calls = [{"id": "call00001", "name": "f", "arguments": '{"a": 1}'}]
+    messages: list[Any] = [
+        {"role": "user", "content": "안녕?"},
+        {"role": "assistant", "content": "", "reasoning": "먼저", "tool_calls": calls},
+        {"role": "tool", "content": "맑음", "tool_call_id": "call00001", "name": "f"},
+        {"role": "assistant", "content": "맑아요.", "reasoning": "이제"},
+    ]
+    row = {"task": "qa", "messages": messages, "fields": {}}
+    found = [one for one in origins(Renderer(tokenizer), row, messages) if one.part in ("thought", "call")]
+    said = [(one.part, one.message, one.text) for one in found]
+    assert list(dict.fromkeys(said)) == [
+        ("thought", 1, "<think>먼저"),
+        ("call", 1, '<call>f{"a": 1}</call>'),
+        ("thought", 3, "<think>이제"),
+    ]
+    calls_text = "".join(one.text[one.start : one.end] for one in found if one.part == "call")
+    assert calls_text == '<call>f{"a": 1}</call>'

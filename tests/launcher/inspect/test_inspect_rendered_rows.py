@@ -1,5 +1,6 @@
 """A conversation rendered as several rows: each is made again from its source, and its tokens traced."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from transformers import PreTrainedTokenizerFast
 
 from data_pipeline.build.context import BuildContext
 from data_pipeline.config import DataConfig
-from data_pipeline.packing.fit import Fitter
-from data_pipeline.packing.trained_turns import ending_with
-from hunmin.models.renderer import RenderedIds
-from hunmin.rows import Message
 from launcher.inspect.origin import origin_of
 from launcher.inspect.rebuild import SourceChanged, rebuild_segment
 
 TALK = ["안녕하세요?", "네, 반갑습니다.", "몇 시에 여나요?", "아홉 시에 엽니다.", "고마워요.", "천만에요."]
+# Marks the answers that others follow, so that each is written as it is served in a row of its own alone.
+REWRITES = (
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\\n' + m.content }}"
+    "{%- if m.role == 'assistant' and not loop.last %}{{- ' ' }}{%- endif %}{{- '<|im_end|>\\n' }}"
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+)
 
 
 @pytest.fixture
@@ -25,19 +28,10 @@ def build(tmp_path: Path, scratch_tokenizer: PreTrainedTokenizerFast) -> BuildCo
     (tmp_path / "talk.jsonl").write_text(json.dumps({"messages": turns}), encoding="utf-8")
     source = {"name": "s", "format": "messages", "path": "talk.jsonl"}
     config = DataConfig.model_validate({"sources": [source], "augment": {"rewordings": 0}})
-    scratch_tokenizer.save_pretrained(str(tmp_path / "tokenizer"))
+    tokenizer = copy.deepcopy(scratch_tokenizer)
+    tokenizer.chat_template = REWRITES
+    tokenizer.save_pretrained(str(tmp_path / "tokenizer"))
     return BuildContext(config, {}, 0, tmp_path, tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def by_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a template that rewrites history: every trained answer needs a rendered row of its own."""
-
-    def renderings(self: Fitter, messages: list[Message]) -> list[RenderedIds]:
-        trained = [index for index, message in enumerate(messages) if message.get("train")]
-        return [self.renderer.row(ending_with(messages, (turn,))) for turn in trained]
-
-    monkeypatch.setattr(Fitter, "_renderings", renderings)
 
 
 def line(**changes: object) -> dict[str, Any]:
