@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from family_models import write_family
 from plain_loop import (
     Gradients,
     engine_gradients,
@@ -18,16 +19,8 @@ from plain_loop import (
     rows_of,
     write_data,
 )
-from rank_helpers import VOCAB_SIZE, run_ranks
-from transformers import (
-    AutoModelForCausalLM,
-    Gemma2Config,
-    Gemma3TextConfig,
-    LlamaConfig,
-    MistralConfig,
-    Qwen2Config,
-    Qwen3Config,
-)
+from rank_helpers import run_ranks
+from transformers import AutoModelForCausalLM
 
 from hunmin.models.config import ModelConfig
 from trainer.checkpoint import checkpoint
@@ -35,44 +28,18 @@ from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.job import begin_training, finish_training
 from trainer.metrics import metrics_log
 from trainer.model import lora
-from trainer.model.packed_model import FolderWeights
+from trainer.model.folder_weights import FolderWeights
 
-SIZES: dict[str, Any] = {
-    "vocab_size": VOCAB_SIZE + 4,  # more embeddings than the tokenizer has tokens
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "eos_token_id": 256,
-    "bos_token_id": 256,
-    "pad_token_id": 257,
-}
-# Windows shorter than the rows (up to 48 tokens): a model that sees past them has other gradients.
-FAMILIES = {
-    "llama": LlamaConfig(**SIZES, tie_word_embeddings=True),
-    "qwen2": Qwen2Config(**{k: v for k, v in SIZES.items() if k != "head_dim"}),
-    "qwen3": Qwen3Config(**SIZES, tie_word_embeddings=True),
-    "mistral": MistralConfig(**SIZES, sliding_window=7),
-    "gemma2": Gemma2Config(**SIZES, sliding_window=7, query_pre_attn_scalar=8),
-    "gemma3": Gemma3TextConfig(
-        **SIZES, sliding_window=7, layer_types=["sliding_attention", "full_attention"]
-    ),
-}
+DENSE = ("llama", "qwen2", "qwen3", "mistral", "gemma2", "gemma3")
 STEP = {"global_batch_size": 4, "micro_batch_size": 1}
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
+@pytest.fixture(scope="module", params=DENSE)
 def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data, and a model of the family whose weights are loud enough to tell a wrong one."""
     root = tmp_path_factory.mktemp(request.param)
     write_data(root, num_packs=4)
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(FAMILIES[request.param], dtype=torch.float32)
-    for parameter in model.parameters():
-        parameter.data.add_(torch.randn_like(parameter), alpha=0.1)
-    model.save_pretrained(root / "model")
+    write_family(request.param, root / "model")
     return root
 
 

@@ -24,10 +24,10 @@ class Untrained:
 
     base: FolderWeights
     ranks: dict[str, Any] = field(default_factory=lambda: {"dtype": "float32"})
+    shapes: dict[str, tuple[int, ...]] = field(init=False)
 
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return self.base.parameters
+    def __post_init__(self) -> None:
+        self.shapes = self.base.parameters
 
     def full(self, name: str) -> torch.Tensor:
         return self.base.read(name, 0, math.prod(self.shapes[name])).reshape(self.shapes[name])
