@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hunmin import artifact
-from hunmin.errors import GateError
 from hunmin.models.folder import locate_model
 from launcher.config import RunConfig, load
 
@@ -59,8 +58,10 @@ def require_fit(plan: "Plan") -> None:
     Raises:
         GateError: what it needs, what there is, what would fit.
     """
+    from trainer.plan.remedies import refusal
+
     if plan.misfit is not None and plan.must_fit:
-        raise GateError(f"{plan.misfit}. train.must_fit=false goes on all the same")
+        raise refusal(plan.misfit)
 
 
 def _architecture(config: RunConfig, base: Path) -> Any:

@@ -15,6 +15,7 @@ from functools import lru_cache
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
+from hunmin.errors import InputError, one_line
 from trainer.config import LoraConfig, TrainConfig
 from trainer.model import lora
 from trainer.model.head import FP32, chunk_rows, logit_bytes_each
@@ -179,7 +180,11 @@ def _in_flight(sizes: list[int], *, bucket: int, dtype: torch.dtype) -> int:
 
 
 def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
-    """Shapes of the model's parameters by name, shared ones once; no memory is taken."""
+    """Shapes of the model's parameters by name, shared ones once; no memory is taken.
+
+    Raises:
+        InputError: transformers has no causal language model for it.
+    """
     return _shapes(type(config), config.to_json_string(use_diff=False), None)
 
 
@@ -197,7 +202,11 @@ def adapter_shapes(config: PreTrainedConfig, adapters: LoraConfig) -> dict[str, 
 def _shapes(kind: type[PreTrainedConfig], config: str, adapters: str | None) -> dict[str, tuple[int, ...]]:
     """Of the parameters, or of the adapters; both configurations as JSON."""
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(kind.from_dict(json.loads(config)))
+        try:
+            model = AutoModelForCausalLM.from_config(kind.from_dict(json.loads(config)))
+        except ValueError as error:
+            told = f"{kind.__name__} is of no causal language model ({one_line(error)})"
+            raise InputError(f"{told}; name one in model.path") from error
         if adapters is not None:
             lora.adapt(model, LoraConfig.model_validate_json(adapters))
     if adapters is None:
