@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hunmin import artifact
-from hunmin.errors import GateError
 from hunmin.models.folder import locate_model
 from hunmin.shards import listed_shards
 from launcher.commands.run_folder import stage_command
@@ -74,8 +73,10 @@ def require_fit(plan: "Plan") -> None:
     Raises:
         GateError: what it needs, what there is, what would fit.
     """
+    from trainer.plan.remedies import refusal
+
     if plan.misfit is not None and plan.must_fit:
-        raise GateError(f"{plan.misfit}. train.must_fit=false goes on all the same")
+        raise refusal(plan.misfit)
 
 
 def architecture_of(config: RunConfig, base: Path) -> Any:

@@ -36,18 +36,19 @@ def activation_bytes(
     h, heads = text.hidden_size, text.num_attention_heads
     head_dim = getattr(text, "head_dim", None) or h // heads
     q, k = heads * head_dim, (getattr(text, "num_key_value_heads", None) or heads) * head_dim
-    first_layer = [name for name in shapes if ".layers.0." in name]
+    first_layer = [name for name in shapes if ".0." in name]  # layers.0 of most models, h.0 of others
     qk_norm = any("q_norm" in name for name in first_layer)
     num_norms = sum("norm" in name and shapes[name] == (h,) for name in first_layer)
     norms = num_norms * ((4 + 2 * itemsize) * h + FP32)
     attention = itemsize * (3 * q + 2 * k) + FP32 * heads
     attention += ((4 + itemsize) * (q + k) + FP32 * 2 * heads) if qk_norm else 0
-    mlp = 4 * itemsize * text.intermediate_size
+    f = getattr(text, "intermediate_size", None) or 4 * h  # GPT-2 and its kin name none
+    mlp = 4 * itemsize * f
     outside = (4 + itemsize) * h + 2 * itemsize * head_dim
     layer = norms + attention + mlp
     kept = {
         "none": 0,
-        "selective": itemsize * (3 * h + 2 * q + 2 * k + 2 * text.intermediate_size) + FP32 * heads,
+        "selective": itemsize * (3 * h + 2 * q + 2 * k + 2 * f) + FP32 * heads,
         "all": itemsize * h,
     }[recompute]
     if recompute == "none":

@@ -180,7 +180,11 @@ def _in_flight(sizes: list[int], *, bucket: int, dtype: torch.dtype) -> int:
 
 
 def parameter_shapes(config: PreTrainedConfig) -> dict[str, tuple[int, ...]]:
-    """Shapes of the model's parameters by name, shared ones once; no memory is taken."""
+    """Shapes of the model's parameters by name, shared ones once; no memory is taken.
+
+    Raises:
+        InputError: transformers has no causal language model for it.
+    """
     return _shapes(type(config), config.to_json_string(use_diff=False), None)
 
 

@@ -59,7 +59,7 @@ def plan(
     training = Training(
         model, seq_len, world_size, device_type=device_type, keeps_scores=device_type == "cpu"
     )
-    taken, train = chosen(train, chosen_train := choose(train, training, room)), chosen_train
+    told, train = train, choose(train, training, room)
     accum_steps = dealing.grad_accum_steps(
         train.global_batch_size,
         world_size=training.groups(train),
@@ -83,7 +83,7 @@ def plan(
         warmup_steps=None if num_steps is None else warmup_steps(num_steps, train),
         micro_batch_size=train.packs_at_once,
         activation_checkpointing=train.recompute,
-        chosen=tuple(taken),
+        chosen=tuple(chosen(told, train)),
         memory=training.memory(train).as_dict(),
         checkpoint_bytes=memory.SAVED_COPIES * memory.FP32 * trained,
         export_bytes=precision.itemsize * elements,

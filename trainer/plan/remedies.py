@@ -33,8 +33,13 @@ def require_fit(train: TrainConfig, training: Training, room: Room) -> None:
     if problem is None:
         return
     if train.must_fit:
-        raise GateError(f"{problem}. train.must_fit=false goes on all the same")
+        raise refusal(problem)
     say(f"train: {problem}. It goes on, as train.must_fit is off")
+
+
+def refusal(problem: str) -> GateError:
+    """The end of a training that does not fit; `problem` is what misfit says."""
+    return GateError(f"{problem}. train.must_fit=false goes on all the same")
 
 
 def misfit(train: TrainConfig, training: Training, room: Room) -> str | None:

@@ -13,10 +13,13 @@ from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
     Gemma3TextConfig,
+    GPT2Config,
     LlamaConfig,
     Qwen3Config,
+    T5Config,
 )
 
+from hunmin.errors import InputError
 from tools.gpu_check.check_job import make_job
 from trainer.batches.packs import Batch, Pack, join
 from trainer.config import TrainConfig
@@ -209,3 +212,11 @@ def test_scores_and_masks_grow_with_squares_where_no_kernel_spares_them() -> Non
         capped, seq_len=64, micro_batch_size=1, world_size=1, dtype=torch.bfloat16, keeps_scores=False
     )
     assert spared.scores == 0
+
+
+def test_a_model_of_another_family_is_estimated_and_one_that_is_not_causal_refused() -> None:
+    gpt = GPT2Config(vocab_size=600, n_embd=64, n_layer=3, n_head=4)
+    found = memory.estimate(gpt, seq_len=64, micro_batch_size=1, world_size=1, dtype=torch.float32)
+    assert found.activations > 3 * 64 * 4 * 4 * (4 * 64), "an MLP of four times the width in each layer"
+    with pytest.raises(InputError, match="T5Config is of no causal language model"):
+        memory.parameter_shapes(T5Config())
