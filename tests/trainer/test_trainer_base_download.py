@@ -1,4 +1,4 @@
-"""While the base comes from the hub, no rank is taken for hanging: neither who loads nor who waits for the lock."""
+"""While the base comes from the hub, no rank is taken for hanging, neither who loads nor who waits for it."""
 
 import time
 from pathlib import Path

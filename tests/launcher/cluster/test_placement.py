@@ -42,9 +42,9 @@ try:
             table = ray.util.placement_group_table(places[0].placement_group)["bundles_to_node_id"]
             return sorted(Counter(table.values()).values())
 
-    told["actors on GPUs"] = nodes_of(2, {"CPU": 0.5, "GPU": 1})
-    told["more than a node has"] = nodes_of(3, {"CPU": 0.5, "GPU": 1})
-    told["actors of two GPUs"] = nodes_of(3, {"CPU": 0.5, "GPU": 2})
+    told["actors on GPUs"] = nodes_of(2, {"GPU": 1})
+    told["more than a node has"] = nodes_of(3, {"GPU": 1})
+    told["actors of two GPUs"] = nodes_of(3, {"GPU": 2})
     told["actors on CPUs"] = nodes_of(3, {"CPU": 0.5})
 
     def rank(config):
