@@ -18,6 +18,8 @@ from launcher.cluster.ray_cluster import use_token_in
 
 folder = tempfile.TemporaryDirectory(prefix="hm-", dir="/tmp", ignore_cleanup_errors=True)
 use_token_in(Path(folder.name))
+os.environ["RAY_TMPDIR"] = folder.name  # where the cluster's address is written, and nobody else's is
+(Path(folder.name) / "ray").mkdir()
 import ray
 from ray.cluster_utils import Cluster
 from ray.train import RunConfig
