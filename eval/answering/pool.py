@@ -93,9 +93,11 @@ def answer_groups(
         at_work = actors_at_work(
             num_actors, len(batch), gpus=gpus, gpus_per_model=gpus_per_model, engine=settings.engine
         )
-        each = {"CPU": cpus_per_actor(num_cpus=num_cpus, num_actors=at_work)}
-        if gpus.total:
-            each["GPU"] = gpus_per_model
+        each: dict[str, float] = (
+            {"GPU": gpus_per_model}
+            if gpus.total
+            else {"CPU": cpus_per_actor(num_cpus=num_cpus, num_actors=at_work)}
+        )
         _answer_missing(batch, settings=settings, num_actors=at_work, each=each, python=python)
     answers: dict[str, dict[str, Generation]] = {}
     for group in groups:
@@ -115,7 +117,7 @@ def _answer_missing(
     with _places(num_actors, each) as places:
         actors = [
             Answerer.options(
-                num_cpus=each["CPU"],
+                num_cpus=each.get("CPU", 0),  # none beside a GPU, whose node may have few
                 num_gpus=each.get("GPU", 0),
                 max_restarts=MAX_RESTARTS,
                 max_task_retries=MAX_RESTARTS,

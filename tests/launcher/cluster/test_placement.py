@@ -18,6 +18,8 @@ from launcher.cluster.ray_cluster import use_token_in
 
 folder = tempfile.TemporaryDirectory(prefix="hm-", dir="/tmp", ignore_cleanup_errors=True)
 use_token_in(Path(folder.name))
+os.environ["RAY_TMPDIR"] = folder.name  # where the cluster's address is written, and nobody else's is
+(Path(folder.name) / "ray").mkdir()
 import ray
 from ray.cluster_utils import Cluster
 from ray.train import RunConfig
@@ -42,9 +44,9 @@ try:
             table = ray.util.placement_group_table(places[0].placement_group)["bundles_to_node_id"]
             return sorted(Counter(table.values()).values())
 
-    told["actors on GPUs"] = nodes_of(2, {"CPU": 0.5, "GPU": 1})
-    told["more than a node has"] = nodes_of(3, {"CPU": 0.5, "GPU": 1})
-    told["actors of two GPUs"] = nodes_of(3, {"CPU": 0.5, "GPU": 2})
+    told["actors on GPUs"] = nodes_of(2, {"GPU": 1})
+    told["more than a node has"] = nodes_of(3, {"GPU": 1})
+    told["actors of two GPUs"] = nodes_of(3, {"GPU": 2})
     told["actors on CPUs"] = nodes_of(3, {"CPU": 0.5})
 
     def rank(config):
