@@ -165,6 +165,12 @@ class TrainConfig(Section):
         le=10**9,
         description="steps from one validation to the next; the last step is always validated",
     )
+    val_share: float | None = later_content(
+        0.05,
+        gt=0,
+        le=1,
+        description="validations cost at most this share of the training: fewer packs are asked; null: all",
+    )
     best_by: str = Field(
         ALL_TASKS, description="validation loss that picks the exported model: all, or the name of a task"
     )

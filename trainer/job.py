@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from hunmin.artifact import Manifest, files_below
@@ -18,6 +19,7 @@ from hunmin.schema import Stats
 from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
+from trainer.batches.val_subset import val_subset
 from trainer.checkpoint import checkpoint
 from trainer.checkpoint.checkpoint import Checkpoint
 from trainer.config import ALL_TASKS, TrainConfig
@@ -85,6 +87,17 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
     return dealing.steps_per_pass(packs.epoch_sizes, global_batch_size=config.global_batch_size)
 
 
+def packs_to_ask(job: Job, packs: PackFolder, val_packs: PackFolder) -> np.ndarray:
+    """The packs that each validation asks: see `val_subset`."""
+    return val_subset(
+        val_packs,
+        job.config,
+        epoch_sizes=packs.epoch_sizes,
+        num_steps=count_steps(packs, job.config),
+        seed=job.seed,
+    )
+
+
 def begin_training(job: Job) -> tuple[Stage, int]:
     """Make the stage's folder ready, once, before the ranks start; the stage, and the steps of the whole run.
 
@@ -138,7 +151,8 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
     assert last_step is not None, "the last step saves"
     last = Checkpoint(checkpoint.folder_of(job.checkpoints, last_step))
     state = last.state
-    num_steps = count_steps(PackFolder(job.data_dir / "train"), job.config)
+    packs, val_packs = (PackFolder(job.data_dir / split) for split in ("train", "val"))
+    num_steps = count_steps(packs, job.config)
     if state.step != num_steps:
         raise ArtifactError(
             f"{job.checkpoints}: the newest sound checkpoint is of step {state.step} of {num_steps}; "
@@ -157,6 +171,8 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
         "best_step": state.best_step,
         "best_val_loss": state.best_val_loss,
         "export_step": chosen.state.step,
+        "val_packs": len(val_packs),
+        "val_packs_asked": len(packs_to_ask(job, packs, val_packs)),
         "num_parameters": memory.count(weights.shapes.values()),
         "num_trained_parameters": memory.count(chosen.shapes.values()),
     }

@@ -27,6 +27,7 @@ from trainer.checkpoint.saving import Saver
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.engine.learning_rate import learning_rate
 from trainer.engine.long_work import together
+from trainer.engine.open_data import open_data
 from trainer.engine.ranks import Rank, join_ranks, seed_everything
 from trainer.engine.steps import (
     StepPacks,
@@ -72,12 +73,12 @@ def train(job: Job) -> None:
         said_to(job.said_file if me.is_first else Path(os.devnull)),
         watched(job.out_dir / "stacks", index=me.index, timeout_s=config.hang_timeout_s) as watchdog,
     ):
-        packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
+        packs, val_packs, asked, questions = open_data(job, me, alive=watchdog.alive)
         num_steps = count_steps(packs, config)
         engine, state = set_up(job, me, alive=watchdog.alive)
         objective = make_objective(config, data_dir=job.data_dir)
         pace, stragglers = StepTimes(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
-        sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
+        sampler = Sampler(questions, job.data_dir / "tokenizer")
         saver = Saver(
             job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me, alive=watchdog.alive
         )
@@ -131,7 +132,13 @@ def train(job: Job) -> None:
                 if len(val_packs) and (is_last or state.step % config.val_interval == 0):
                     watchdog.beat(f"step {state.step}: validation")
                     losses = validate(
-                        engine, val_packs, step=state.step, config=config, me=me, alive=watchdog.alive
+                        engine,
+                        val_packs,
+                        asked,
+                        step=state.step,
+                        config=config,
+                        me=me,
+                        alive=watchdog.alive,
                     )
                     metrics.val(losses)
                     watchdog.beat(f"step {state.step}: sample answers")
@@ -260,16 +267,19 @@ def update_weights(
 def validate(
     engine: Zero3,
     packs: PackFolder,
+    asked: np.ndarray,
     *,
     step: int,
     config: TrainConfig,
     me: Rank,
     alive: Heartbeat = no_heartbeat,
 ) -> ValMetrics:
-    """Loss over the validation packs, in all and per task. Collective."""
-    costs = [dealing.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
-    mine = dealing.deal(costs, world_size=me.num_groups)[me.group_index]
-    count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.micro_batch_size)
+    """Loss over the `asked` packs (indices) of the validation split, in all and per task. Collective."""
+    costs = packs.index.attention_costs[asked].tolist()
+    mine = asked[dealing.deal(costs, world_size=me.num_groups)[me.group_index]].tolist()
+    count = dealing.grad_accum_steps(
+        len(asked), world_size=me.num_groups, micro_batch_size=config.micro_batch_size
+    )
     sums = np.zeros((3, len(packs.tasks)))  # nats and tokens, by the rows' weights; tokens
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
@@ -285,6 +295,7 @@ def validate(
         "step": step,
         "loss": float(nats.sum() / (weights.sum() or 1)),
         "num_valid_tokens": int(tokens.sum()),
+        "num_packs": len(asked),
         "tasks": {task: float(n / w) for task, n, w in zip(packs.tasks, nats, weights, strict=True) if w},
     }
 

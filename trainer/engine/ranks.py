@@ -104,6 +104,16 @@ class Rank:
         """Everyone's tensors summed, in place. Collective."""
         dist.all_reduce(tensor)
 
+    def from_first(self, data: bytes) -> bytes:
+        """The first rank's bytes; what the others bring is not looked at. Collective."""
+        size = torch.tensor([len(data)], device=self.device)
+        dist.broadcast(size, src=0)
+        told = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        if self.is_first:
+            told.copy_(torch.from_numpy(np.frombuffer(data, np.uint8).copy()))
+        dist.broadcast(told, src=0)
+        return told.cpu().numpy().tobytes()
+
     def barrier(self) -> None:
         """Wait until every rank is here. Collective."""
         self.gather([0.0])
