@@ -27,7 +27,6 @@ from trainer.checkpoint.saving import Saver
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.engine.learning_rate import learning_rate
 from trainer.engine.long_work import together
-from trainer.engine.open_data import open_data
 from trainer.engine.ranks import Rank, join_ranks, seed_everything
 from trainer.engine.steps import (
     StepPacks,
@@ -52,6 +51,7 @@ from trainer.model.embeddings import remake_base
 from trainer.model.lora import FreshAdapters, Weights, WithAdapters, is_adapter
 from trainer.model.packed_model import FolderWeights, build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
+from trainer.open_data import open_data
 
 
 def train(job: Job) -> None:

@@ -86,8 +86,8 @@ def opens_of_a_rank(root: Path) -> tuple[int, int, list[int]]:
     from plain_loop import job_in
 
     from hunmin.models.config import ModelConfig
-    from trainer.engine.open_data import open_data
     from trainer.engine.ranks import join_ranks
+    from trainer.open_data import open_data
 
     names: list[Any] = []
     real = pack_index.read_shard
