@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import yaml
+from transformers import AutoConfig
 
 from hunmin.artifact import Manifest, files_below
 from hunmin.errors import ArtifactError, ConfigError, GateError
@@ -16,6 +17,7 @@ from hunmin.models.folder import LINEAGE
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.schema import Stats
+from hunmin.shards import read_shard, shard_metadata
 from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
@@ -33,6 +35,7 @@ from trainer.metrics.trackers import check_trackers
 from trainer.model.lora import Merged, Trained
 from trainer.model.packed_model import FolderWeights, locate_base, token_id
 from trainer.plan import memory
+from trainer.plan.plan import plan
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,21 @@ def _export_rule(job: Job, best_step: int | None) -> str:
         return "last step: no validation"
     of_task = "" if job.config.best_by == ALL_TASKS else f" of {job.config.best_by}"
     return f"lowest validation loss{of_task}"
+
+
+def planned_memory(job: Job, *, world_size: int, device_type: str) -> dict[str, int]:
+    """What the plan says of a rank's memory, in bytes by part; nothing where there is no base to plan for."""
+    base, shard = base_folder(job), next((job.data_dir / "train").glob("shard-*.arrow"), None)
+    if shard is None or not (base / "config.json").exists():
+        return {}
+    return plan(
+        job.config,
+        AutoConfig.from_pretrained(base),
+        seq_len=shard_metadata(read_shard(shard))["seq_len"],
+        world_size=world_size,
+        device_type=device_type,
+        epoch_sizes=None,
+    ).memory
 
 
 def finish_training(job: Job, stage: Stage) -> Manifest:

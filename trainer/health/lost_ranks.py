@@ -6,6 +6,7 @@ ncclGetErrorString) and PyTorch's watchdog of them (ProcessGroupNCCL.cpp); CUDA'
 """
 
 import re
+from collections.abc import Mapping
 
 _GONE = re.compile(
     r"Connection closed by peer|Connection reset by peer|Socket closed"  # gloo
@@ -25,18 +26,41 @@ def is_loss(message: str) -> bool:
     return _GONE.search(message) is not None
 
 
-def memory_advice(message: str) -> str | None:
-    """What to do about a GPU whose memory is full, the cheapest first; None for another error."""
-    if not _FULL.search(message):
-        return None
+def is_full(message: str) -> bool:
+    """Whether an error tells that a GPU's memory is full."""
+    return _FULL.search(message) is not None
+
+
+def memory_advice(message: str, planned: Mapping[str, int]) -> str:
+    """What to do about a GPU whose memory is full, the cheapest first.
+
+    Args:
+        message: the class and the words of what a rank raised.
+        planned: bytes of a rank by the parts of the memory estimate, its `peak` included; empty: not known.
+    """
     told = [
         f"{what} {found[1]}"
         for what, pattern in (("allocated", _ALLOCATED), ("of", _CAPACITY))
         if (found := pattern.search(message))
     ]
     return (
-        f"a GPU's memory is full{' (' + ' '.join(told) + ')' if told else ''}; in this order would help: a "
+        f"a GPU's memory is full{' (' + ' '.join(told) + ')' if told else ''}{_planned(planned)}; in this "
+        "order would help: a "
         "smaller train.micro_batch_size, train.activation_checkpointing: true, a smaller "
         "train.max_logits_mb, train.zero.offload_optimizer: true, more ranks (cluster.num_workers). "
         "hunmin plan CONFIG shows what each of them needs; the run goes on from its last checkpoint"
     )
+
+
+def _planned(planned: Mapping[str, int]) -> str:
+    """The estimate in words, its largest part first."""
+    if not planned:
+        return ""
+    parts = {name: size for name, size in planned.items() if name not in ("peak", "states")}
+    largest_first = sorted(parts, key=lambda name: -parts[name])
+    listed = ", ".join(f"{name} {_gib(parts[name])}" for name in largest_first if parts[name])
+    return f"; planned were {_gib(planned['peak'])} at most: {listed}"
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:.2f} GiB"
