@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hunmin.schema import IGNORE_INDEX
 from hunmin.shards import read_shards, shard_metadata
+from trainer.batches.inputs import Inputs, to_device
 
 
 class Pack(NamedTuple):
@@ -59,9 +60,14 @@ class PackFolder:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    def seq_lengths(self, index: int) -> np.ndarray:
+        """Tokens of each segment of a pack; its tokens are not read."""
+        shard, row = self._place(index)
+        return self._tables[shard].column("seq_lengths")[row].values.to_numpy()
+
     def __getitem__(self, index: int) -> Pack:
-        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
-        table, row = self._tables[shard], index - int(self._starts[shard])
+        shard, row = self._place(index)
+        table = self._tables[shard]
         found = {
             name: table.column(name)[row].values.to_numpy()
             for name in Pack._fields
@@ -69,6 +75,11 @@ class PackFolder:
         }
         found.setdefault("weights", np.ones(len(found["rows"]), np.float32))
         return Pack(**found | {"tasks": self._task_ids[shard][found["tasks"]]})
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """Shard, and row in it."""
+        shard = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return shard, index - int(self._starts[shard])
 
 
 class Batch(NamedTuple):
@@ -88,7 +99,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device, all of it."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        return Batch(*to_device(self, device))
 
 
 def join(packs: Sequence[Pack]) -> Batch:
@@ -110,6 +121,12 @@ def join(packs: Sequence[Pack]) -> Batch:
         rows=joined("rows"),
         weights=joined("weights", np.float64),
     )
+
+
+def inputs_of(batch: Batch, positions_N: Tensor, targets_N: Tensor) -> Inputs:
+    """What a forward takes of a batch on the host, and the targets it is told."""
+    seq_lengths = tuple(batch.cu_seqlens.diff().tolist())
+    return Inputs(batch.input_ids, batch.position_ids, batch.cu_seqlens, positions_N, targets_N, seq_lengths)
 
 
 def targets_of_segments(pack: Pack) -> np.ndarray:
