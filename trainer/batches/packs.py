@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hunmin.schema import IGNORE_INDEX
 from hunmin.shards import read_shards, shard_metadata
-from trainer.batches.inputs import Inputs, to_device
+from trainer.batches.model_inputs import Inputs, to_device
 
 
 class Pack(NamedTuple):

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import StepPacks, StepResult, sums_by_task
-from trainer.health.skips import is_spike
 from trainer.objectives import Minimised
 
 
@@ -56,3 +55,10 @@ class Outcome:
             is_spike=bool(spike),
             logged=tuple(logged.tolist()),
         )
+
+
+def is_spike(loss: Tensor, ceiling: float) -> Tensor:
+    """Whether a step's loss is a spike, told where the loss is. NaN and infinity are not its business: they
+    reach the gradient's norm.
+    """
+    return (loss > ceiling) & (loss < math.inf)

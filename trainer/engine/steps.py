@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainer.batches import dealing
-from trainer.batches.inputs import Inputs
+from trainer.batches.model_inputs import Inputs
 from trainer.batches.packs import Batch, Pack, PackFolder, inputs_of, join
 from trainer.batches.sequence_parallel import own_targets, shard
 from trainer.batches.targets import next_token_targets

@@ -35,7 +35,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hunmin.errors import ConfigError
 from hunmin.progress import say
-from trainer.batches.inputs import Inputs
+from trainer.batches.model_inputs import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank

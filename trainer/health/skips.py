@@ -5,8 +5,6 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from hunmin.errors import GateError
 from hunmin.progress import say
 from trainer.checkpoint.checkpoint import TrainState
@@ -22,13 +20,6 @@ def loss_ceiling(recent: Sequence[float], *, max_rise: float | None) -> float:
     if max_rise is None or len(recent) < MIN_STEPS:
         return math.inf
     return statistics.median(recent) + max_rise
-
-
-def is_spike(loss: Tensor, ceiling: float) -> Tensor:
-    """Whether a step's loss is a spike, told where the loss is. NaN and infinity are not its business: they
-    reach the gradient's norm.
-    """
-    return (loss > ceiling) & (loss < math.inf)
 
 
 def count_update(

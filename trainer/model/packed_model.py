@@ -80,7 +80,7 @@ class PackedCausalLM(nn.Module):
     ) -> Tensor:
         """Loss of each trained token of one packed sequence.
 
-        The arguments are those of batches.inputs.Inputs. Nothing is asked of the device.
+        The arguments are those of batches.model_inputs.Inputs. Nothing is asked of the device.
 
         Returns:
             losses_N: fp32 nats, of the targets that these tokens predict. Their sum is the pack's loss, their

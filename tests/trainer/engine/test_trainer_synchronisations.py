@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from hunmin.models.config import ModelConfig
-from trainer.batches.inputs import to_device
+from trainer.batches.model_inputs import to_device
 from trainer.batches.packs import PackFolder
 from trainer.batches.weighting import count_step
 from trainer.checkpoint.checkpoint import TrainState

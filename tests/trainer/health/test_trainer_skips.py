@@ -11,7 +11,8 @@ from rank_helpers import run_ranks
 from hunmin.errors import GateError
 from hunmin.models.config import ModelConfig
 from trainer.checkpoint.checkpoint import TrainState
-from trainer.health.skips import MIN_STEPS, WINDOW, count_update, is_spike, loss_ceiling
+from trainer.engine.outcome import is_spike
+from trainer.health.skips import MIN_STEPS, WINDOW, count_update, loss_ceiling
 from trainer.objectives.sft import SFT
 
 MODEL = ModelConfig.model_validate(
