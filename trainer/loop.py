@@ -8,7 +8,9 @@ import math
 import os
 import resource
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from hunmin.progress import Heartbeat, no_heartbeat, said_to, say
 from hunmin.schema import TrainMetrics, ValMetrics
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
+from trainer.batches.read_ahead import read_ahead
 from trainer.batches.weighting import count_step
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.checkpoint.resume import resume_point
@@ -27,19 +30,21 @@ from trainer.checkpoint.saving import Saver
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.engine.learning_rate import learning_rate
 from trainer.engine.long_work import together
+from trainer.engine.outcome import Outcome
 from trainer.engine.ranks import Rank, join_ranks, seed_everything
 from trainer.engine.steps import (
     StepPacks,
     StepResult,
     accum_steps,
     micro_batch,
-    packs_of_rank,
+    read_own,
     shares,
     sums_by_task,
+    weigh,
 )
 from trainer.engine.zero3 import Reported, Zero3
 from trainer.health.signals import stop_on_signal
-from trainer.health.skips import count_update, is_spike
+from trainer.health.skips import count_update, loss_ceiling
 from trainer.health.stragglers import Stragglers
 from trainer.health.throughput import StepTimes
 from trainer.health.watchdog import watched
@@ -82,12 +87,16 @@ def train(job: Job) -> None:
         saver = Saver(
             job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me, alive=watchdog.alive
         )
-        with open_metrics(job, me, state) as metrics:
+        read = partial(read_own, packs, seed=job.seed, config=config, me=me)
+        with (
+            open_metrics(job, me, state) as metrics,
+            closing(read_ahead(read, range(state.step, num_steps))) as own_packs,
+        ):
             while state.step < num_steps:
                 watchdog.beat(f"step {state.step + 1}: reading packs")
                 pace.start()
                 seed_everything(job.seed, state.step, me.index)
-                work = packs_of_rank(packs, state.step, seed=job.seed, config=config, me=me)
+                work = weigh(next(own_packs), config.loss_weighting, me)
                 rate = learning_rate(state.step, num_steps=num_steps, config=config)
                 watchdog.beat(f"step {state.step + 1}: forward and backward")
                 done = update_weights(
@@ -242,25 +251,23 @@ def update_weights(
     """One optimizer step: the gradient of the objective's sum over the step's tokens. Collective.
 
     A loss far above the recent ones is known before the last backward, on all ranks alike: it is made NaN
-    there, and DeepSpeed then skips the update everywhere.
+    there, and DeepSpeed then skips the update everywhere. On a GPU the host runs ahead of all this: each
+    micro-batch goes there in one copy, and what came of the step is read back in one, at its end.
     """
-    loss, is_spiking, grad_norm, applied = 0.0, False, math.nan, False
-    by_task = np.zeros((3, len(work.counts.tokens_of_task)))
-    logged = np.zeros(len(objective.logs))
-    for number, (batch, weights_N, tasks_N, rows_N, row_weights_N) in enumerate(work.micro_batches, start=1):
-        losses_N = engine.losses(batch)
-        part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
-        loss += part.value
-        logged += part.logged
+    ceiling = loss_ceiling(state.recent_losses, max_rise=max_loss_rise)
+    outcome, grad_norm, applied = Outcome(me, num_logged=len(objective.logs)), math.nan, False
+    for number, micro in enumerate(work.micro_batches, start=1):
+        there = micro.to(me.device)
+        losses_N = engine.losses(there.inputs)
+        part = objective.minimise(Scored(-losses_N, there.weights, there.tasks, there.rows))
+        outcome.add(part, losses_N)
+        loss = part.loss
         if number == len(work.micro_batches):
-            loss = float(me.gather([loss]).sum())  # from here on of the whole step
-            is_spiking = is_spike(loss, state.recent_losses, max_rise=max_loss_rise)
-        norms_N = engine.backward(part.loss * math.nan if is_spiking else part.loss)
-        nats_N = losses_N.detach().double().cpu() * row_weights_N
-        by_task += sums_by_task([nats_N, row_weights_N, norms_N], tasks_N, num_tasks=by_task.shape[1])
+            loss = loss * outcome.close(ceiling)
+        outcome.norms.append(engine.backward(loss))
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
         alive()
-    return StepResult(loss, by_task, grad_norm, applied, is_spiking, tuple(logged))
+    return outcome.read(work, grad_norm=grad_norm, applied=applied)
 
 
 @torch.no_grad()

@@ -103,7 +103,7 @@ def packed_gradient(model: torch.nn.Module, packs: list[Pack], weighting: Weight
             log_probs.append(-losses[target >= 0])
         part = SFT.minimise(Scored(torch.cat(log_probs), *of_tokens))
         part.loss.backward()
-        total += part.value
+        total += float(part.value)
     return total
 
 

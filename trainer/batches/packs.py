@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hunmin.schema import IGNORE_INDEX
 from hunmin.shards import read_shard, shard_metadata
+from trainer.batches.model_inputs import Inputs, to_device
 from trainer.batches.pack_index import PackIndex, scan, values_by_pack
 
 
@@ -123,7 +124,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device, all of it."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        return Batch(*to_device(self, device))
 
 
 def join(packs: Sequence[Pack]) -> Batch:
@@ -145,6 +146,12 @@ def join(packs: Sequence[Pack]) -> Batch:
         rows=joined("rows"),
         weights=joined("weights", np.float64),
     )
+
+
+def inputs_of(batch: Batch, positions_N: Tensor, targets_N: Tensor) -> Inputs:
+    """What a forward takes of a batch on the host, and the targets it is told."""
+    seq_lengths = tuple(batch.cu_seqlens.diff().tolist())
+    return Inputs(batch.input_ids, batch.position_ids, batch.cu_seqlens, positions_N, targets_N, seq_lengths)
 
 
 def targets_of_segments(pack: Pack) -> np.ndarray:

@@ -96,9 +96,15 @@ class Rank:
     def gather(self, values: Sequence[float]) -> np.ndarray:
         """Everyone's values, float64 (world_size, len(values)); equal on all ranks. Collective."""
         mine = torch.tensor(values, dtype=torch.float64, device=self.device)
+        return self.gather_tensors(mine).cpu().numpy()
+
+    def gather_tensors(self, mine: torch.Tensor) -> torch.Tensor:
+        """Everyone's tensors on this rank's device (world_size, ...), which a GPU's rank does not wait for.
+        Collective.
+        """
         everyone = [torch.empty_like(mine) for _ in range(self.world_size)]
         dist.all_gather(everyone, mine)
-        return torch.stack(everyone).cpu().numpy()
+        return torch.stack(everyone)
 
     def add_up(self, tensor: torch.Tensor) -> None:
         """Everyone's tensors summed, in place. Collective."""

@@ -35,7 +35,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hunmin.errors import ConfigError
 from hunmin.progress import say
-from trainer.batches.packs import Batch
+from trainer.batches.model_inputs import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank
@@ -119,10 +119,9 @@ class Zero3:
         """Training or evaluation mode."""
         self._engine.train(mode)
 
-    def losses(self, batch: Batch) -> Tensor:
+    def losses(self, inputs: Inputs) -> Tensor:
         """PackedCausalLM.forward: losses_N of the micro-batch. Collective."""
-        batch = batch.to(self._me.device)
-        return self._engine(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
+        return self._engine(*inputs.to(self._me.device))
 
     @torch.no_grad()
     def next_tokens(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> Tensor:
@@ -275,7 +274,7 @@ def _share_sequence(module: PackedCausalLM, me: Rank) -> None:
         return output, None
 
     AttentionInterface.register(ULYSSES, attend)
-    module.share_sequence(index=me.shard_index, size=me.sequence_parallel_size, attention=ULYSSES)
+    module.share_sequence(ULYSSES)
 
 
 @contextmanager

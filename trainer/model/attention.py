@@ -4,6 +4,7 @@ On a GPU with flash-attn, its variable-length kernel; elsewhere one causal SDPA 
 mask over the pack costs more than padding would, and flex attention has no backward on CPU).
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ def segmented_sdpa(
     attention_mask: Tensor | None,
     *,
     cu_seq_lens_q: Tensor,
+    seq_lengths: Sequence[int] | None = None,
     sliding_window: int | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
@@ -38,6 +40,7 @@ def segmented_sdpa(
         query: (1, heads, T, head_dim); key and value may have fewer heads.
         attention_mask: must be None: segments are told by cu_seq_lens_q alone.
         cu_seq_lens_q: int32 (segments + 1,).
+        seq_lengths: its differences, on the host; without them every layer would wait for the device.
         sliding_window: a position sees itself and the sliding_window - 1 before it.
         softcap: bound of the scores, softcap * tanh(score / softcap), which no SDPA kernel knows (Gemma 2).
 
@@ -51,7 +54,7 @@ def segmented_sdpa(
             f"the model's attention uses {', '.join(unsupported)}, which packed training on this machine "
             "cannot compute; take another model, or a GPU with flash-attn"
         )
-    lengths = cu_seq_lens_q.diff().tolist()
+    lengths = cu_seq_lens_q.diff().tolist() if seq_lengths is None else list(seq_lengths)
     attend = sdpa_attention_forward if softcap is None else partial(capped_attention, softcap=softcap)
     outputs = [
         attend(

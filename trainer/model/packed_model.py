@@ -1,7 +1,7 @@
 """The model: where its first weights come from, how it reads a packed sequence."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from hunmin.errors import ConfigError, InputError
 from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
-from trainer.batches.sequence_parallel import own_targets
 from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
 from trainer.model import lora
@@ -53,50 +52,43 @@ class PackedCausalLM(nn.Module):
         self.gradient_norms_N = torch.empty(0)
         self._own_head = False
         self._attention = lm.config._attn_implementation
-        self._shard: tuple[int, int] | None = None
 
-    def share_sequence(self, *, index: int, size: int, attention: str) -> None:
-        """From now on `forward` gets a slice of the tokens (sequence_parallel.shard).
-
-        Args:
-            index, size: of this rank in the group that shares packs.
-            attention: the registered name of an attention that sees all tokens.
+    def share_sequence(self, attention: str) -> None:
+        """From now on `forward` gets a slice of the tokens (sequence_parallel.shard); `attention` is the
+        registered name of one that sees all tokens.
         """
-        self._shard = (index, size)
         self.lm.config._attn_implementation = attention
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
         """Inside, every rank computes all tokens itself."""
-        shard, attention = self._shard, self.lm.config._attn_implementation
-        self._shard = None
-        if shard is not None:
-            self.lm.config._attn_implementation = self._attention
+        attention = self.lm.config._attn_implementation
+        self.lm.config._attn_implementation = self._attention
         try:
             yield
         finally:
-            self._shard, self.lm.config._attn_implementation = shard, attention
+            self.lm.config._attn_implementation = attention
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, labels: Tensor) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        cu_seqlens: Tensor,
+        positions_N: Tensor,
+        targets_N: Tensor,
+        seq_lengths: Sequence[int],
+    ) -> Tensor:
         """Loss of each trained token of one packed sequence.
 
-        Args:
-            input_ids: int64 (T,), or this rank's slice of them.
-            position_ids: likewise, restarting in each segment.
-            cu_seqlens: int32 (segments + 1,), of the whole pack.
-            labels: int64 (T,), of the whole pack, not shifted.
+        The arguments are those of batches.model_inputs.Inputs. Nothing is asked of the device.
 
         Returns:
             losses_N: fp32 nats, of the targets that these tokens predict. Their sum is the pack's loss, their
                 number its valid tokens.
         """
-        if self._shard is None:
-            positions_N, targets_N = next_token_targets(labels, cu_seqlens)
-        else:
-            index, size = self._shard
-            _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
-        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        inputs = _inputs(input_ids, position_ids, cu_seqlens, seq_lengths)
         if self._own_head:
+            self.gradient_norms_N = torch.full_like(targets_N, torch.nan, dtype=torch.float32)  # not told
             return masked_loss(self.lm(**inputs, logits_to_keep=positions_N).logits[0], targets_N)
         hidden_ND = self.lm.base_model(**inputs).last_hidden_state[0, positions_N]
         if hidden_ND.requires_grad:
@@ -107,7 +99,7 @@ class PackedCausalLM(nn.Module):
         self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
     ) -> Tensor:
         """Logits at some positions of one whole packed sequence: logits_NV in the model's precision."""
-        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        inputs = _inputs(input_ids, position_ids, cu_seqlens, cu_seqlens.diff().tolist())
         with self._whole():
             return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
 
@@ -141,7 +133,7 @@ class PackedCausalLM(nn.Module):
             row = torch.arange(PROBE_LENGTH, device=device)
             bounds = torch.tensor([0, PROBE_LENGTH], device=device).int()
             own_N = masked_loss(self.logits(row, row, bounds, row[:-1]), row[1:])
-            alone_N = self(row, row, bounds, row)
+            alone_N = self._losses(row, row, bounds)
         self.train(was_training)
         tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
         self._own_head = not torch.allclose(alone_N, own_N, rtol=tolerance, atol=tolerance)
@@ -159,15 +151,22 @@ class PackedCausalLM(nn.Module):
         bounds = torch.tensor([0, boundary, len(ids)], device=device).int()
         other = ids.clone()
         other[PROBE_LENGTH - 1] = 2 * PROBE_LENGTH
-        losses = [self(one, places, bounds, one)[PROBE_LENGTH - 1 :] for one in (ids, other)]
+        losses = [self._losses(one, places, bounds)[PROBE_LENGTH - 1 :] for one in (ids, other)]
         return float((losses[0] - losses[1]).abs().max())
+
+    def _losses(self, ids: Tensor, places: Tensor, bounds: Tensor) -> Tensor:
+        """Of every token that has one before it in its row."""
+        targets = next_token_targets(ids, bounds)
+        return self(ids, places, bounds, *targets, bounds.diff().tolist())
 
     def _keep_norms(self, gradient_ND: Tensor) -> None:
         self.gradient_norms_N = gradient_ND.detach().float().norm(dim=-1)
 
 
-def _inputs(input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> dict[str, Any]:
-    longest = int(cu_seqlens.diff().max())
+def _inputs(
+    input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, seq_lengths: Sequence[int]
+) -> dict[str, Any]:
+    longest = max(seq_lengths)
     return {
         "input_ids": input_ids[None],
         "position_ids": position_ids[None],
@@ -177,6 +176,7 @@ def _inputs(input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> dict
         "cu_seq_lens_k": cu_seqlens,
         "max_length_q": longest,
         "max_length_k": longest,
+        "seq_lengths": seq_lengths,
     }
 
 

@@ -54,8 +54,8 @@ def test_full_memory_is_one_message_with_what_helps_and_no_restart() -> None:
     cause = told(others, torch.OutOfMemoryError(FULL))
     assert isinstance(cause, GateError)
     assert (
-        "(allocated 75.31 GiB of 79.11 GiB); planned were 61.00 GiB at most: activations 40.00 GiB, parameters "
-        "16.00 GiB; in this order would help: "
+        "(allocated 75.31 GiB of 79.11 GiB); planned were 61.00 GiB at most: activations 40.00 GiB, "
+        "parameters 16.00 GiB; in this order would help: "
     ) in str(cause)
     order = [
         "micro_batch_size",
