@@ -13,6 +13,7 @@ from trainer.batches.packs import PackFolder
 from trainer.config import TrainConfig
 from trainer.engine.long_work import told_by_first
 from trainer.engine.ranks import Rank
+from trainer.health.idle_ranks import idle_warning
 from trainer.job import Job, packs_to_ask
 from trainer.metrics.sample_answers import Question, choose_questions
 
@@ -35,6 +36,7 @@ def open_data(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> OpenDat
     packs, val_packs = (open_split(job.data_dir / split, me, alive=alive) for split in ("train", "val"))
 
     def choose(alive: Heartbeat) -> bytes:
+        warn_of_idle_ranks(len(packs), job.config, me)
         asked = packs_to_ask(job, packs, val_packs)
         say_subset(len(asked), num_packs=len(val_packs), config=job.config)
         alive()
@@ -54,6 +56,17 @@ def open_split(folder: Path, me: Rank, *, alive: Heartbeat = no_heartbeat) -> Pa
         return scan(folder, alive=alive).to_bytes()
 
     return PackFolder(folder, PackIndex.from_bytes(told_by_first(me, index, alive=alive)))
+
+
+def warn_of_idle_ranks(num_packs: int, config: TrainConfig, me: Rank) -> None:
+    """Tell that ranks compute empty packs in every step, if so."""
+    warning = idle_warning(
+        min(config.global_batch_size, num_packs),
+        world_size=me.world_size,
+        sequence_parallel_size=config.sequence_parallel_size,
+    )
+    if warning is not None:
+        say(warning)
 
 
 def say_subset(num_asked: int, *, num_packs: int, config: TrainConfig) -> None:
