@@ -27,13 +27,11 @@ from hunmin.progress import say
 from hunmin.stage import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.ranks import use_interface_of
-from trainer.health.lost_ranks import is_full, is_loss, memory_advice
+from trainer.health.lost_ranks import CONTINUES, death_of, is_full, is_loss, memory_advice, said_of
 from trainer.health.signals import forward_signals
 from trainer.health.watchdog import hang_report
 from trainer.job import Job, begin_training, finish_training, planned_memory
 from trainer.metrics.metrics_log import show_progress
-
-CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
 
 
 def run(
@@ -195,15 +193,10 @@ def _cause(error: TrainingFailedError, planned: Callable[[], Mapping[str, int]])
         if isinstance(cause, HunminError):
             return cause
     for cause in causes.values():
-        if is_full(_said(cause)):
-            return GateError(memory_advice(_said(cause), planned()))
-    left = [rank for rank, cause in causes.items() if is_loss(_said(cause))]
+        if is_full(said_of(cause)):
+            return GateError(memory_advice(said_of(cause), planned()))
+    left = [rank for rank, cause in causes.items() if is_loss(said_of(cause))]
     if dead or left:  # a survivor may tell first; then nobody knows which rank it was
         who = f"rank {', '.join(map(str, dead))}" if dead else "a rank"
-        return RanksLost(f"{who} died (killed, out of memory, or its node, link or GPU is lost); {CONTINUES}")
+        return RanksLost(death_of(who))
     return next((cause for cause in causes.values() if isinstance(cause, OSError)), error)
-
-
-def _said(cause: BaseException) -> str:
-    """Class and words of what a rank raised; Ray keeps the class of a remote error in its text alone."""
-    return f"{type(cause).__name__}: {cause}"

@@ -6,7 +6,11 @@ ncclGetErrorString) and PyTorch's watchdog of them (ProcessGroupNCCL.cpp); CUDA'
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from hunmin.errors import EnvironmentFailure, GateError, HunminError
+
+CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
 
 _GONE = re.compile(
     r"Connection closed by peer|Connection reset by peer|Socket closed"  # gloo
@@ -19,6 +23,27 @@ _GONE = re.compile(
 _FULL = re.compile(r"\bOutOfMemoryError\b|CUDA out of memory|CUDA error: out of memory")
 _ALLOCATED = re.compile(r"Of the allocated memory ([0-9.]+ [KMGT]iB) is allocated by PyTorch")
 _CAPACITY = re.compile(r"has a total capacity of ([0-9.]+ [KMGT]iB)")
+
+
+def known_failure(error: BaseException, planned: Callable[[], Mapping[str, int]]) -> HunminError | None:
+    """What an error of a rank means for the user where it tells of a lost rank or of full memory; else None.
+
+    `planned` is asked for the memory estimate where memory is full.
+    """
+    message = said_of(error)
+    if is_full(message):
+        return GateError(memory_advice(message, planned()))
+    return EnvironmentFailure(death_of("a rank")) if is_loss(message) else None
+
+
+def said_of(error: BaseException) -> str:
+    """Class and words of what a rank raised; Ray keeps the class of a remote error in its text alone."""
+    return f"{type(error).__name__}: {error}"
+
+
+def death_of(who: str) -> str:
+    """That a rank is gone, and what is done about it."""
+    return f"{who} died (killed, out of memory, or its node, link or GPU is lost); {CONTINUES}"
 
 
 def is_loss(message: str) -> bool:

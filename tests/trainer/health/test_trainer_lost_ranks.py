@@ -6,8 +6,8 @@ import pytest
 import torch
 from ray.train.v2.api.exceptions import WorkerGroupError
 
-from hunmin.errors import GateError
-from trainer.health.lost_ranks import is_full, is_loss, memory_advice
+from hunmin.errors import EnvironmentFailure, GateError
+from trainer.health.lost_ranks import is_full, is_loss, known_failure, memory_advice
 from trainer.ray_workers import RanksLost, _cause
 
 # As PyTorch, NCCL, CUDA and gloo print them.
@@ -47,6 +47,7 @@ def test_a_rank_that_lost_another_is_started_again(message: str) -> None:
     assert is_loss(message)
     assert not is_full(message)
     assert isinstance(told(RuntimeError(message), RuntimeError(message)), RanksLost)
+    assert isinstance(known_failure(RuntimeError(message), dict), EnvironmentFailure), "by torchrun"
 
 
 def test_full_memory_is_one_message_with_what_helps_and_no_restart() -> None:
@@ -64,6 +65,7 @@ def test_full_memory_is_one_message_with_what_helps_and_no_restart() -> None:
         "offload_optimizer",
         "num_workers",
     ]
+    assert str(known_failure(torch.OutOfMemoryError(FULL), lambda: PLANNED)) == str(cause), "by torchrun"
     places = [str(cause).index(word) for word in order]
     assert places == sorted(places)
 
@@ -78,3 +80,4 @@ def test_a_bug_stays_one(message: str) -> None:
     assert not is_loss(message)
     assert not is_full(message)
     assert isinstance(told(RuntimeError(message)), WorkerGroupError)
+    assert known_failure(RuntimeError(message), dict) is None
