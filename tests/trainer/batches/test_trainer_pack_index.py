@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rank_helpers import make_data, make_packs, run_ranks, write_split
 
 from trainer.batches import pack_index, packs
 from trainer.batches.dealing import attention_cost
 from trainer.batches.pack_index import PackIndex, scan
 from trainer.batches.packs import PackFolder
+from trainer.config import TrainConfig
+from trainer.engine.ranks import Rank
+from trainer.engine.steps import read_own
 
 
 @pytest.fixture
@@ -109,3 +113,24 @@ def test_one_rank_opens_every_file_and_tells_the_others(tmp_path: Path) -> None:
     assert [before for before, _, _ in others] == [0, 0], "however many files and ranks there are"
     assert [of_a_pack for _, of_a_pack, _ in (first, *others)] == [1, 1, 1]
     assert first[2] == others[0][2] == others[1][2]
+
+
+@pytest.mark.parametrize("num_ranks", [8, 64, 512])
+def test_a_step_opens_a_file_for_a_pack_at_most_however_many_ranks(
+    tmp_path: Path, opened: list[str], num_ranks: int
+) -> None:
+    """Simulated ranks, each with a folder of its own as its process has."""
+    write_split(
+        tmp_path / "train", [make_packs(6, seq_len=16, seed=e) for e in range(12)], split="train", seq_len=16
+    )
+    config = TrainConfig.model_validate({"global_batch_size": 64})
+    index, read = scan(tmp_path / "train"), []
+    opened.clear()
+    for number in range(num_ranks):
+        folder = PackFolder(tmp_path / "train", index)
+        before = len(opened)
+        own = read_own(folder, 0, seed=1, config=config, me=Rank(number, num_ranks, torch.device("cpu"), 1))
+        read.append(int(own.counts.tokens_of_task.sum() > 0))
+        assert len(opened) - before <= -(-64 // num_ranks)
+    assert len(opened) <= 64
+    assert sum(read) == min(num_ranks, 64), "the others have nothing to read"
