@@ -64,6 +64,7 @@ def deal_steps(num_packs: int) -> dict[str, Any]:
         num_tokens=rng.integers(1, SEQ_LEN, num_packs, dtype=np.int32),
         attention_costs=rng.integers(1, SEQ_LEN**2, num_packs),
         is_weighted=False,
+        seq_len=SEQ_LEN,
     )
     start = time.perf_counter()
     index = PackIndex.from_bytes(index.to_bytes())

@@ -17,7 +17,6 @@ from hunmin.models.folder import LINEAGE
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.schema import Stats
-from hunmin.shards import read_shard, shard_metadata
 from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
@@ -150,13 +149,13 @@ def _export_rule(job: Job, best_step: int | None) -> str:
 
 def planned_memory(job: Job, *, world_size: int, device_type: str) -> dict[str, int]:
     """What the plan says of a rank's memory, in bytes by part; nothing where there is no base to plan for."""
-    base, shard = base_folder(job), next((job.data_dir / "train").glob("shard-*.arrow"), None)
-    if shard is None or not (base / "config.json").exists():
+    base = base_folder(job)
+    if not (base / "config.json").exists():
         return {}
     return plan(
         job.config,
         AutoConfig.from_pretrained(base),
-        seq_len=shard_metadata(read_shard(shard))["seq_len"],
+        seq_len=PackFolder(job.data_dir / "train").seq_len,
         world_size=world_size,
         device_type=device_type,
         epoch_sizes=None,

@@ -23,7 +23,7 @@ class PackIndex:
 
     names, tasks: of the files, and of any pack (sorted). num_packs, epochs: int64 (files,). num_tokens: int32
     (packs,). attention_costs: int64 (packs,), sums of squared segment lengths. `is_weighted`: some row has a
-    weight other than 1.
+    weight other than 1. seq_len: tokens of a pack, at most.
     """
 
     names: tuple[str, ...]
@@ -33,11 +33,12 @@ class PackIndex:
     num_tokens: np.ndarray
     attention_costs: np.ndarray
     is_weighted: bool
+    seq_len: int
 
     def to_bytes(self) -> bytes:
         """For another process; `from_bytes` takes it."""
         out = io.BytesIO()
-        words = json.dumps([self.names, self.tasks, self.is_weighted]).encode()
+        words = json.dumps([self.names, self.tasks, self.is_weighted, self.seq_len]).encode()
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         np.savez(out, allow_pickle=False, words=np.frombuffer(words, np.uint8), **arrays)
         return out.getvalue()
@@ -46,9 +47,9 @@ class PackIndex:
     def from_bytes(cls, data: bytes) -> "PackIndex":
         """What `to_bytes` gave."""
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
-            names, tasks, is_weighted = json.loads(stored["words"].tobytes())
+            names, tasks, is_weighted, seq_len = json.loads(stored["words"].tobytes())
             arrays = {name: stored[name] for name in _ARRAYS}
-        return cls(names=tuple(names), tasks=tuple(tasks), is_weighted=is_weighted, **arrays)
+        return cls(names=tuple(names), tasks=tuple(tasks), is_weighted=is_weighted, seq_len=seq_len, **arrays)
 
 
 _ARRAYS = ("num_packs", "epochs", "num_tokens", "attention_costs")
@@ -64,12 +65,13 @@ def scan(folder: Path, *, alive: Heartbeat = no_heartbeat) -> PackIndex:
     tasks: set[str] = set()
     num_packs, epochs = np.zeros((2, len(paths)), np.int64)
     num_tokens, costs = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
-    is_weighted = False
+    is_weighted, seq_len = False, 0
     for number, path in enumerate(paths):
         table = read_shard(path)
         metadata = shard_metadata(table)
         tasks.update(metadata["tasks"])
         num_packs[number], epochs[number] = table.num_rows, metadata["epoch"]
+        seq_len = max(seq_len, metadata["seq_len"])
         is_weighted |= "weights" in table.column_names
         for lengths, starts in values_by_pack(table, "seq_lengths"):
             num_tokens.append(np.add.reduceat(lengths, starts).astype(np.int32))
@@ -83,6 +85,7 @@ def scan(folder: Path, *, alive: Heartbeat = no_heartbeat) -> PackIndex:
         num_tokens=np.concatenate(num_tokens),
         attention_costs=np.concatenate(costs),
         is_weighted=is_weighted,
+        seq_len=seq_len,
     )
 
 

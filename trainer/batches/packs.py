@@ -63,6 +63,7 @@ class PackFolder:
         """Open a split. Without `index`, what another process has scanned, every file is scanned."""
         self.index = scan(folder) if index is None else index
         self.is_weighted = self.index.is_weighted
+        self.seq_len = self.index.seq_len  # tokens of a pack, at most
         self.tasks = list(self.index.tasks)  # of any shard
         self.epoch_sizes = tuple(  # packs in each epoch
             int(self.index.num_packs[self.index.epochs == epoch].sum())

@@ -44,6 +44,7 @@ def test_an_index_holds_what_the_packs_are(split: Path) -> None:
     assert index.attention_costs.tolist() == [attention_cost(pack.seq_lengths) for pack in every]
     assert index.tasks == ("chat", "translation")
     assert index.is_weighted
+    assert folder.seq_len == 32
     assert folder.epoch_sizes == (5, 3)
 
 
