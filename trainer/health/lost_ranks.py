@@ -78,12 +78,14 @@ def memory_advice(message: str, planned: Mapping[str, int]) -> str:
 
 
 def _planned(planned: Mapping[str, int]) -> str:
-    """The estimate in words, its largest part first."""
+    """The estimate in words, its largest part first; parts below a hundredth of it are left out."""
     if not planned:
         return ""
     parts = {name: size for name, size in planned.items() if name not in ("peak", "states")}
     largest_first = sorted(parts, key=lambda name: -parts[name])
-    listed = ", ".join(f"{name} {_gib(parts[name])}" for name in largest_first if parts[name])
+    listed = ", ".join(
+        f"{name} {_gib(parts[name])}" for name in largest_first if 100 * parts[name] >= planned["peak"]
+    )
     return f"; planned were {_gib(planned['peak'])} at most: {listed}"
 
 
