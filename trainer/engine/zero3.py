@@ -107,8 +107,12 @@ class Zero3:
         self._create_moments()
         if me.sequence_parallel_size > 1:
             _share_sequence(module, me)
-        if not module.check(me.device) and me.is_first:
-            say("train: the model's head is more than a product; its logits are computed in one piece")
+        if not module.check(me.device):
+            module.notes.append(
+                "the model's head is more than a product; its logits are computed in one piece"
+            )
+        for note in module.notes if me.is_first else ():
+            say(f"train: {note}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
