@@ -17,6 +17,7 @@ from hunmin.stage import Inputs
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
 MAX_LEARNING_RATE = 100
+Recompute = Literal["none", "selective", "all"]
 OBJECTIVES = members(Path(__file__).parent / "objectives")  # every module there is an objective
 if TYPE_CHECKING:
     ObjectiveName = str
@@ -145,8 +146,9 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="numbers of forward and backward; auto: bf16 on a GPU, fp32 on a CPU"
     )
-    activation_checkpointing: bool = Field(
-        False, description="compute layers again in the backward: less memory, more time"
+    activation_checkpointing: bool | Literal["none", "selective", "all"] = Field(
+        False,
+        description="what the backward computes again: none, selective (all but products), all; true: all",
     )
     max_logits_mb: int = Field(
         256, ge=1, le=2**24, description="MiB of logits that are computed at a time, at most"
@@ -203,6 +205,12 @@ class TrainConfig(Section):
         le=10**7,
         description="seconds that ranks wait for a silent one, before it counts as lost",
     )
+
+    @property
+    def recompute(self) -> Recompute:
+        """Which activations are computed again in the backward."""
+        told = self.activation_checkpointing
+        return told if isinstance(told, str) else "all" if told else "none"
 
     @model_validator(mode="after")
     def _betas_below_one(self) -> Self:

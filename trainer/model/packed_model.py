@@ -26,7 +26,7 @@ from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
 from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
-from trainer.model import lora
+from trainer.model import lora, recompute
 from trainer.model.attention import SEGMENTED, Asks, implementation, why_segmented
 from trainer.model.head import LossHead
 from trainer.model.loss import masked_loss
@@ -212,15 +212,7 @@ def build(
     lm.tie_weights()
     if config.lora is not None:
         lora.adapt(lm, config.lora)
-    if config.activation_checkpointing:
-        if not lm.supports_gradient_checkpointing:
-            raise ConfigError(
-                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; "
-                "set it to false"
-            )
-        # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
-        lm.activation_checkpointing_enable({"use_reentrant": True})
-        lm.enable_input_require_grads()  # a reentrant layer without one gives no gradient at all
+    recompute.enable(lm, config.recompute)
     model = PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
     if device.type == "cuda" and lm.config._attn_implementation == SEGMENTED:
         reason = why_segmented(device, dtype=dtype, asks=asks)
