@@ -150,6 +150,12 @@ class TrainConfig(Section):
         False,
         description="what the backward computes again: none, selective (all but products), all; true: all",
     )
+    kernels: Literal["auto", "liger", "torch"] = later_content(
+        "torch", description="norms and MLPs by torch, or fused by Liger; auto: where it runs, on GPUs"
+    )
+    deterministic: bool = later_content(
+        True, description="equal sums in every run of the same ranks; false: faster kernels on a GPU"
+    )
     max_logits_mb: int = Field(
         256, ge=1, le=2**24, description="MiB of logits that are computed at a time, at most"
     )

@@ -72,6 +72,7 @@ def train(job: Job) -> None:
             timeout_s=config.collective_timeout_s,
             precision=config.precision,
             sequence_parallel_size=config.sequence_parallel_size,
+            deterministic=config.deterministic,
         ) as me,
         stop_on_signal(job.stop_file) as stop_flag,
         said_to(job.said_file if me.is_first else Path(os.devnull)),

@@ -29,6 +29,7 @@ from trainer.config import TrainConfig
 from trainer.model import lora, recompute
 from trainer.model.attention import SEGMENTED, Asks, implementation, why_segmented
 from trainer.model.head import LossHead
+from trainer.model.kernels import use_kernels
 from trainer.model.loss import masked_loss
 
 PROBE_LENGTH = 4  # tokens a row of the check at the start
@@ -193,7 +194,7 @@ def build(
 
     Raises:
         InputError: transformers has no causal language model for it.
-        ConfigError: adapters or recomputation do not fit the model.
+        ConfigError: adapters, recomputation or kernels do not fit the model.
     """
     config = config or TrainConfig.model_validate({})
     described = AutoConfig.from_pretrained(folder)
@@ -212,8 +213,11 @@ def build(
     lm.tie_weights()
     if config.lora is not None:
         lora.adapt(lm, config.lora)
+    note = use_kernels(lm, config.kernels, device=device)
     recompute.enable(lm, config.recompute)
     model = PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
+    if note is not None:
+        model.notes.append(note)
     if device.type == "cuda" and lm.config._attn_implementation == SEGMENTED:
         reason = why_segmented(device, dtype=dtype, asks=asks)
         model.notes.append(f"attention takes a call for each row of a pack, which is slower: {reason}")

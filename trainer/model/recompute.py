@@ -1,10 +1,10 @@
 """Activations that the backward computes again instead of keeping them: less memory, more time.
 
 `all` keeps each layer's input. `selective` also keeps what matrix products and attention gave, most of a
-layer's time and the smaller part of its memory, and computes norms, activations and the rest again, after Korthikanti
-et al. (Reducing Activation Recomputation, 2022, section 4.2), but by operation.
+layer's time and the smaller part of its memory, and computes norms, activations and the rest again, after
+Korthikanti et al. (Reducing Activation Recomputation, 2022, section 4.2), but by operation.
 
-torch's own selective policy demands that the second forward repeats every operation of the first. Under ZeRO-3
+torch's own selective policy demands that the second forward repeats every operation of the first. With ZeRO-3
 that is not so: what was gathered ahead is not gathered again. Here only what is kept must repeat.
 """
 
