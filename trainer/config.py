@@ -41,7 +41,7 @@ class LoraConfig(Section):
 
 
 class ZeroConfig(Section):
-    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only float order depends on them."""
+    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. But for reduce_dtype, only float order changes."""
 
     overlap_comm: bool = execution(
         True, description="reduce gradients while the backward goes on; on GPUs only"
@@ -67,8 +67,14 @@ class ZeroConfig(Section):
         le=10**13,
         description="parameters that one call of the optimizer updates, at most",
     )
-    param_persistence_threshold: int = execution(
-        0, ge=0, le=10**13, description="parameters smaller than this are kept whole on every rank"
+    param_persistence_threshold: int | None = execution(
+        None,
+        ge=0,
+        le=10**13,
+        description="parameters smaller than this are kept whole on every rank; absent: norms and biases",
+    )
+    reduce_dtype: Literal["fp32", "bf16"] = later_content(
+        "fp32", description="numbers in which a bf16 training's gradients travel; bf16: half the traffic"
     )
     hpz_partition_size: int = execution(
         1,
