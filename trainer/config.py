@@ -17,6 +17,7 @@ from hunmin.stage import Inputs
 STAGE_VERSION = 1  # raised by hand when the same config would give other weights
 ALL_TASKS = "all"
 MAX_LEARNING_RATE = 100
+Recompute = Literal["none", "selective", "all"]
 OBJECTIVES = members(Path(__file__).parent / "objectives")  # every module there is an objective
 if TYPE_CHECKING:
     ObjectiveName = str
@@ -40,7 +41,7 @@ class LoraConfig(Section):
 
 
 class ZeroConfig(Section):
-    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only float order depends on them."""
+    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. But for reduce_dtype, only float order changes."""
 
     overlap_comm: bool = execution(
         True, description="reduce gradients while the backward goes on; on GPUs only"
@@ -66,8 +67,14 @@ class ZeroConfig(Section):
         le=10**13,
         description="parameters that one call of the optimizer updates, at most",
     )
-    param_persistence_threshold: int = execution(
-        0, ge=0, le=10**13, description="parameters smaller than this are kept whole on every rank"
+    param_persistence_threshold: int | None = execution(
+        None,
+        ge=0,
+        le=10**13,
+        description="parameters smaller than this are kept whole on every rank; absent: norms and biases",
+    )
+    reduce_dtype: Literal["fp32", "bf16"] = later_content(
+        "fp32", description="numbers in which a bf16 training's gradients travel; bf16: half the traffic"
     )
     hpz_partition_size: int = execution(
         1,
@@ -145,8 +152,15 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="numbers of forward and backward; auto: bf16 on a GPU, fp32 on a CPU"
     )
-    activation_checkpointing: bool = Field(
-        False, description="compute layers again in the backward: less memory, more time"
+    activation_checkpointing: bool | Literal["none", "selective", "all"] = Field(
+        False,
+        description="what the backward computes again: none, selective (all but products), all; true: all",
+    )
+    kernels: Literal["auto", "liger", "torch"] = later_content(
+        "torch", description="norms and MLPs by torch, or fused by Liger; auto: where it runs, on GPUs"
+    )
+    deterministic: bool = later_content(
+        True, description="equal sums in every run of the same ranks; false: faster kernels on a GPU"
     )
     max_logits_mb: int = Field(
         256, ge=1, le=2**24, description="MiB of logits that are computed at a time, at most"
@@ -209,6 +223,12 @@ class TrainConfig(Section):
         le=10**7,
         description="seconds that ranks wait for a silent one, before it counts as lost",
     )
+
+    @property
+    def recompute(self) -> Recompute:
+        """Which activations are computed again in the backward."""
+        told = self.activation_checkpointing
+        return told if isinstance(told, str) else "all" if told else "none"
 
     @model_validator(mode="after")
     def _betas_below_one(self) -> Self:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from transformers import AutoConfig
 
 from hunmin.errors import StopRequested
 from hunmin.hashing import sha256_json
@@ -73,6 +74,7 @@ def train(job: Job) -> None:
             timeout_s=config.collective_timeout_s,
             precision=config.precision,
             sequence_parallel_size=config.sequence_parallel_size,
+            deterministic=config.deterministic,
         ) as me,
         stop_on_signal(job.stop_file) as stop_flag,
         said_to(job.said_file if me.is_first else Path(os.devnull)),
@@ -187,6 +189,7 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
         lambda: build(base, device=me.device, dtype=me.dtype, config=job.config),
         config=job.config,
         accum_steps=accum_steps(job.config, me),
+        hidden_size=AutoConfig.from_pretrained(base).get_text_config().hidden_size,
         me=me,
         weights=weights,
     )

@@ -134,11 +134,18 @@ def dtype_of(precision: str, device_type: str) -> torch.dtype:
 
 @contextmanager
 def join_ranks(
-    *, timeout_s: float, precision: str = "auto", sequence_parallel_size: int = 1
+    *,
+    timeout_s: float,
+    precision: str = "auto",
+    sequence_parallel_size: int = 1,
+    deterministic: bool = True,
 ) -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
     A rank that does not answer a collective for `timeout_s` is taken for dead.
+
+    Args:
+        deterministic: only operations whose sums are the same in every run; on a GPU slower ones.
 
     Raises:
         InputError: a variable of the contract is missing.
@@ -150,7 +157,8 @@ def join_ranks(
             f"{', '.join(missing)} not set: a rank must know its place; start it with: "
             "torchrun --nproc-per-node N -m trainer RUN_DIR"
         )
-    os.environ.update(DETERMINISTIC)
+    if deterministic:
+        os.environ.update(DETERMINISTIC)
     device = _device(int(os.environ["LOCAL_RANK"]))
     ours = not dist.is_initialized()  # Ray Train has made the group already
     if ours:
@@ -164,7 +172,8 @@ def join_ranks(
                 f"{me.world_size} ranks; change it, or cluster.num_workers"
             )
         num_threads = _share_of_cores(me)
-        _make_deterministic(num_threads)
+        torch.set_num_threads(num_threads)
+        _set_deterministic(deterministic)
         yield replace(
             me,
             num_threads=num_threads,
@@ -221,8 +230,7 @@ def _share_of_cores(me: Rank) -> int:
     return max(1, min(usable, allotted) // neighbours)
 
 
-def _make_deterministic(num_threads: int) -> None:
-    torch.set_num_threads(num_threads)
+def _set_deterministic(mode: bool) -> None:
     # Not warn_only, with which SDPA's backward on a GPU keeps its faster kernels and their changing sums.
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  costs time

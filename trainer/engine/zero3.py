@@ -69,6 +69,7 @@ class Zero3:
         *,
         config: TrainConfig,
         accum_steps: int,
+        hidden_size: int,
         me: Rank,
         weights: Callable[[dict[str, tuple[int, ...]], set[str]], Weights],
     ):
@@ -76,12 +77,17 @@ class Zero3:
 
         Args:
             make_model: gives the architecture; its own initial values are never used.
+            hidden_size: of the model, by which ZeRO-3's numbers go where the config is silent.
             weights: given the parameters' shapes and the names shared with another, where to read from.
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
         settings = deepspeed_settings(
-            config, accum_steps=accum_steps, device_type=me.device.type, dtype=me.dtype
+            config,
+            accum_steps=accum_steps,
+            device_type=me.device.type,
+            dtype=me.dtype,
+            hidden_size=hidden_size,
         )
         self._me = me
         # The precision comes from the settings: Init's own dtype argument gives bf16 on a CPU, always.
@@ -107,8 +113,12 @@ class Zero3:
         self._create_moments()
         if me.sequence_parallel_size > 1:
             _share_sequence(module, me)
-        if not module.check(me.device) and me.is_first:
-            say("train: the model's head is more than a product; its logits are computed in one piece")
+        if not module.check(me.device):
+            module.notes.append(
+                "the model's head is more than a product; its logits are computed in one piece"
+            )
+        for note in module.notes if me.is_first else ():
+            say(f"train: {note}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

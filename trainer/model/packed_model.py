@@ -26,9 +26,10 @@ from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
 from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
-from trainer.model import lora
-from trainer.model.attention import implementation
+from trainer.model import lora, recompute
+from trainer.model.attention import SEGMENTED, Asks, implementation, why_segmented
 from trainer.model.head import LossHead
+from trainer.model.kernels import use_kernels
 from trainer.model.loss import masked_loss
 
 PROBE_LENGTH = 4  # tokens a row of the check at the start
@@ -41,6 +42,7 @@ class PackedCausalLM(nn.Module):
     Attributes:
         lm: the model as transformers has it.
         head: its head with the loss, in chunks.
+        notes: what a user should know of how it was built.
         gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
             hidden state. What a task's share of the gradient is told by.
     """
@@ -49,6 +51,7 @@ class PackedCausalLM(nn.Module):
         super().__init__()
         self.lm = lm
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
+        self.notes: list[str] = []
         self.gradient_norms_N = torch.empty(0)
         self._own_head = False
         self._attention = lm.config._attn_implementation
@@ -191,16 +194,17 @@ def build(
 
     Raises:
         InputError: transformers has no causal language model for it.
-        ConfigError: adapters or recomputation do not fit the model.
+        ConfigError: adapters, recomputation or kernels do not fit the model.
     """
     config = config or TrainConfig.model_validate({})
     described = AutoConfig.from_pretrained(folder)
+    asks = Asks.of(described, flash_attn=_can_flash(described))
     try:
         with no_init_weights():
             lm = AutoModelForCausalLM.from_config(
                 described,
                 dtype=dtype,
-                attn_implementation=implementation(device, can_flash=_can_flash(described)),
+                attn_implementation=implementation(device, dtype=dtype, asks=asks),
             )
     except ValueError as error:
         raise InputError(
@@ -209,16 +213,15 @@ def build(
     lm.tie_weights()
     if config.lora is not None:
         lora.adapt(lm, config.lora)
-    if config.activation_checkpointing:
-        if not lm.supports_gradient_checkpointing:
-            raise ConfigError(
-                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; "
-                "set it to false"
-            )
-        # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
-        lm.activation_checkpointing_enable({"use_reentrant": True})
-        lm.enable_input_require_grads()  # a reentrant layer without one gives no gradient at all
-    return PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
+    note = use_kernels(lm, config.kernels, device=device)
+    recompute.enable(lm, config.recompute)
+    model = PackedCausalLM(lm, max_logits_bytes=config.max_logits_mb * 2**20)
+    if note is not None:
+        model.notes.append(note)
+    if device.type == "cuda" and lm.config._attn_implementation == SEGMENTED:
+        reason = why_segmented(device, dtype=dtype, asks=asks)
+        model.notes.append(f"attention takes a call for each row of a pack, which is slower: {reason}")
+    return model
 
 
 def _can_flash(config: PreTrainedConfig) -> bool:

@@ -90,7 +90,7 @@ def estimate(
             shapes,
             tokens=tokens,
             itemsize=dtype.itemsize,
-            recomputed=train.activation_checkpointing,
+            recomputed=train.recompute == "all",
         ),
         logits=logit_bytes(
             config,

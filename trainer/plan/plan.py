@@ -77,6 +77,10 @@ def plan(
         checkpoint_bytes=SAVED_COPIES * memory.FP32 * trained,
         export_bytes=precision.itemsize * elements,
         deepspeed=deepspeed_settings(
-            train, accum_steps=accum_steps, device_type=device_type, dtype=precision
+            train,
+            accum_steps=accum_steps,
+            device_type=device_type,
+            dtype=precision,
+            hidden_size=model.get_text_config().hidden_size,
         ),
     )
