@@ -41,7 +41,7 @@ class LoraConfig(Section):
 
 
 class ZeroConfig(Section):
-    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. But for reduce_dtype, only float order changes."""
+    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only reduce_dtype rounds."""
 
     overlap_comm: bool = execution(
         True, description="reduce gradients while the backward goes on; on GPUs only"
