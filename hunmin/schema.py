@@ -453,6 +453,7 @@ class ValMetrics(TypedDict):
     loss: float  # mean over the trained tokens, by their rows' weights
     num_valid_tokens: int
     tasks: dict[str, float]  # loss per task, likewise
+    num_packs: NotRequired[int]  # that were asked: all validation packs, or train.val_share's; earlier: all
 
 
 class SampleAnswer(TypedDict):

@@ -11,6 +11,7 @@ import traceback
 from contextlib import nullcontext
 from pathlib import Path
 
+import torch
 import yaml
 from pydantic import ValidationError
 
@@ -22,7 +23,8 @@ from hunmin.models.folder import local_model
 from hunmin.models.tokenizer import count_differing_ids, load_tokenizer
 from hunmin.progress import say
 from trainer.config import TrainConfig, stage_inputs
-from trainer.job import Job, begin_training, finish_training
+from trainer.health.lost_ranks import known_failure
+from trainer.job import Job, begin_training, finish_training, planned_memory
 from trainer.loop import train
 from trainer.metrics.metrics_log import show_progress
 
@@ -83,8 +85,8 @@ def main(argv: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     is_first = os.environ.get("RANK", "0") == "0"
+    run_dir = Path(argv[0]).resolve()
     try:
-        run_dir = Path(argv[0]).resolve()
         job = load_job(run_dir)
         with run_lock(run_dir) if is_first else nullcontext():
             if not is_first:
@@ -96,9 +98,24 @@ def main(argv: list[str]) -> int:
                 finish_training(job, stage)
                 say(f"train: done, {job.out_dir / 'export'}")
     except HunminError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
-        return error.exit_code
+        return _told(error)
+    except RuntimeError as error:
+        if (failure := known_failure(error, lambda: _planned(run_dir))) is None:
+            raise
+        return _told(failure)
     return 0
+
+
+def _told(error: HunminError) -> int:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    return error.exit_code
+
+
+def _planned(run_dir: Path) -> dict[str, int]:
+    device_type = "cuda" if torch.cuda.is_available() else "cpu"
+    return planned_memory(
+        load_job(run_dir), world_size=int(os.environ["WORLD_SIZE"]), device_type=device_type
+    )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class LoraConfig(Section):
 
 
 class ZeroConfig(Section):
-    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only float order depends on them."""
+    """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only reduce_dtype rounds."""
 
     overlap_comm: bool = execution(
         True, description="reduce gradients while the backward goes on; on GPUs only"
@@ -67,8 +67,14 @@ class ZeroConfig(Section):
         le=10**13,
         description="parameters that one call of the optimizer updates, at most",
     )
-    param_persistence_threshold: int = execution(
-        0, ge=0, le=10**13, description="parameters smaller than this are kept whole on every rank"
+    param_persistence_threshold: int | None = execution(
+        None,
+        ge=0,
+        le=10**13,
+        description="parameters smaller than this are kept whole on every rank; absent: norms and biases",
+    )
+    reduce_dtype: Literal["fp32", "bf16"] = later_content(
+        "fp32", description="numbers in which a bf16 training's gradients travel; bf16: half the traffic"
     )
     hpz_partition_size: int = execution(
         1,
@@ -157,9 +163,15 @@ class TrainConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="numbers of forward and backward; auto: bf16 on a GPU, fp32 on a CPU"
     )
-    activation_checkpointing: bool | Literal["none", "all"] | None = chosen_content(
+    activation_checkpointing: bool | Recompute | None = chosen_content(
         False,
-        description="layers to compute again in the backward; absent: by memory on a GPU, none on a CPU",
+        description="what the backward computes again; absent: by memory on a GPU, none on a CPU; true: all",
+    )
+    kernels: Literal["auto", "liger", "torch"] = later_content(
+        "torch", description="norms and MLPs by torch, or fused by Liger; auto: where it runs, on GPUs"
+    )
+    deterministic: bool = later_content(
+        True, description="equal sums in every run of the same ranks; false: faster kernels on a GPU"
     )
     max_logits_mb: int = Field(
         256, ge=1, le=2**24, description="MiB of logits that are computed at a time, at most"
@@ -177,6 +189,12 @@ class TrainConfig(Section):
         ge=1,
         le=10**9,
         description="steps from one validation to the next; the last step is always validated",
+    )
+    val_share: float | None = later_content(
+        0.05,
+        gt=0,
+        le=1,
+        description="validations cost at most this share of the training: fewer packs are asked; null: all",
     )
     best_by: str = Field(
         ALL_TASKS, description="validation loss that picks the exported model: all, or the name of a task"
@@ -230,7 +248,7 @@ class TrainConfig(Section):
 
     @property
     def recompute(self) -> Recompute:
-        """Which layers are computed again in the backward: as set or chosen, else none."""
+        """What is computed again in the backward: as set or chosen, else none."""
         told = self.activation_checkpointing
         return told if isinstance(told, str) else "all" if told else "none"
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from transformers import AutoConfig
 
 from hunmin.artifact import Manifest, files_below
 from hunmin.errors import ArtifactError, ConfigError, GateError
@@ -19,6 +21,7 @@ from hunmin.schema import Stats
 from hunmin.stage import Inputs, Stage, open_stage
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
+from trainer.batches.val_subset import val_subset
 from trainer.checkpoint import kept
 from trainer.checkpoint.checkpoint import Checkpoint, folder_of
 from trainer.config import ALL_TASKS, TrainConfig
@@ -33,6 +36,7 @@ from trainer.model.folder_weights import FolderWeights
 from trainer.model.lora import Merged, Trained
 from trainer.model.packed_model import locate_base, token_id
 from trainer.plan import memory
+from trainer.plan.defaults import Training
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,17 @@ def count_steps(packs: PackFolder, config: TrainConfig) -> int:
     return dealing.steps_per_pass(packs.epoch_sizes, global_batch_size=config.global_batch_size)
 
 
+def packs_to_ask(job: Job, packs: PackFolder, val_packs: PackFolder) -> np.ndarray:
+    """The packs that each validation asks: see `val_subset`."""
+    return val_subset(
+        val_packs,
+        job.config,
+        epoch_sizes=packs.epoch_sizes,
+        num_steps=count_steps(packs, job.config),
+        seed=job.seed,
+    )
+
+
 def begin_training(job: Job) -> tuple[Stage, int]:
     """Make the stage's folder ready, once, before the ranks start; the stage, and the steps of the whole run.
 
@@ -136,13 +151,29 @@ def _export_rule(job: Job, *, best_step: int | None, exported_step: int) -> str:
     return f"lowest validation loss{of_task}"
 
 
+def planned_memory(job: Job, *, world_size: int, device_type: str) -> dict[str, int]:
+    """What the plan says of a rank's memory, in bytes by part; nothing where there is no base to plan for."""
+    base = base_folder(job)
+    if not (base / "config.json").exists():
+        return {}
+    training = Training(
+        AutoConfig.from_pretrained(base),
+        PackFolder(job.data_dir / "train").seq_len,
+        world_size,
+        device_type=device_type,
+        keeps_scores=device_type == "cpu",
+    )
+    return training.memory(job.config).as_dict()
+
+
 def finish_training(job: Job, stage: Stage) -> Manifest:
     """Export the best checkpoint by validation loss, else the last, and write the manifest. Once."""
     last_step = kept.newest_valid(job.checkpoints)
     assert last_step is not None, "the last step saves"
     last = Checkpoint(folder_of(job.checkpoints, last_step))
     state = last.state
-    num_steps = count_steps(PackFolder(job.data_dir / "train"), job.config)
+    packs, val_packs = (PackFolder(job.data_dir / split) for split in ("train", "val"))
+    num_steps = count_steps(packs, job.config)
     if state.step != num_steps:
         raise ArtifactError(
             f"{job.checkpoints}: the newest sound checkpoint is of step {state.step} of {num_steps}; "
@@ -158,6 +189,8 @@ def finish_training(job: Job, stage: Stage) -> Manifest:
         "best_step": state.best_step,
         "best_val_loss": state.best_val_loss,
         "export_step": chosen.state.step,
+        "val_packs": len(val_packs),
+        "val_packs_asked": len(packs_to_ask(job, packs, val_packs)),
         "num_parameters": memory.count(weights.shapes.values()),
         "num_trained_parameters": memory.count(chosen.shapes.values()),
     }

@@ -8,7 +8,9 @@ import math
 import os
 import resource
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from hunmin.progress import Heartbeat, no_heartbeat, said_to, say
 from hunmin.schema import TrainMetrics, ValMetrics
 from trainer.batches import dealing
 from trainer.batches.packs import PackFolder
+from trainer.batches.read_ahead import read_ahead
 from trainer.batches.weighting import count_step
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.checkpoint.resume import resume_point
@@ -29,19 +32,21 @@ from trainer.checkpoint.saving import Saver
 from trainer.config import ALL_TASKS, TrainConfig
 from trainer.engine.learning_rate import learning_rate
 from trainer.engine.long_work import together
+from trainer.engine.outcome import Outcome
 from trainer.engine.ranks import Rank, join_ranks, seed_everything
 from trainer.engine.steps import (
     StepPacks,
     StepResult,
     accum_steps,
     micro_batch,
-    packs_of_rank,
+    read_own,
     shares,
     sums_by_task,
+    weigh,
 )
 from trainer.engine.zero3 import Reported, Zero3
 from trainer.health.signals import stop_on_signal
-from trainer.health.skips import count_update, is_spike
+from trainer.health.skips import count_update, loss_ceiling
 from trainer.health.stragglers import Stragglers
 from trainer.health.throughput import StepTimes
 from trainer.health.watchdog import watched
@@ -49,12 +54,14 @@ from trainer.job import Job, base_folder, count_steps
 from trainer.metrics.metrics_log import MetricsLog
 from trainer.metrics.sample_answers import Sampler
 from trainer.metrics.trackers import open_trackers
-from trainer.model.attention import SEGMENTED, implementation
+from trainer.model.architecture import language_config
+from trainer.model.attention import SEGMENTED, Asks, implementation
 from trainer.model.embeddings import remake_base
 from trainer.model.folder_weights import FolderWeights
 from trainer.model.lora import FreshAdapters, Overlaid, Weights, is_adapter
 from trainer.model.packed_model import build, check_vocab, create_base, locate_base
 from trainer.objectives import Objective, Scored, make_objective
+from trainer.open_data import open_data
 from trainer.plan.defaults import GIB, Training, choose, chosen, least_room, room_of, warnings
 from trainer.plan.remedies import require_fit
 
@@ -73,29 +80,34 @@ def train(job: Job) -> None:
             timeout_s=config.collective_timeout_s,
             precision=config.precision,
             sequence_parallel_size=config.sequence_parallel_size,
+            deterministic=config.deterministic,
         ) as me,
         stop_on_signal(job.stop_file) as stop_flag,
         said_to(job.said_file if me.is_first else Path(os.devnull)),
         watched(job.out_dir / "stacks", index=me.index, timeout_s=config.hang_timeout_s) as watchdog,
     ):
-        packs, val_packs = PackFolder(job.data_dir / "train"), PackFolder(job.data_dir / "val")
+        packs, val_packs, asked, questions = open_data(job, me, alive=watchdog.alive)
         num_steps = count_steps(packs, config)
         base = prepare_base(job, me, alive=watchdog.alive)
-        job, me = fit_to_machine(job, me, base=base, seq_len=packs.seq_len)
+        job, me = fit_to_machine(job, me, base=base, packs=packs)
         config = job.config
         engine, state = set_up(job, me, alive=watchdog.alive)
         objective = make_objective(config, data_dir=job.data_dir)
         pace, stragglers = StepTimes(base_folder(job), config, me, num_steps), Stragglers(me.hosts)
-        sampler = Sampler(val_packs, job.data_dir / "tokenizer", count=config.num_samples)
+        sampler = Sampler(questions, job.data_dir / "tokenizer")
         saver = Saver(
             job.checkpoints, keep=config.keep, overlap=config.overlap_save, me=me, alive=watchdog.alive
         )
-        with open_metrics(job, me, state) as metrics:
+        read = partial(read_own, packs, seed=job.seed, config=config, me=me)
+        with (
+            open_metrics(job, me, state) as metrics,
+            closing(read_ahead(read, range(state.step, num_steps))) as own_packs,
+        ):
             while state.step < num_steps:
                 watchdog.beat(f"step {state.step + 1}: reading packs")
                 pace.start()
                 seed_everything(job.seed, state.step, me.index)
-                work = packs_of_rank(packs, state.step, seed=job.seed, config=config, me=me)
+                work = weigh(next(own_packs), config.loss_weighting, me)
                 rate = learning_rate(state.step, num_steps=num_steps, config=config)
                 watchdog.beat(f"step {state.step + 1}: forward and backward")
                 done = update_weights(
@@ -143,7 +155,13 @@ def train(job: Job) -> None:
                 if len(val_packs) and (is_last or state.step % config.val_interval == 0):
                     watchdog.beat(f"step {state.step}: validation")
                     losses = validate(
-                        engine, val_packs, step=state.step, config=config, me=me, alive=watchdog.alive
+                        engine,
+                        val_packs,
+                        asked,
+                        step=state.step,
+                        config=config,
+                        me=me,
+                        alive=watchdog.alive,
                     )
                     metrics.val(losses)
                     watchdog.beat(f"step {state.step}: sample answers")
@@ -184,6 +202,7 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
         lambda: build(base, device=me.device, dtype=me.dtype, config=job.config),
         config=job.config,
         accum_steps=accum_steps(job.config, me),
+        hidden_size=AutoConfig.from_pretrained(base).get_text_config().hidden_size,
         me=me,
         weights=weights,
     )
@@ -192,16 +211,17 @@ def set_up(job: Job, me: Rank, *, alive: Heartbeat = no_heartbeat) -> tuple[Zero
     return engine, state
 
 
-def fit_to_machine(job: Job, me: Rank, *, base: Path, seq_len: int) -> tuple[Job, Rank]:
+def fit_to_machine(job: Job, me: Rank, *, base: Path, packs: PackFolder) -> tuple[Job, Rank]:
     """The job with what its config leaves to the machine, and the rank that records it. Collective.
 
     Raises:
         GateError: a rank needs more memory than it has.
     """
-    attention = implementation(me.device, can_flash=True)
+    model = AutoConfig.from_pretrained(base)
+    attention = implementation(me.device, dtype=me.dtype, asks=Asks.of(language_config(model)))
     training = Training(
-        model=AutoConfig.from_pretrained(base),
-        seq_len=seq_len,
+        model=model,
+        seq_len=packs.seq_len,
         world_size=me.world_size,
         device_type=me.device.type,
         keeps_scores=attention == SEGMENTED,
@@ -214,7 +234,7 @@ def fit_to_machine(job: Job, me: Rank, *, base: Path, seq_len: int) -> tuple[Job
             need = training.memory(config).peak / GIB
             told = ", ".join(f"{key} {value}" for key, value in taken.items())
             say(f"train: chosen by memory: {told}; {need:.1f} GiB a rank (estimated)")
-        for line in warnings(config, training):
+        for line in warnings(config, training, num_packs=len(packs)):
             say(f"train: {line}")
     require_fit(config, training, room)
     return replace(job, config=config), replace(me, chosen=tuple(taken.items()))
@@ -283,42 +303,42 @@ def update_weights(
     """One optimizer step: the gradient of the objective's sum over the step's tokens. Collective.
 
     A loss far above the recent ones is known before the last backward, on all ranks alike: it is made NaN
-    there, and DeepSpeed then skips the update everywhere.
+    there, and DeepSpeed then skips the update everywhere. On a GPU the host runs ahead of all this: each
+    micro-batch goes there in one copy, and what came of the step is read back in one, at its end.
     """
-    loss, is_spiking, grad_norm, applied = 0.0, False, math.nan, False
-    by_task = np.zeros((3, len(work.counts.tokens_of_task)))
-    logged = np.zeros(len(objective.logs))
-    for number, (batch, weights_N, tasks_N, rows_N, row_weights_N) in enumerate(work.micro_batches, start=1):
-        losses_N = engine.losses(batch)
-        part = objective.minimise(Scored(-losses_N, weights_N, tasks_N, rows_N))
-        loss += part.value
-        minimised = engine.with_router_loss(part.loss, weights_N)
-        logged += part.logged
+    ceiling = loss_ceiling(state.recent_losses, max_rise=max_loss_rise)
+    outcome, grad_norm, applied = Outcome(me, num_logged=len(objective.logs)), math.nan, False
+    for number, micro in enumerate(work.micro_batches, start=1):
+        there = micro.to(me.device)
+        losses_N = engine.losses(there.inputs)
+        part = objective.minimise(Scored(-losses_N, there.weights, there.tasks, there.rows))
+        outcome.add(part, losses_N)
+        loss = engine.with_router_loss(part.loss, there.weights)
         if number == len(work.micro_batches):
-            loss = float(me.gather([loss]).sum())  # from here on of the whole step
-            is_spiking = is_spike(loss, state.recent_losses, max_rise=max_loss_rise)
-        norms_N = engine.backward(minimised * math.nan if is_spiking else minimised)
-        nats_N = losses_N.detach().double().cpu() * row_weights_N
-        by_task += sums_by_task([nats_N, row_weights_N, norms_N], tasks_N, num_tasks=by_task.shape[1])
+            loss = loss * outcome.close(ceiling)
+        outcome.norms.append(engine.backward(loss))
         grad_norm, applied = engine.step(rate)  # updates after the last micro-batch
         alive()
-    return StepResult(loss, by_task, grad_norm, applied, is_spiking, tuple(logged))
+    return outcome.read(work, grad_norm=grad_norm, applied=applied)
 
 
 @torch.no_grad()
 def validate(
     engine: Zero3,
     packs: PackFolder,
+    asked: np.ndarray,
     *,
     step: int,
     config: TrainConfig,
     me: Rank,
     alive: Heartbeat = no_heartbeat,
 ) -> ValMetrics:
-    """Loss over the validation packs, in all and per task. Collective."""
-    costs = [dealing.attention_cost(packs[index].seq_lengths) for index in range(len(packs))]
-    mine = dealing.deal(costs, world_size=me.num_groups)[me.group_index]
-    count = math.ceil(math.ceil(len(packs) / me.num_groups) / config.packs_at_once)
+    """Loss over the `asked` packs (indices) of the validation split, in all and per task. Collective."""
+    costs = packs.index.attention_costs[asked].tolist()
+    mine = asked[dealing.deal(costs, world_size=me.num_groups)[me.group_index]].tolist()
+    count = dealing.grad_accum_steps(
+        len(asked), world_size=me.num_groups, micro_batch_size=config.packs_at_once
+    )
     sums = np.zeros((3, len(packs.tasks)))  # nats and tokens, by the rows' weights; tokens
     none = count_step([], num_tasks=len(packs.tasks))
     engine.train(False)
@@ -334,6 +354,7 @@ def validate(
         "step": step,
         "loss": float(nats.sum() / (weights.sum() or 1)),
         "num_valid_tokens": int(tokens.sum()),
+        "num_packs": len(asked),
         "tasks": {task: float(n / w) for task, n, w in zip(packs.tasks, nats, weights, strict=True) if w},
     }
 

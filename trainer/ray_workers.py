@@ -3,6 +3,8 @@
 import math
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,13 +27,11 @@ from hunmin.progress import say
 from hunmin.stage import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.ranks import use_interface_of
-from trainer.health.lost_ranks import is_loss, memory_advice
+from trainer.health.lost_ranks import CONTINUES, death_of, is_full, is_loss, memory_advice, said_of
 from trainer.health.signals import forward_signals
 from trainer.health.watchdog import hang_report
-from trainer.job import Job, begin_training, finish_training
+from trainer.job import Job, begin_training, finish_training, planned_memory
 from trainer.metrics.metrics_log import show_progress
-
-CONTINUES = "training goes on from the last checkpoint, by itself or by the same command"
 
 
 def run(
@@ -120,7 +120,10 @@ def _fit(job: Job, *, storage: str, name: str, num_workers: int, gpus: int) -> N
         trainer.fit()
     except TrainingFailedError as error:
         hang = hang_report(stacks)
-        raise (_cause(error) if hang is None else RanksLost(f"{hang}; {CONTINUES}")) from error
+        if hang is not None:
+            raise RanksLost(f"{hang}; {CONTINUES}") from error
+        planned = partial(planned_memory, job, world_size=num_workers, device_type="cuda" if gpus else "cpu")
+        raise _cause(error, planned) from error
 
 
 class _Trainer(TorchTrainer):
@@ -185,8 +188,11 @@ def _resources(num_workers: int, gpus_per_worker: int) -> dict[str, float]:
     return {"CPU": cpus, **({"GPU": gpus_per_worker} if gpus_per_worker else {})}
 
 
-def _cause(error: TrainingFailedError) -> BaseException:
-    """What went wrong first, with its class: ranks that only lost a neighbour say so in other words."""
+def _cause(error: TrainingFailedError, planned: Callable[[], Mapping[str, int]]) -> BaseException:
+    """What went wrong first, with its class: ranks that only lost a neighbour say so in other words.
+
+    `planned` is asked for the memory estimate where memory is full.
+    """
     if not isinstance(error, WorkerGroupError):
         return error
     causes = dict(sorted(error.worker_failures.items()))  # by rank: what it raised, or Ray's word for a loss
@@ -195,15 +201,10 @@ def _cause(error: TrainingFailedError) -> BaseException:
         if isinstance(cause, HunminError):
             return cause
     for cause in causes.values():
-        if advice := memory_advice(_said(cause)):
-            return GateError(advice)
-    left = [rank for rank, cause in causes.items() if is_loss(_said(cause))]
+        if is_full(said_of(cause)):
+            return GateError(memory_advice(said_of(cause), planned()))
+    left = [rank for rank, cause in causes.items() if is_loss(said_of(cause))]
     if dead or left:  # a survivor may tell first; then nobody knows which rank it was
         who = f"rank {', '.join(map(str, dead))}" if dead else "a rank"
-        return RanksLost(f"{who} died (killed, out of memory, or its node, link or GPU is lost); {CONTINUES}")
+        return RanksLost(death_of(who))
     return next((cause for cause in causes.values() if isinstance(cause, OSError)), error)
-
-
-def _said(cause: BaseException) -> str:
-    """Class and words of what a rank raised; Ray keeps the class of a remote error in its text alone."""
-    return f"{type(cause).__name__}: {cause}"

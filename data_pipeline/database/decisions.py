@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from data_pipeline.augment.curriculum import draw_kept_rows, shares_of_epoch
@@ -205,9 +206,7 @@ def _apply_curriculum(
                 [epoch, task],
             )["ord"]
             out = ords[~draw_kept_rows(len(ords), shares.get(task, 0.0), seed=seed, task=task, epoch=epoch)]
-            database.insert(
-                "left_out", pa.table({"ord": out, "epoch": pa.array([epoch] * len(out), pa.int32())})
-            )
+            database.insert("left_out", pa.table({"ord": out, "epoch": np.full(len(out), epoch, np.int32)}))
     database.con.execute(
         "DELETE FROM taken USING left_out WHERE taken.ord = left_out.ord AND taken.epoch = left_out.epoch "
         "AND taken.ord IN (SELECT ord FROM alive WHERE split = 'train')"
@@ -232,7 +231,7 @@ def _take(database: RowDatabase, source: str, rows_per_epoch: int, *, epochs: in
     for epoch in range(epochs):
         often = draw_copies(len(ords), rows_per_epoch, seed=seed, source=source, epoch=epoch)
         chosen = often > 0
-        epoch_column = pa.array([epoch] * int(chosen.sum()), pa.int32())
+        epoch_column = np.full(int(chosen.sum()), epoch, np.int32)
         database.insert(
             "taken", pa.table({"ord": ords[chosen], "epoch": epoch_column, "copies": often[chosen]})
         )

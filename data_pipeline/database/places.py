@@ -1,5 +1,6 @@
 """Which rendered row goes into which pack and shard."""
 
+import numpy as np
 import pyarrow as pa
 
 from data_pipeline.database.row_database import RowDatabase
@@ -35,7 +36,7 @@ def place_rows(database: RowDatabase, *, seq_len: int, partition_rows: int = PAR
             packing = assign_packs(members["num_tokens"], seq_len=seq_len)
             placed = {
                 "ord": members["ord"],
-                "epoch": pa.array([group["epoch"]] * len(members["ord"]), pa.int32()),
+                "epoch": np.full(len(members["ord"]), group["epoch"], np.int32),
                 "repeat": members["repeat"],
                 "turn": members["turn"],
                 "pack": packing.pack + num_packs,

@@ -33,6 +33,7 @@ ROUTED: dict[str, Any] = {
 LINEAR: dict[str, Any] = {f"linear_{name}": 2 for name in ("num_key_heads", "num_value_heads")} | {
     f"linear_{name}": 8 for name in ("key_head_dim", "value_head_dim")
 }
+ALL_HEADS: dict[str, Any] = {"num_key_value_heads": 4}
 SEES: dict[str, Any] = {
     "hidden_size": 16,
     "intermediate_size": 16,
@@ -68,7 +69,7 @@ FAMILIES: dict[str, tf.PreTrainedConfig] = {
     "granitemoe": tf.GraniteMoeConfig(**PLAIN, num_local_experts=8, num_experts_per_tok=2),
     "glm4_moe": tf.Glm4MoeConfig(**SIZES, **ROUTED),
     "deepseek_v3": tf.DeepseekV3Config(
-        **PLAIN | ROUTED | {"num_key_value_heads": 4},
+        **PLAIN | ROUTED | ALL_HEADS,
         q_lora_rank=16,
         kv_lora_rank=16,
         qk_rope_head_dim=8,

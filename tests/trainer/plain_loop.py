@@ -168,7 +168,7 @@ def engine_gradients(job: Job, number_of_micro_batches: int) -> tuple[Gradients,
         for number, (batch, *of_tokens, _) in enumerate(work.micro_batches, start=1):
             part = SFT.minimise(Scored(-engine.losses(batch), *of_tokens))
             engine.backward(engine.with_router_loss(part.loss, of_tokens[0]))
-            loss += part.value
+            loss += float(part.value)
             if number < number_of_micro_batches:
                 engine.step(0.0)
         gradients = {name: gradient.double() for name, gradient in engine.gradients()}

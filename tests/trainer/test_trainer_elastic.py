@@ -88,7 +88,7 @@ def packs_seen(root: Path, num_steps: int) -> list[list[int]]:
         steps = []
         for step in range(num_steps):
             work = packs_of_rank(packs, step, seed=job.seed, config=job.config, me=me)
-            seen = [micro.batch.input_ids.numpy().astype("i4").tobytes() for micro in work.micro_batches]
+            seen = [micro.inputs.input_ids.numpy().astype("i4").tobytes() for micro in work.micro_batches]
             steps.append([number[ids] for ids in seen if ids in number])
     return steps
 

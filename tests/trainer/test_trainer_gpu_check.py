@@ -18,28 +18,6 @@ from trainer.model import attention
 CUDA = torch.device("cuda", 0)
 
 
-@pytest.mark.parametrize(
-    ("installed", "capability", "can_flash", "wanted"),
-    [
-        (True, (8, 0), True, "flash_attention_2"),
-        (True, (7, 5), True, attention.SEGMENTED),  # a Turing: flash-attn has no kernel for it
-        (False, (9, 0), True, attention.SEGMENTED),  # transformers would fetch one from the hub
-        (True, (9, 0), False, attention.SEGMENTED),  # transformers would refuse the model
-    ],
-)
-def test_flash_attention_only_where_it_runs(
-    monkeypatch: pytest.MonkeyPatch,
-    installed: bool,
-    capability: tuple[int, int],
-    can_flash: bool,
-    wanted: str,
-) -> None:
-    monkeypatch.setattr(attention, "is_flash_attn_2_available", lambda: installed)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    assert attention.implementation(CUDA, can_flash=can_flash) == wanted
-    assert attention.implementation(torch.device("cpu")) == attention.SEGMENTED
-
-
 def test_deepspeed_is_told_the_gpu_that_the_rank_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")  # of its host, where each rank sees one GPU only
     with _local_rank_is(CUDA):

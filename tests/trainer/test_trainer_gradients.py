@@ -114,6 +114,7 @@ def test_gradient_equals_plain_loop(root: Path, world_size: int) -> None:
         {"loss_weighting": "sample"},
         {"loss_weighting": "task"},
         {"activation_checkpointing": True},
+        {"activation_checkpointing": "selective"},
         {"max_logits_mb": 1},
     ],
     ids=str,

@@ -18,7 +18,8 @@ from transformers import (
 
 from hunmin.errors import InputError
 from hunmin.schema import IGNORE_INDEX
-from trainer.batches.packs import Batch, Pack, join
+from trainer.batches.packs import Batch, Pack, inputs_of, join
+from trainer.batches.targets import next_token_targets
 from trainer.model.attention import implementation, segmented_sdpa
 from trainer.model.packed_model import PackedCausalLM
 
@@ -64,7 +65,7 @@ def a_pack() -> Pack:
 
 
 def losses(model: PackedCausalLM, batch: Batch) -> torch.Tensor:
-    return model(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
+    return model(*inputs_of(batch, *next_token_targets(batch.labels, batch.cu_seqlens)))
 
 
 def logits(model: PackedCausalLM, batch: Batch) -> torch.Tensor:

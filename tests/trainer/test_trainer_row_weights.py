@@ -103,7 +103,7 @@ def packed_gradient(model: torch.nn.Module, packs: list[Pack], weighting: Weight
             log_probs.append(-losses[target >= 0])
         part = SFT.minimise(Scored(torch.cat(log_probs), *of_tokens))
         part.loss.backward()
-        total += part.value
+        total += float(part.value)
     return total
 
 
@@ -146,7 +146,7 @@ def run_a_step(root: Path) -> None:
 
     # A rate that moves nothing: validation then sees the base.
     settings = {"global_batch_size": 4, "num_steps": 1, "val_interval": 1, "learning_rate": 1e-12}
-    train(job_in(root, model=MODEL, micro_batch_size=2, **settings))
+    train(job_in(root, model=MODEL, micro_batch_size=2, val_share=None, **settings))
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 World size changes who computes, never what.
 """
 
+import heapq
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -23,7 +24,7 @@ def packs_of_step(step: int, *, seed: int, epoch_sizes: tuple[int, ...], global_
 
     Epochs come in order, packs inside an epoch in an order drawn from (seed, epoch). Steps beyond one pass
     go through the epochs again in new orders. Costs the epoch's length, not the position.
-    `step` is 0-based; the last step of a pass may hold fewer packs.
+    `step` is 0-based; the last step of a pass may hold fewer packs. Memory: four bytes a pack of an epoch.
     """
     num_steps = steps_per_pass(epoch_sizes, global_batch_size=global_batch_size)
     passes, within = divmod(step, num_steps)
@@ -41,7 +42,9 @@ def packs_of_step(step: int, *, seed: int, epoch_sizes: tuple[int, ...], global_
 
 @lru_cache(maxsize=2)  # the epoch at hand and, across a boundary, the next
 def _order(seed: int, epoch: int, size: int) -> np.ndarray:
-    return np.random.Generator(np.random.PCG64([seed, epoch])).permutation(size)
+    order = np.arange(size, dtype=np.uint32)  # half of what `permutation(size)` takes, the same order
+    np.random.Generator(np.random.PCG64([seed, epoch])).shuffle(order)
+    return order
 
 
 def attention_cost(seq_lengths: np.ndarray) -> int:
@@ -53,15 +56,18 @@ def deal(costs: Sequence[int], *, world_size: int) -> list[list[int]]:
     """Indices into `costs` for each rank: longest first, each to the least loaded rank that still has room.
 
     Every rank has room for ceil(packs / world_size). Within a rank the costly packs come first, so that
-    ranks work on packs of like cost at the same time.
+    ranks work on packs of like cost at the same time. O(packs x log world_size).
     """
     room = math.ceil(len(costs) / world_size)
     ranks: list[list[int]] = [[] for _ in range(world_size)]
-    loads = [0] * world_size
+    open_ranks = [(0, rank) for rank in range(world_size)]  # a heap of (load, rank): those with room
     for index in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
-        rank = min((r for r in range(world_size) if len(ranks[r]) < room), key=lambda r: (loads[r], r))
+        load, rank = open_ranks[0]
         ranks[rank].append(index)
-        loads[rank] += costs[index]
+        if len(ranks[rank]) < room:
+            heapq.heapreplace(open_ranks, (load + costs[index], rank))
+        else:
+            heapq.heappop(open_ranks)
     return ranks
 
 

@@ -4,18 +4,26 @@ from typing import Any
 
 import torch
 
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, ZeroConfig
 
 NEVER = int(1e12)  # steps between two lines that DeepSpeed prints itself
 
 
 def deepspeed_settings(
-    config: TrainConfig, *, accum_steps: int, device_type: str, dtype: torch.dtype
+    config: TrainConfig,
+    *,
+    accum_steps: int,
+    device_type: str,
+    dtype: torch.dtype,
+    hidden_size: int,
 ) -> dict[str, Any]:
     """What `deepspeed.initialize` is given (https://www.deepspeed.ai/docs/config-json).
 
-    bf16 keeps master weights in fp32, accumulates gradients and reduces them in fp32. Overlap and offload say
-    nothing to a CPU and are left out there.
+    bf16 keeps master weights and accumulates gradients in fp32. Overlap and offload say nothing to a CPU and
+    are left out there.
+
+    Args:
+        hidden_size: of the model: its vectors are kept whole on every rank unless the config says otherwise.
     """
     zero, on_gpu = config.zero, device_type == "cuda"
     settings: dict[str, Any] = {
@@ -28,7 +36,7 @@ def deepspeed_settings(
         "zero_optimization": {
             "stage": 3,
             "overlap_comm": zero.overlap_comm and on_gpu,
-            "stage3_param_persistence_threshold": zero.param_persistence_threshold,
+            "stage3_param_persistence_threshold": persistence_threshold(zero, hidden_size=hidden_size),
             "stage3_max_live_parameters": zero.max_live_parameters,
             "stage3_max_reuse_distance": zero.max_live_parameters,
             "stage3_prefetch_bucket_size": zero.prefetch_bucket_size,
@@ -40,7 +48,10 @@ def deepspeed_settings(
         "steps_per_print": NEVER,
     }
     if dtype == torch.bfloat16:
-        settings |= {"data_types": {"grad_accum_dtype": "fp32"}, "communication_data_type": "fp32"}
+        settings |= {
+            "data_types": {"grad_accum_dtype": "fp32"},
+            "communication_data_type": zero.reduce_dtype,
+        }
     for part, wanted in (
         ("offload_optimizer", zero.offload_optimizer),
         ("offload_param", zero.offload_param),
@@ -48,3 +59,11 @@ def deepspeed_settings(
         if wanted and on_gpu:
             settings["zero_optimization"][part] = {"device": "cpu", "pin_memory": True}
     return settings
+
+
+def persistence_threshold(zero: ZeroConfig, *, hidden_size: int) -> int:
+    """Elements below which a parameter is kept whole on every rank: by default those of vectors, norms and
+    biases alike (10 hidden_size, as transformers takes it). They are a thousandth of a model, and gathering
+    each of them costs a collective a layer.
+    """
+    return 10 * hidden_size if zero.param_persistence_threshold is None else zero.param_persistence_threshold

@@ -45,3 +45,8 @@ def together(me: Rank, work: Callable[[Heartbeat], Result], *, alive: Heartbeat)
             alive()
         was_done = now_done
     return done.result()
+
+
+def told_by_first(me: Rank, work: Callable[[Heartbeat], bytes], *, alive: Heartbeat) -> bytes:
+    """What the first rank's work gives, on every rank; the others only wait. Collective. As `together`."""
+    return me.from_first(together(me, work if me.is_first else lambda alive: b"", alive=alive))

@@ -100,13 +100,29 @@ class Rank:
     def gather(self, values: Sequence[float]) -> np.ndarray:
         """Everyone's values, float64 (world_size, len(values)); equal on all ranks. Collective."""
         mine = torch.tensor(values, dtype=torch.float64, device=self.device)
+        return self.gather_tensors(mine).cpu().numpy()
+
+    def gather_tensors(self, mine: torch.Tensor) -> torch.Tensor:
+        """Everyone's tensors on this rank's device (world_size, ...), which a GPU's rank does not wait for.
+        Collective.
+        """
         everyone = [torch.empty_like(mine) for _ in range(self.world_size)]
         dist.all_gather(everyone, mine)
-        return torch.stack(everyone).cpu().numpy()
+        return torch.stack(everyone)
 
     def add_up(self, tensor: torch.Tensor) -> None:
         """Everyone's tensors summed, in place. Collective."""
         dist.all_reduce(tensor)
+
+    def from_first(self, data: bytes) -> bytes:
+        """The first rank's bytes; what the others bring is not looked at. Collective."""
+        size = torch.tensor([len(data)], device=self.device)
+        dist.broadcast(size, src=0)
+        told = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        if self.is_first:
+            told.copy_(torch.from_numpy(np.frombuffer(data, np.uint8).copy()))
+        dist.broadcast(told, src=0)
+        return told.cpu().numpy().tobytes()
 
     def barrier(self) -> None:
         """Wait until every rank is here. Collective."""
@@ -122,11 +138,18 @@ def dtype_of(precision: str, device_type: str) -> torch.dtype:
 
 @contextmanager
 def join_ranks(
-    *, timeout_s: float, precision: str = "auto", sequence_parallel_size: int = 1
+    *,
+    timeout_s: float,
+    precision: str = "auto",
+    sequence_parallel_size: int = 1,
+    deterministic: bool = True,
 ) -> Iterator[Rank]:
     """Meet the other ranks, stay together for the block, part.
 
     A rank that does not answer a collective for `timeout_s` is taken for dead.
+
+    Args:
+        deterministic: only operations whose sums are the same in every run; on a GPU slower ones.
 
     Raises:
         InputError: a variable of the contract is missing.
@@ -138,7 +161,8 @@ def join_ranks(
             f"{', '.join(missing)} not set: a rank must know its place; start it with: "
             "torchrun --nproc-per-node N -m trainer RUN_DIR"
         )
-    os.environ.update(DETERMINISTIC)
+    if deterministic:
+        os.environ.update(DETERMINISTIC)
     device = _device(int(os.environ["LOCAL_RANK"]))
     ours = not dist.is_initialized()  # Ray Train has made the group already
     if ours:
@@ -153,7 +177,8 @@ def join_ranks(
             )
         neighbours = _count_neighbours(me)
         num_threads = _share_of_cores(neighbours)
-        _make_deterministic(num_threads)
+        torch.set_num_threads(num_threads)
+        _set_deterministic(deterministic)
         yield replace(
             me,
             num_threads=num_threads,
@@ -214,8 +239,7 @@ def _share_of_cores(neighbours: int) -> int:
     return max(1, int(cores) // neighbours)
 
 
-def _make_deterministic(num_threads: int) -> None:
-    torch.set_num_threads(num_threads)
+def _set_deterministic(mode: bool) -> None:
     # Not warn_only, with which SDPA's backward on a GPU keeps its faster kernels and their changing sums.
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(mode)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  costs time

@@ -36,7 +36,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from hunmin.errors import ConfigError
 from hunmin.progress import say
-from trainer.batches.packs import Batch
+from trainer.batches.model_inputs import Inputs
 from trainer.config import TrainConfig
 from trainer.engine.deepspeed_settings import deepspeed_settings
 from trainer.engine.ranks import Rank
@@ -72,6 +72,7 @@ class Zero3:
         *,
         config: TrainConfig,
         accum_steps: int,
+        hidden_size: int,
         me: Rank,
         weights: Callable[[dict[str, tuple[int, ...]]], Weights],
     ):
@@ -79,12 +80,17 @@ class Zero3:
 
         Args:
             make_model: gives the architecture; its own initial values are never used.
+            hidden_size: of the model, by which ZeRO-3's numbers go where the config is silent.
             weights: given the shapes of parameters and constants, where to read from.
         """
         _quiet()
         deepspeed.init_distributed(dist_init_required=False, auto_mpi_discovery=False, verbose=False)
         settings = deepspeed_settings(
-            config, accum_steps=accum_steps, device_type=me.device.type, dtype=me.dtype
+            config,
+            accum_steps=accum_steps,
+            device_type=me.device.type,
+            dtype=me.dtype,
+            hidden_size=hidden_size,
         )
         self._me = me
         self._router_loss = torch.zeros((), device=me.device)
@@ -112,8 +118,12 @@ class Zero3:
         self._create_moments()
         if me.sequence_parallel_size > 1:
             _share_sequence(module, me)
-        if not module.check(me.device) and me.is_first:
-            say("train: the model's head is more than a product; its logits are computed in one piece")
+        if not module.check(me.device):
+            module.notes.append(
+                "the model's head is more than a product; its logits are computed in one piece"
+            )
+        for note in module.notes if me.is_first else ():
+            say(f"train: {note}")
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -124,10 +134,9 @@ class Zero3:
         """Training or evaluation mode."""
         self._engine.train(mode)
 
-    def losses(self, batch: Batch) -> Tensor:
+    def losses(self, inputs: Inputs) -> Tensor:
         """PackedCausalLM.forward: losses_N of the micro-batch. Collective."""
-        batch = batch.to(self._me.device)
-        return self._engine(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
+        return self._engine(*inputs.to(self._me.device))
 
     @torch.no_grad()
     def next_tokens(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> Tensor:
@@ -309,7 +318,7 @@ def _share_sequence(module: PackedCausalLM, me: Rank) -> None:
         return output, None
 
     AttentionInterface.register(ULYSSES, attend)
-    module.share_sequence(index=me.shard_index, size=me.sequence_parallel_size, attention=ULYSSES)
+    module.share_sequence(ULYSSES)
 
 
 @contextmanager

@@ -13,15 +13,13 @@ WINDOW = 32  # steps whose median is the ordinary loss
 MIN_STEPS = 8  # before there is one
 
 
-def is_spike(loss: float, recent: Sequence[float], *, max_rise: float | None) -> bool:
-    """Whether a step's loss stands more than `max_rise` nats above the median of the recent steps'.
-
-    A pure function of numbers that all ranks have, so they agree. NaN and infinity are not its business:
-    they reach the gradient's norm.
+def loss_ceiling(recent: Sequence[float], *, max_rise: float | None) -> float:
+    """The loss above which a step is a spike: `max_rise` nats above the median of the recent steps'; infinite
+    where there is none. A pure function of numbers that all ranks have, so they agree.
     """
-    if max_rise is None or len(recent) < MIN_STEPS or not math.isfinite(loss):
-        return False
-    return loss > statistics.median(recent) + max_rise
+    if max_rise is None or len(recent) < MIN_STEPS:
+        return math.inf
+    return statistics.median(recent) + max_rise
 
 
 def count_update(

@@ -4,8 +4,9 @@ Greedy, without a cache: every new token costs a forward over all prompts togeth
 So few rows, short ones, and at most MAX_NEW_TOKENS.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -16,10 +17,11 @@ from torch import Tensor
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.schema import IGNORE_INDEX, SampleAnswer, SampleMetrics
-from trainer.batches.packs import Pack, PackFolder
+from trainer.batches.packs import Pack, PackFolder, Segments
 
 MAX_NEW_TOKENS = 24
 MAX_PROMPT_TOKENS = 256
+MAX_PACKS_READ = 32  # of a task, in search of short rows
 
 
 class Engine(Protocol):
@@ -48,33 +50,39 @@ class Question:
 
 
 def choose_questions(packs: PackFolder, count: int) -> list[Question]:
-    """The first short rows, a task after the other: a pure function of the packs."""
-    by_task: dict[str, list[Question]] = {}
-    for index in range(len(packs) if count else 0):
-        for question in _questions(packs[index], packs.tasks):
-            by_task.setdefault(question.task, []).append(question)
+    """The first short rows, a task after the other: a pure function of the packs.
+
+    Of the packs only those are read in which the rows lie, and of a task without short rows MAX_PACKS_READ.
+    """
+    if not count:
+        return []
+    segments, read = packs.segments(), lru_cache(maxsize=MAX_PACKS_READ)(packs.__getitem__)
+    of_tasks = [_questions(task, segments, read, packs.tasks) for task in range(len(packs.tasks))]
     found: list[Question] = []
-    for round_number in range(count):
-        for task in sorted(by_task):
-            if round_number < len(by_task[task]) and len(found) < count:
-                found.append(by_task[task][round_number])
+    while of_tasks and len(found) < count:
+        for questions in list(of_tasks):
+            if (question := next(questions, None)) is None:
+                of_tasks.remove(questions)
+            elif len(found) < count:
+                found.append(question)
     return found
 
 
-def _questions(pack: Pack, tasks: Sequence[str]) -> list[Question]:
-    questions, start = [], 0
-    for length, task in zip(pack.seq_lengths, pack.tasks, strict=True):
-        ids = pack.input_ids[start : start + length]
-        trained = np.flatnonzero(pack.labels[start : start + length] != IGNORE_INDEX)
-        start += length
-        if not len(trained) or not 0 < trained[0] <= MAX_PROMPT_TOKENS:
-            continue
-        gaps = np.flatnonzero(np.diff(trained) > 1)  # a conversation has several answers: the first
-        end = trained[gaps[0]] if len(gaps) else trained[-1]
-        questions.append(
-            Question(tasks[int(task)], ids[: trained[0]].tolist(), ids[trained[0] : end + 1].tolist())
-        )
-    return questions
+def _questions(
+    task: int, segments: Segments, read: Callable[[int], Pack], names: Sequence[str]
+) -> Iterator[Question]:
+    """A task's questions in the order of packs, which are read as they are asked for."""
+    for index in np.unique(segments.packs[segments.tasks == task])[:MAX_PACKS_READ]:
+        pack = read(int(index))
+        starts = np.cumsum(pack.seq_lengths) - pack.seq_lengths
+        for segment in np.flatnonzero(pack.tasks == task):
+            row = slice(starts[segment], starts[segment] + pack.seq_lengths[segment])
+            ids, trained = pack.input_ids[row], np.flatnonzero(pack.labels[row] != IGNORE_INDEX)
+            if not len(trained) or not 0 < trained[0] <= MAX_PROMPT_TOKENS:
+                continue
+            gaps = np.flatnonzero(np.diff(trained) > 1)  # a conversation has several answers: the first
+            end = trained[gaps[0]] if len(gaps) else trained[-1]
+            yield Question(names[task], ids[: trained[0]].tolist(), ids[trained[0] : end + 1].tolist())
 
 
 def answer_questions(
@@ -104,9 +112,9 @@ def answer_questions(
 class Sampler:
     """Asks the same rows again and again."""
 
-    def __init__(self, val_packs: PackFolder, tokenizer_dir: Path, *, count: int):
-        """Choose `count` rows, or as many as there are."""
-        self._questions = choose_questions(val_packs, count)
+    def __init__(self, questions: Sequence[Question], tokenizer_dir: Path):
+        """Ask these, the same on all ranks."""
+        self._questions = questions
         self._tokenizer = load_tokenizer(tokenizer_dir)
         self._stop_ids = Renderer(self._tokenizer).stop_ids
 

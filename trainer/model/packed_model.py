@@ -1,6 +1,6 @@
 """The model: where its first weights come from, how it reads a packed sequence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoConfig,
     AutoModelForCausalLM,
     LlamaConfig,
-    PreTrainedConfig,
     PreTrainedModel,
 )
 
@@ -22,13 +20,13 @@ from hunmin.models.config import FromScratchConfig
 from hunmin.models.folder import locate_model
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.progress import Heartbeat, no_heartbeat
-from trainer.batches.sequence_parallel import own_targets
 from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
-from trainer.model import lora
+from trainer.model import lora, recompute
 from trainer.model.architecture import constants, language_config, language_model
-from trainer.model.attention import implementation
+from trainer.model.attention import SEGMENTED, Asks, implementation, why_segmented
 from trainer.model.head import LossHead
+from trainer.model.kernels import use_kernels
 from trainer.model.loss import masked_loss
 from trainer.model.router import router_loss_coef, router_losses
 
@@ -42,6 +40,7 @@ class PackedCausalLM(nn.Module):
     Attributes:
         lm: the model as transformers has it.
         head: its head with the loss, in chunks.
+        notes: what a user should know of how it was built.
         gradient_norms_N: of the last backward: the L2 norm of the gradient at each trained position's last
             hidden state. What a task's share of the gradient is told by.
         router_loss_coef: what the router loss weighs beside the loss; 0: there is none.
@@ -52,54 +51,47 @@ class PackedCausalLM(nn.Module):
         super().__init__()
         self.lm = lm
         self.head = LossHead(lm, max_bytes=max_logits_bytes)
+        self.notes: list[str] = []
         self.gradient_norms_N = torch.empty(0)
         self.router_losses_N = torch.empty(0)
         self.router_loss_coef = router_loss_coef
         self._own_head = False
         self._attention = lm.config._attn_implementation
-        self._shard: tuple[int, int] | None = None
 
-    def share_sequence(self, *, index: int, size: int, attention: str) -> None:
-        """From now on `forward` gets a slice of the tokens (sequence_parallel.shard).
-
-        Args:
-            index, size: of this rank in the group that shares packs.
-            attention: the registered name of an attention that sees all tokens.
+    def share_sequence(self, attention: str) -> None:
+        """From now on `forward` gets a slice of the tokens (sequence_parallel.shard); `attention` is the
+        registered name of one that sees all tokens.
         """
-        self._shard = (index, size)
         self.lm.config._attn_implementation = attention
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
         """Inside, every rank computes all tokens itself."""
-        shard, attention = self._shard, self.lm.config._attn_implementation
-        self._shard = None
-        if shard is not None:
-            self.lm.config._attn_implementation = self._attention
+        attention = self.lm.config._attn_implementation
+        self.lm.config._attn_implementation = self._attention
         try:
             yield
         finally:
-            self._shard, self.lm.config._attn_implementation = shard, attention
+            self.lm.config._attn_implementation = attention
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, labels: Tensor) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        position_ids: Tensor,
+        cu_seqlens: Tensor,
+        positions_N: Tensor,
+        targets_N: Tensor,
+        seq_lengths: Sequence[int],
+    ) -> Tensor:
         """Loss of each trained token of one packed sequence.
 
-        Args:
-            input_ids: int64 (T,), or this rank's slice of them.
-            position_ids: likewise, restarting in each segment.
-            cu_seqlens: int32 (segments + 1,), of the whole pack.
-            labels: int64 (T,), of the whole pack, not shifted.
+        The arguments are those of batches.model_inputs.Inputs. Nothing is asked of the device.
 
         Returns:
             losses_N: fp32 nats, of the targets that these tokens predict. Their sum is the pack's loss, their
                 number its valid tokens.
         """
-        if self._shard is None:
-            positions_N, targets_N = next_token_targets(labels, cu_seqlens)
-        else:
-            index, size = self._shard
-            _, positions_N, targets_N = own_targets(labels, cu_seqlens, index=index, size=size)
-        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        inputs = _inputs(input_ids, position_ids, cu_seqlens, seq_lengths)
         routed = self.training and self.router_loss_coef > 0
         if routed:
             inputs["output_router_logits"] = True
@@ -114,6 +106,7 @@ class PackedCausalLM(nn.Module):
             rows_N = torch.bucketize(positions_N, cu_seqlens[1:], right=True)
             self.router_losses_N = self.router_loss_coef * losses_S[rows_N]
         if self._own_head:
+            self.gradient_norms_N = torch.full_like(targets_N, torch.nan, dtype=torch.float32)  # not told
             return masked_loss(outputs.logits[0], targets_N)
         hidden_ND = outputs.last_hidden_state[0, positions_N]
         if hidden_ND.requires_grad:
@@ -124,7 +117,7 @@ class PackedCausalLM(nn.Module):
         self, input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, positions_N: Tensor
     ) -> Tensor:
         """Logits at some positions of one whole packed sequence: logits_NV in the model's precision."""
-        inputs = _inputs(input_ids, position_ids, cu_seqlens)
+        inputs = _inputs(input_ids, position_ids, cu_seqlens, cu_seqlens.diff().tolist())
         with self._whole():
             return self.lm(**inputs, logits_to_keep=positions_N).logits[0]
 
@@ -161,7 +154,7 @@ class PackedCausalLM(nn.Module):
             row = torch.arange(PROBE_LENGTH, device=device)
             bounds = torch.tensor([0, PROBE_LENGTH], device=device).int()
             own_N = masked_loss(self.logits(row, row, bounds, row[:-1]), row[1:])
-            alone_N = self(row, row, bounds, row)
+            alone_N = self._losses(row, row, bounds)
         self.train(was_training)
         tolerance = 8 * torch.finfo(self.head.weight.dtype).eps
         self._own_head = not torch.allclose(alone_N, own_N, rtol=tolerance, atol=tolerance)
@@ -179,15 +172,22 @@ class PackedCausalLM(nn.Module):
         bounds = torch.tensor([0, boundary, len(ids)], device=device).int()
         other = ids.clone()
         other[PROBE_LENGTH - 1] = 2 * PROBE_LENGTH
-        losses = [self(one, places, bounds, one)[PROBE_LENGTH - 1 :] for one in (ids, other)]
+        losses = [self._losses(one, places, bounds)[PROBE_LENGTH - 1 :] for one in (ids, other)]
         return float((losses[0] - losses[1]).abs().max())
+
+    def _losses(self, ids: Tensor, places: Tensor, bounds: Tensor) -> Tensor:
+        """Of every token that has one before it in its row."""
+        targets = next_token_targets(ids, bounds)
+        return self(ids, places, bounds, *targets, bounds.diff().tolist())
 
     def _keep_norms(self, gradient_ND: Tensor) -> None:
         self.gradient_norms_N = gradient_ND.detach().float().norm(dim=-1)
 
 
-def _inputs(input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> dict[str, Any]:
-    longest = int(cu_seqlens.diff().max())
+def _inputs(
+    input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor, seq_lengths: Sequence[int]
+) -> dict[str, Any]:
+    longest = max(seq_lengths)
     return {
         "input_ids": input_ids[None],
         "position_ids": position_ids[None],
@@ -197,6 +197,7 @@ def _inputs(input_ids: Tensor, position_ids: Tensor, cu_seqlens: Tensor) -> dict
         "cu_seq_lens_k": cu_seqlens,
         "max_length_q": longest,
         "max_length_k": longest,
+        "seq_lengths": seq_lengths,
     }
 
 
@@ -211,14 +212,13 @@ def build(
 
     Raises:
         InputError: transformers has no causal language model for it.
-        ConfigError: adapters, recomputation or the router loss do not fit the model.
+        ConfigError: adapters, recomputation, kernels or the router loss do not fit the model.
     """
     config = config or TrainConfig.model_validate({})
     described = AutoConfig.from_pretrained(folder)
+    asks = Asks.of(language_config(described))
     lm = language_model(
-        described,
-        dtype=dtype,
-        attn_implementation=implementation(device, can_flash=can_flash(language_config(described))),
+        described, dtype=dtype, attn_implementation=implementation(device, dtype=dtype, asks=asks)
     )
     in_fp32 = lm._keep_in_fp32_modules_strict or ()
     for name, buffer in constants(lm).items():
@@ -226,29 +226,19 @@ def build(
             buffer.data = buffer.data.float()
     if config.lora is not None:
         lora.adapt(lm, config.lora)
-    if config.recompute == "all":
-        if not lm.supports_gradient_checkpointing:
-            raise ConfigError(
-                f"train.activation_checkpointing: transformers cannot recompute {type(lm).__name__}; "
-                "set it to false"
-            )
-        # Reentrant: the other kind compares the shapes of what a layer saves, and ZeRO-3 empties parameters.
-        lm.activation_checkpointing_enable({"use_reentrant": True})
-        lm.enable_input_require_grads()  # a reentrant layer without one gives no gradient at all
-    return PackedCausalLM(
+    note = use_kernels(lm, config.kernels, device=device)
+    recompute.enable(lm, config.recompute)
+    model = PackedCausalLM(
         lm,
         max_logits_bytes=config.max_logits_mb * 2**20,
         router_loss_coef=router_loss_coef(lm, config),
     )
-
-
-def can_flash(config: PreTrainedConfig) -> bool:
-    """Whether transformers runs the model with the package flash-attn; some name other kernels alone."""
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
-        return False
-    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(config)]
-    alone = model_class._compatible_flash_implementations
-    return bool(model_class._supports_flash_attn) and (alone is None or "flash_attention_2" in alone)
+    if note is not None:
+        model.notes.append(note)
+    if device.type == "cuda" and lm.config._attn_implementation == SEGMENTED:
+        reason = why_segmented(device, dtype=dtype, asks=asks)
+        model.notes.append(f"attention takes a call for each row of a pack, which is slower: {reason}")
+    return model
 
 
 def create_base(config: FromScratchConfig, *, tokenizer_dir: Path, seed: int, out: Path) -> None:

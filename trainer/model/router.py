@@ -54,7 +54,7 @@ def router_loss_coef(lm: PreTrainedModel, config: TrainConfig) -> float:
     problem = None
     if getattr(described, "router_aux_loss_coef", None) is None:
         problem = f"{type(lm).__name__} has no router loss"
-    elif config.activation_checkpointing:
+    elif config.recompute != "none":
         problem = "recomputed layers (train.activation_checkpointing) give the router loss no gradient"
     elif config.sequence_parallel_size > 1:
         problem = "the ranks of train.sequence_parallel_size see parts of a row"

@@ -20,6 +20,8 @@ from trainer.config import TrainConfig
 class Scored(NamedTuple):
     """The N trained tokens of a micro-batch, of a pack that ranks share those of this rank.
 
+    All on the model's device: to take a number from one (`float`, `tolist`) makes the rank of a GPU wait.
+
     log_probs: fp32 nats (N,), with a graph; weights: float64 (N,), as train.loss_weighting and the rows' own
     weights have them, of sum one over the step; tasks: int64 (N,), index into PackFolder.tasks; rows: int64
     (N,), line of rows.parquet.
@@ -34,12 +36,13 @@ class Scored(NamedTuple):
 class Minimised(NamedTuple):
     """A micro-batch's part of the step's loss: with a graph in the model's arithmetic, and in float64.
 
-    logged: its part of each sum that `Objective.logs` names.
+    logged: its part of each sum that `Objective.logs` names. Tensors of one element, which are read at the
+    step's end, or plain numbers.
     """
 
     loss: Tensor
-    value: float
-    logged: tuple[float, ...] = ()
+    value: Tensor | float
+    logged: tuple[Tensor | float, ...] = ()
 
 
 @dataclass(frozen=True)

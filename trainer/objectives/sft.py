@@ -11,7 +11,7 @@ def minimise(scored: Scored) -> Minimised:
     log_probs_N, weights_N = scored.log_probs, scored.weights
     return Minimised(
         loss=-(log_probs_N * weights_N.to(log_probs_N)).sum(),
-        value=-float((log_probs_N.detach().double().cpu() * weights_N).sum()),
+        value=-(log_probs_N.detach().double() * weights_N).sum(),
     )
 
 

@@ -12,17 +12,17 @@ import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, PreTrainedConfig
 
 from hunmin.limits import machine_memory
-from trainer.batches.dealing import grad_accum_steps, idle_share
+from trainer.batches.dealing import grad_accum_steps
 from trainer.config import Recompute, TrainConfig
 from trainer.engine.ranks import Rank, dtype_of
 from trainer.plan import memory
+from trainer.plan.idle_ranks import idle_warning
 from trainer.plan.memory import Memory
 
 GIB = 2**30
 MICRO_BATCH_TOKENS = 8192  # what keeps a data-centre GPU busy while ZeRO-3 gathers the next parameters
 FEW_TOKENS = 2048  # in a micro-batch: its traffic is no longer hidden
 HEADROOM = 0.9  # of a GPU that defaults fill: the allocator's gaps, libraries and NCCL take the rest
-MUCH_IDLE = 0.05  # of the ranks' slots
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _candidates(train: TrainConfig, training: Training) -> Iterator[TrainConfig]
     """
     modes: list[Recompute] = [train.recompute]
     if train.activation_checkpointing is None and can_recompute(training.model):
-        modes = ["none", "all"]
+        modes = ["none", "selective", "all"]
     sizes = [train.packs_at_once]
     if train.micro_batch_size is None:
         packs = training.packs_of_group(train)
@@ -160,17 +160,20 @@ def chosen(before: TrainConfig, after: TrainConfig) -> dict[str, object]:
     return {key: getattr(after, key) for key in keys if getattr(before, key) is None}
 
 
-def warnings(train: TrainConfig, training: Training) -> list[str]:
-    """Settings that let ranks idle or traffic outweigh work, each with its numbers and what to set."""
+def warnings(train: TrainConfig, training: Training, *, num_packs: int | None = None) -> list[str]:
+    """Settings that let ranks idle or traffic outweigh work, each with its numbers and what to set.
+
+    Args:
+        num_packs: of the train split, where it is known: a small one has fewer than a step asks for.
+    """
     found = []
     groups = training.groups(train)
-    idle = idle_share(train.global_batch_size, global_batch_size=train.global_batch_size, world_size=groups)
-    if idle > MUCH_IDLE:
-        packs = training.packs_of_group(train)
-        found.append(
-            f"{train.global_batch_size} packs a step over {groups} ranks fill {1 - idle:.0%} of their turns, "
-            f"the rest computes empty packs; take train.global_batch_size={packs * groups}"
-        )
+    of_step = min(train.global_batch_size, train.global_batch_size if num_packs is None else num_packs)
+    idle = idle_warning(
+        of_step, world_size=training.world_size, sequence_parallel_size=train.sequence_parallel_size
+    )
+    if idle is not None:
+        found.append(idle)
     tokens = train.packs_at_once * training.seq_len // train.sequence_parallel_size
     packs = training.packs_of_group(train)
     if training.device_type == "cuda" and groups > 1 and tokens < FEW_TOKENS and train.packs_at_once < packs:

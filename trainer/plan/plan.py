@@ -92,6 +92,10 @@ def plan(
         must_fit=train.must_fit,
         warnings=tuple(warnings(train, training)),
         deepspeed=deepspeed_settings(
-            train, accum_steps=accum_steps, device_type=device_type, dtype=precision
+            train,
+            accum_steps=accum_steps,
+            device_type=device_type,
+            dtype=precision,
+            hidden_size=model.get_text_config().hidden_size,
         ),
     )

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from rank_helpers import run_ranks
 
 from trainer.engine import ranks
 from trainer.engine.ranks import Rank, use_interface_of
@@ -33,6 +34,17 @@ def test_what_the_user_named_stays_and_an_unknown_address_names_nothing(
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "ib0")
     use_interface_of("127.0.0.1")
     assert os.environ["GLOO_SOCKET_IFNAME"] == "ib0"
+
+
+def strictness(deterministic: bool) -> tuple[bool, bool]:
+    with ranks.join_ranks(timeout_s=60, deterministic=deterministic):
+        told = all(os.environ.get(name) == value for name, value in ranks.DETERMINISTIC.items())
+        return torch.are_deterministic_algorithms_enabled(), told
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_strict_algorithms_are_a_switch(deterministic: bool) -> None:
+    assert run_ranks(strictness, 1, deterministic) == [(deterministic, deterministic)]
 
 
 class ManyRanks(Rank):

@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from hunmin.artifact import verify
 from hunmin.models.config import ModelConfig
 from hunmin.stage import Inputs, Stage
-from trainer.batches.packs import PackFolder, join
+from trainer.batches.packs import PackFolder
 from trainer.checkpoint import checkpoint, kept
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.config import TrainConfig
+from trainer.engine.steps import joined
 from trainer.job import Job, begin_training, finish_training
 from trainer.metrics import metrics_log
 from trainer.objectives.sft import SFT
@@ -75,7 +76,7 @@ def shares_and_nonfinite(root: Path) -> dict[str, Any]:
         total = sum(math.prod(shape) for shape in engine.shapes.values())
         work = work_of(job, me)
         before = {(kind, name): values.clone() for kind, name, _, values in engine.slices()}
-        losses_N = engine.losses(work.micro_batches[0].batch)
+        losses_N = engine.losses(work.micro_batches[0].inputs)
         engine.backward(losses_N.mean() * (math.nan if me.is_first else 1.0))
         _, nan_applied = engine.step(1.0)
         after = {(kind, name): values for kind, name, _, values in engine.slices()}
@@ -161,7 +162,7 @@ def engine_losses(root: Path, step: int) -> list[float]:
         engine, state = loop.set_up(job_in(root), me)
         assert state.step == step
         engine.train(False)
-        return engine.losses(join([PackFolder(root / "data/val")[0]])).tolist()
+        return engine.losses(joined([PackFolder(root / "data/val")[0]], me).inputs).tolist()
 
 
 def test_export_loads_with_two_lines_and_is_the_trained_model(trained: Path, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """What a rank's last words mean: another start, or less memory."""
 
+import re
+
 import pytest
 import torch
 from ray.train.v2.api.exceptions import WorkerGroupError
 
-from hunmin.errors import GateError
-from trainer.health.lost_ranks import is_loss, memory_advice
+from hunmin.errors import EnvironmentFailure, GateError
+from trainer.health.lost_ranks import is_full, is_loss, known_failure, memory_advice
 from trainer.ray_workers import RanksLost, _cause
 
 # As PyTorch, NCCL, CUDA and gloo print them.
@@ -32,22 +34,30 @@ BUGS = [
 ]
 
 
+PLANNED = {"parameters": 16 << 30, "activations": 40 << 30, "logits": 0, "states": 20 << 30, "peak": 61 << 30}
+
+
 def told(*causes: BaseException) -> BaseException:
-    return _cause(WorkerGroupError("ranks failed", dict(enumerate(causes))))  # type: ignore[arg-type]
+    failed = WorkerGroupError("ranks failed", dict(enumerate(causes)))  # type: ignore[arg-type]
+    return _cause(failed, lambda: PLANNED)
 
 
 @pytest.mark.parametrize("message", GONE)
 def test_a_rank_that_lost_another_is_started_again(message: str) -> None:
     assert is_loss(message)
-    assert memory_advice(message) is None
+    assert not is_full(message)
     assert isinstance(told(RuntimeError(message), RuntimeError(message)), RanksLost)
+    assert isinstance(known_failure(RuntimeError(message), dict), EnvironmentFailure), "by torchrun"
 
 
 def test_full_memory_is_one_message_with_what_helps_and_no_restart() -> None:
     others = RuntimeError(GONE[1])  # the other rank only lost its neighbour
     cause = told(others, torch.OutOfMemoryError(FULL))
     assert isinstance(cause, GateError)
-    assert "allocated 75.31 GiB of 79.11 GiB" in str(cause)
+    assert (
+        "(allocated 75.31 GiB of 79.11 GiB); planned were 61.00 GiB at most: activations 40.00 GiB, "
+        "parameters 16.00 GiB; in this order would help: "
+    ) in str(cause)
     order = [
         "micro_batch_size",
         "activation_checkpointing",
@@ -55,12 +65,19 @@ def test_full_memory_is_one_message_with_what_helps_and_no_restart() -> None:
         "offload_optimizer",
         "num_workers",
     ]
+    assert str(known_failure(torch.OutOfMemoryError(FULL), lambda: PLANNED)) == str(cause), "by torchrun"
     places = [str(cause).index(word) for word in order]
     assert places == sorted(places)
+
+
+def test_without_a_plan_the_advice_is_the_same() -> None:
+    with_plan, without = memory_advice(FULL, PLANNED), memory_advice(FULL, {})
+    assert without == re.sub(r"; planned were [^;]*", "", with_plan)
 
 
 @pytest.mark.parametrize("message", BUGS)
 def test_a_bug_stays_one(message: str) -> None:
     assert not is_loss(message)
-    assert memory_advice(message) is None
+    assert not is_full(message)
     assert isinstance(told(RuntimeError(message)), WorkerGroupError)
+    assert known_failure(RuntimeError(message), dict) is None

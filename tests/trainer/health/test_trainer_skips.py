@@ -11,7 +11,8 @@ from rank_helpers import run_ranks
 from hunmin.errors import GateError
 from hunmin.models.config import ModelConfig
 from trainer.checkpoint.checkpoint import TrainState
-from trainer.health.skips import MIN_STEPS, WINDOW, count_update, is_spike
+from trainer.engine.outcome import is_spike
+from trainer.health.skips import MIN_STEPS, WINDOW, count_update, loss_ceiling
 from trainer.objectives.sft import SFT
 
 MODEL = ModelConfig.model_validate(
@@ -32,11 +33,13 @@ def test_skipped_updates_are_capped() -> None:
 
 def test_a_spike_is_told_by_the_median_of_recent_losses() -> None:
     recent = [1.0, 9.0] + [2.0] * MIN_STEPS
-    assert not is_spike(5.9, recent, max_rise=4.0)
-    assert is_spike(6.1, recent, max_rise=4.0)
-    assert not is_spike(6.1, recent[: MIN_STEPS - 1], max_rise=4.0), "too early to say"
-    assert not is_spike(6.1, recent, max_rise=None)
-    assert not is_spike(math.nan, recent, max_rise=4.0), "the gradient tells it"
+    ceiling = loss_ceiling(recent, max_rise=4.0)
+    assert ceiling == 6
+    assert loss_ceiling(recent[: MIN_STEPS - 1], max_rise=4.0) == math.inf, "too early to say"
+    assert loss_ceiling(recent, max_rise=None) == math.inf
+    losses = torch.tensor([5.9, 6.1, math.nan, math.inf], dtype=torch.float64)
+    assert is_spike(losses, ceiling).tolist() == [False, True, False, False], "the gradient tells the others"
+    assert not is_spike(losses, math.inf).any()
 
 
 def test_losses_of_skipped_updates_are_not_ordinary() -> None:

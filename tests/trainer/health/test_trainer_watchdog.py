@@ -99,7 +99,8 @@ def signs_of_life(root: Path) -> dict[str, int]:
             engine, work, 0.0, objective=SFT, state=state, max_loss_rise=None, me=me, alive=update
         )
         packs = PackFolder(job.data_dir / "train")
-        loop.validate(engine, packs, step=1, config=job.config, me=me, alive=validate)
+        asked = np.arange(len(packs))
+        loop.validate(engine, packs, asked, step=1, config=job.config, me=me, alive=validate)
         counts = {sign: signs.count(sign) for sign in ("read", "update", "validate")}
         return counts | {"parameters": len(engine.parameters), "packs": len(packs)}
 

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import torch
 from plain_loop import SEED, job_in
-from rank_helpers import make_data, run_ranks
+from rank_helpers import make_data, run_ranks, write_split
 from transformers import AutoModelForCausalLM
 
 from hunmin.models.config import ModelConfig
-from trainer.batches.packs import PackFolder
+from hunmin.schema import IGNORE_INDEX, PACKS
+from trainer.batches.packs import Pack, PackFolder
 from trainer.metrics.sample_answers import MAX_NEW_TOKENS, answer_questions, choose_questions
 from trainer.model.packed_model import create_base
 
@@ -64,3 +66,38 @@ def test_questions_are_short_rows_of_every_task_with_their_first_answers(tmp_pat
     everything = [token for index in range(len(packs)) for token in packs[index].input_ids.tolist()]
     row = first.prompt + first.reference
     assert any(everything[i : i + len(row)] == row for i in range(len(everything)))
+
+
+def test_only_the_packs_of_the_shown_rows_are_read(tmp_path: Path) -> None:
+    """Of a validation split of a thousand packs two, whatever stands in the others."""
+    make_data(tmp_path / "data", packs=1, epochs=1, val_packs=1000)
+    packs, read = PackFolder(tmp_path / "data/val"), []
+    real = packs.__getitem__
+
+    class Counted(PackFolder):
+        def __getitem__(self, index: int) -> Pack:
+            read.append(index)
+            return real(index)
+
+    counted = Counted(tmp_path / "data/val")
+    assert [question.task for question in choose_questions(counted, 2)] == ["chat", "translation"]
+    assert 1 <= len(read) <= 4
+    assert max(read) < 10, "the first ones"
+    read.clear()
+    assert len(choose_questions(counted, 5)) == 5
+    assert len(read) == len(set(read)), "none twice"
+
+
+def test_a_task_of_long_prompts_does_not_lead_through_the_whole_split(tmp_path: Path) -> None:
+    long = {
+        "input_ids": [1] * 300,
+        "labels": [IGNORE_INDEX] * 299 + [1],
+        "seq_lengths": [300],
+        "rows": [0],
+        "tasks": [0],
+    }
+    short = {"input_ids": [1, 2], "labels": [IGNORE_INDEX, 2], "seq_lengths": [2], "rows": [0], "tasks": [1]}
+    table = pa.Table.from_pylist([long] * 100 + [short] * 3, schema=PACKS)
+    write_split(tmp_path / "val", [table], split="val", seq_len=512)
+    found = choose_questions(PackFolder(tmp_path / "val"), 2)
+    assert [question.task for question in found] == ["chat", "chat"]

@@ -18,9 +18,9 @@ from hunmin.models.config import FromScratchConfig, ModelConfig
 from hunmin.stage import Inputs
 from trainer.config import STAGE_VERSION, TrainConfig
 from trainer.job import Job, begin_training
-from trainer.model.attention import implementation, segmented_sdpa
+from trainer.model.attention import Asks, implementation, segmented_sdpa
 from trainer.model.folder_weights import FolderWeights, TensorFiles
-from trainer.model.packed_model import PackedCausalLM, can_flash, check_vocab, create_base, locate_base
+from trainer.model.packed_model import PackedCausalLM, check_vocab, create_base, locate_base
 
 SMALL = FromScratchConfig.model_validate(
     {"hidden_size": 32, "num_layers": 1, "num_heads": 2, "vocab_size": 512}
@@ -166,8 +166,8 @@ def test_no_packs_is_a_gate(tmp_path: Path) -> None:
 
 
 def test_flash_attn_is_taken_where_transformers_runs_the_model_with_it() -> None:
-    assert can_flash(FAMILIES["llama"])
-    assert not can_flash(FAMILIES["gpt_oss"]), "its sinks need another kernel"
+    assert Asks.of(FAMILIES["llama"]).flash_attn
+    assert not Asks.of(FAMILIES["gpt_oss"]).flash_attn, "its sinks need another kernel"
 
 
 def small_llama(attention: str, dtype: torch.dtype = torch.float32) -> Any:
@@ -185,7 +185,7 @@ def leaky_by_one_token(*args: Any, cu_seq_lens_q: torch.Tensor, **kwargs: Any) -
     """Boundaries one token early: a row sees the last token of its neighbour, and no more."""
     bounds = cu_seq_lens_q.clone()
     bounds[1:-1] -= 1
-    return segmented_sdpa(*args, cu_seq_lens_q=bounds, **kwargs)
+    return segmented_sdpa(*args, cu_seq_lens_q=bounds, **(kwargs | {"seq_lengths": None}))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -213,9 +213,11 @@ def test_a_head_that_is_more_than_a_product_is_the_models_own() -> None:
     lm.lm_head.register_forward_hook(lambda module, inputs, output: output * 2)
     model = PackedCausalLM(lm)
     ids, bounds = torch.arange(6), torch.tensor([0, 6], dtype=torch.int32)
-    ours = model(ids, torch.arange(6), bounds, ids)
+    inputs = (ids, torch.arange(6), bounds, torch.arange(5), ids[1:], [6])
+    ours = model(*inputs)
     assert not model.check(cpu)
-    theirs = model(ids, torch.arange(6), bounds, ids)
+    theirs = model(*inputs)
+    assert torch.isnan(model.gradient_norms_N).tolist() == [True] * 5, "one for each target, not known"
     logits = lm(input_ids=ids[None], **{"cu_seq_lens_q": bounds}).logits[0, :-1]
     torch.testing.assert_close(theirs, torch.nn.functional.cross_entropy(logits, ids[1:], reduction="none"))
     assert not torch.allclose(ours, theirs)

@@ -104,9 +104,9 @@ def measure(root: Path, shape: dict[str, Any]) -> dict[str, Any]:
             engine, _ = loop.set_up(job, me)
 
             def step(work: Any, forward: str, update: str) -> None:
-                for batch, weights_N, *_ in work.micro_batches:
+                for micro in work.micro_batches:
                     with live.phase(peaks, forward):
-                        engine.backward((engine.losses(batch) * weights_N).sum())
+                        engine.backward((engine.losses(micro.inputs) * micro.weights).sum())
                     with live.phase(peaks, update):
                         engine.step(RATE)
 
@@ -118,7 +118,7 @@ def measure(root: Path, shape: dict[str, Any]) -> dict[str, Any]:
     return {
         "peaks": peaks,
         "targets": max(len(one.weights) for one in batches),
-        "squares": max(int((one.batch.cu_seqlens.diff().long() ** 2).sum()) for one in batches),
+        "squares": max(int((one.inputs.cu_seqlens.diff().long() ** 2).sum()) for one in batches),
     }
 
 

@@ -14,6 +14,7 @@ from transformers import LlamaConfig
 from hunmin.errors import GateError
 from hunmin.section import content_of
 from tools.gpu_check.check_job import SMALL, make_job
+from trainer.batches.packs import PackFolder
 from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
 from trainer.job import Job
@@ -187,9 +188,11 @@ def test_ranks_agree_on_the_least_room() -> None:
 
 def test_idle_ranks_are_told_with_a_size_that_fills_them() -> None:
     (said,) = warnings(train(global_batch_size=16, micro_batch_size=2), training(world_size=12))
-    assert "67%" in said
-    assert "train.global_batch_size=24" in said
+    assert "33% of their work is on empty packs" in said
+    assert "a train.global_batch_size of 24" in said
     assert not warnings(train(global_batch_size=24, micro_batch_size=2), training(world_size=12))
+    (said,) = warnings(train(global_batch_size=24), training(world_size=12), num_packs=3)
+    assert "get 3: 75%" in said
 
 
 def test_a_micro_batch_too_small_for_zeros_traffic_is_told() -> None:
@@ -211,11 +214,11 @@ def on_ranks(root: Path) -> dict[str, Any]:
             make_job(root, sizes=SMALL, seq_len=64, global_batch_size=2)
         me.barrier()
         job = make_job(root, sizes=SMALL, seq_len=64, global_batch_size=2)
-        base = loop.prepare_base(job, me)
+        base, packs = loop.prepare_base(job, me), PackFolder(job.data_dir / "train")
 
         def fitted(**keys: Any) -> tuple[Job, Rank]:
             config = TrainConfig.model_validate(job.config.model_dump() | keys)
-            return loop.fit_to_machine(replace(job, config=config), me, base=base, seq_len=64)
+            return loop.fit_to_machine(replace(job, config=config), me, base=base, packs=packs)
 
         with pytest.raises(GateError) as refusal:
             fitted(memory_gb=1e-3)

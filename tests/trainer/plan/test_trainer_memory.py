@@ -21,7 +21,8 @@ from transformers import (
 
 from hunmin.errors import InputError
 from tools.gpu_check.check_job import make_job
-from trainer.batches.packs import Batch, Pack, join
+from trainer.batches.packs import Batch, Pack, inputs_of, join
+from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
 from trainer.job import base_folder
 from trainer.model.attention import implementation
@@ -96,7 +97,7 @@ def saved_bytes(model: PackedCausalLM, batch: Batch) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(batch.input_ids, batch.position_ids, batch.cu_seqlens, batch.labels)
+        model(*inputs_of(batch, *next_token_targets(batch.labels, batch.cu_seqlens)))
     storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in kept}
     return sum(storage.nbytes() for address, storage in storages.items() if address not in known)
 
