@@ -20,13 +20,13 @@ SEEN_SHARE = 1 / 64  # as trainer/model/packed_model.py has it
 def outcome(measurement: Measurement, found: Found, *, beside: Found | None = None) -> Outcome:
     """The line: what was cut or refused is no pass, whatever it had found."""
     name = measurement.name
-    if "error" in found:
-        return Outcome(name, "FAIL", measured=_figures(found), reason=str(found["error"]))
+    if "failed" in found:  # where the plain loop fails, it is not ours
+        state = "skip" if measurement.act == "plain" else "FAIL"
+        return Outcome(name, state, measured=_figures(found), reason=str(found["failed"]))
     if "refused" in found:
         return Outcome(name, "skip", measured=_figures(found), reason=f"not run: {found['refused']}")
     if not found.get("done"):
-        reason = found.get("cut", "not run")
-        return Outcome(name, "skip", measured=_figures(found), reason=str(reason))
+        return Outcome(name, "skip", measured=_figures(found), reason=str(found.get("cut", "under way")))
     return JUDGES[measurement.act](measurement, found, beside)
 
 

@@ -4,6 +4,7 @@ Weights that are trained are fp32 and forward and backward autocast, frozen ones
 precision. Rows of a pack are told apart by their positions, as transformers does it.
 """
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -26,6 +27,7 @@ from trainer.model import lora
 def speed(given: Given, setting: Setting, me: Rank, emit: Emit) -> None:
     """Steps of the plain loop."""
     torch.use_deterministic_algorithms(False)  # as such a loop runs
+    os.environ.pop("FLASH_ATTENTION_DETERMINISTIC", None)
     attention = "flash_attention_2" if me.device.type == "cuda" and is_flash_attn_2_available() else "sdpa"
     emit({"attention": attention})
     model = _model(setting, me, attention)

@@ -1,4 +1,4 @@
-"""A model whose every weight is drawn from its name: the same in our engine, in a plain loop and on any rank."""
+"""A model whose weights are drawn from their names: the same in our engine, in a plain loop, on any rank."""
 
 import math
 import zlib
@@ -16,7 +16,7 @@ from trainer.model.lora import B, is_adapter
 
 @dataclass(frozen=True)
 class RandomWeights:
-    """Norms are one; an adapter's second matrix is zero; the rest is normal by the width it is multiplied with.
+    """Norms are one, an adapter's second matrix is zero, the rest is normal by its inputs' width.
 
     The values are bf16's, so that a model in any precision begins with the same. They are drawn on `device`:
     another kind of device draws others.

@@ -1,4 +1,4 @@
-"""A rank of one measurement: it joins the others, measures, and the first writes what was found as it comes."""
+"""A rank of one measurement: a process that measures and writes down what it found as it comes."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tools.gpu_check.figures.measurements import Measurement
 
 @dataclass(frozen=True)
 class Given:
-    """What a rank is told: the measurement, where its model, packs and results lie, until when it may take."""
+    """What a rank is told: what to measure, the files that it reads and writes, until when."""
 
     measurement: Measurement
     model: str
@@ -49,10 +49,18 @@ def main(given: Given, place: Mapping[str, str]) -> None:
             sys.exit(1)
 
 
+def use_device() -> None:
+    """End well if this process can use a GPU, where there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.zeros(1, device="cuda")
+
+
 def _tell(error: BaseException, file: Any) -> None:
     """Any rank's failure, for the others only wait: refused by a message of ours, or an error."""
     from hunmin.errors import HunminError, one_line
 
-    key = "refused" if isinstance(error, HunminError) else "error"
+    key = "refused" if isinstance(error, HunminError) else "failed"
     said = str(error) if key == "refused" else f"{type(error).__name__}: {one_line(error)}"
     print(json.dumps({key: said}), file=file, flush=True)

@@ -1,7 +1,7 @@
 """Packs of random ids whose rows are as long as those of a real corpus, packed as the data stage packs.
 
 rows.txt: 256 rows, evenly by length, of the 4,535 of a public corpus (GPTeacher's code instructions, MIT) in
-ChatML by SmolLM2's tokenizer: tokens, and how many of them, the last ones, are trained. On average 132 and 85.
+ChatML by SmolLM2's tokenizer: tokens, and how many of them, the last ones, are trained; mean 132 and 85.
 Another corpus: the ledger of its data stage, `data/rows.parquet`.
 """
 

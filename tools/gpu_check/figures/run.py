@@ -1,6 +1,6 @@
-"""Every figure that can be had of the trainer on this machine, within a time: `make gpu-figures`, or
+"""Every figure that can be had of the trainer on this machine, within a time.
 
-    python -m tools.gpu_check.figures [--limit-s S] [--out FOLDER] [--ranks N] [--only PART] [--rows FILE] [--tiny]
+    make gpu-figures            or  python -m tools.gpu_check.figures [--help]
 
 Each measurement has ranks of its own, so that one that crashes or hangs is one line. Each part has a share of
 the time, and is cut when that is used up. OUT/results.json and OUT/table.txt are written anew whenever a rank
@@ -13,7 +13,9 @@ Not yet run on a GPU.
 import argparse
 import json
 import multiprocessing as mp
+import os
 import shutil
+import signal
 import socket
 import sys
 import time
@@ -42,13 +44,15 @@ from tools.gpu_check.figures.rows import SHIPPED, read_rows, write_packs
 from tools.gpu_check.judge_trainer import Outcome
 
 LIMIT_S = 560.0
+START_S = 120.0  # in which the trainer is loaded
 LEAST_S = 5.0  # with less left, ranks would not even have met
 POLL_S = 0.2
 STEPS_OF_PACKS = 4  # what is written; later steps take the packs again, in another order
 NO_GPU = (
-    "gpu: no GPU that torch can use on this machine (torch {torch}, built for CUDA {cuda}), and the sizes are "
-    "for GPUs. Run it where one is, or with --tiny, which shows that it runs"
+    "gpu: no GPU that torch can use on this machine (torch {torch}, built for CUDA {cuda}), and the sizes "
+    "are for GPUs. Run it where one is, or with --tiny, which only shows that it runs"
 )
+TOY = "toy sizes under the names of the real ones: what runs is told, how fast is not"
 USED_UP = "not run: its share of the time was used up"
 CUT = "cut, its share of the time was used up: what it had measured stands"
 
@@ -59,6 +63,7 @@ class Results:
 
     out: Path
     machine: dict[str, Any]
+    is_tiny: bool = False
     found: dict[str, tuple[Measurement, dict[str, Any]]] = field(default_factory=dict)
 
     def set(self, measurement: Measurement, found: dict[str, Any]) -> None:
@@ -68,7 +73,12 @@ class Results:
             {"part": one.part, **asdict(outcome), "found": found}
             for (one, found), outcome in zip(self.found.values(), self.outcomes(), strict=True)
         ]
-        whole = {"machine": self.machine, "published_by_others": PUBLISHED, "measurements": lines}
+        whole = {
+            "machine": self.machine,
+            "is_tiny": self.is_tiny,
+            "published_by_others": PUBLISHED,
+            "measurements": lines,
+        }
         with written_whole(self.out / "results.json") as partial:
             partial.write_text(json.dumps(whole, indent=1, ensure_ascii=False), encoding="utf-8")
         with written_whole(self.out / "table.txt") as partial:
@@ -85,15 +95,15 @@ class Results:
 
     def table(self) -> str:
         """The lines as text."""
-        return table(self.outcomes())
+        return (TOY + "\n" if self.is_tiny else "") + table(self.outcomes())
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where ranks are started: how many, of what kind, in which folder, on rows of which lengths."""
+    """Where ranks are started: how many, in which way, in which folder, on rows of which lengths."""
 
     num_ranks: int
-    on_gpu: bool
+    context: Any  # of multiprocessing
     out: Path
     rows: np.ndarray
 
@@ -101,6 +111,8 @@ class Place:
 def main(argv: Sequence[str]) -> int:
     """Measure, print the table, and return the exit code."""
     asked = _arguments(argv)
+    until = time.time() + asked.limit_s
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that ranks are ended
     try:
         machine = measure(["-m", "tools.gpu_check.gpus"]) | {"driver": driver_version()}
         rows = read_rows(asked.rows)
@@ -114,13 +126,13 @@ def main(argv: Sequence[str]) -> int:
     if not num_gpus and not asked.tiny:
         print(NO_GPU.format(**machine), file=sys.stderr)
         return 4
-    place = Place(asked.ranks or num_gpus or 1, bool(num_gpus), asked.out, rows)
     asked.out.mkdir(parents=True, exist_ok=True)
-    results = Results(asked.out, machine)
+    place = Place(asked.ranks or num_gpus or 1, _way_to_start(), asked.out, rows)
+    results = Results(asked.out, machine, is_tiny=asked.tiny)
     chosen = [
         one for one in measurements(TINY if asked.tiny else REAL) if not asked.only or one.part in asked.only
     ]
-    measure_all(chosen, place, results, until=time.time() + asked.limit_s)
+    measure_all(chosen, place, results, until=until)
     print(results.table())
     return 1 if any(outcome.state == "FAIL" for outcome in results.outcomes()) else 0
 
@@ -150,13 +162,9 @@ def measure_one(one: Measurement, place: Place, results: Results, *, until: floa
     folder = place.out / "work" / one.name.replace(" ", "_").replace("/", "_")
     shutil.rmtree(folder, ignore_errors=True)
     given = _prepared(one, folder, place, until)
-    # Where CUDA is, a forked process cannot use it once its parent has; elsewhere it saves the imports.
-    context = mp.get_context("spawn" if place.on_gpu else "forkserver")
-    if not place.on_gpu:
-        context.set_forkserver_preload(["tools.gpu_check.figures.acts"])
     port = _free_port()
     ranks = [
-        context.Process(target=rank.main, args=(given, _contract(index, place.num_ranks, port)), daemon=True)
+        place.context.Process(target=rank.main, args=(given, _contract(index, place.num_ranks, port)))
         for index in range(place.num_ranks)
     ]
     try:
@@ -164,11 +172,33 @@ def measure_one(one: Measurement, place: Place, results: Results, *, until: floa
             process.start()
         found = _watch(one, ranks, Path(given.results), results, until=until)
     finally:
-        for process in ranks:
-            process.kill()
-            process.join()
+        _end(ranks)
     results.set(one, found)
     shutil.rmtree(given.scratch, ignore_errors=True)
+
+
+def _way_to_start() -> Any:
+    """Ranks are forked from a server that has the trainer loaded, which saves each of them the imports.
+
+    A process that was forked cannot use a GPU that its parent has used. So one is tried, and where it fails
+    each rank loads everything itself.
+    """
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs without using one
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload(["tools.gpu_check.figures.acts"])
+    probe = context.Process(target=rank.use_device)
+    probe.start()
+    probe.join(START_S)
+    failed = probe.exitcode != 0
+    _end([probe])
+    return mp.get_context("spawn") if failed else context
+
+
+def _end(processes: Sequence[Any]) -> None:
+    for process in processes:
+        if process.pid is not None:
+            process.kill()
+            process.join()
 
 
 def _watch(
@@ -184,11 +214,11 @@ def _watch(
         if found and found != results.found.get(one.name, (None, None))[1]:
             results.set(one, found)
         time.sleep(POLL_S)
-    if found.get("done") or found.keys() & {"error", "refused"}:
+    if found.get("done") or found.keys() & {"failed", "refused"}:
         return found
     if any(codes):
         died = next(code for code in codes if code)
-        return found | {"error": f"a rank ended with {died}; its last words are in {file.with_name('log')}"}
+        return found | {"failed": f"a rank ended with {died}; its last words are in {file.with_name('log')}"}
     return found | {"cut": CUT if found else USED_UP}
 
 

@@ -1,8 +1,8 @@
 """Every switch of the trainer, read from its config classes: a new one is measured without a change here.
 
 A field that is a bool, or one of a few words, has its other values tried one at a time; so has a section that
-may be absent. What is a switch by meaning, though its type is a number, stands in NUMBERS; what is none though
-its type looks like one, in NO_SWITCHES.
+may be absent. What is a switch by meaning, though its type is a number, stands in NUMBERS; what is none,
+though its type looks like one, in NO_SWITCHES.
 """
 
 from collections.abc import Iterator, Mapping
