@@ -141,7 +141,7 @@ def trim(wheel: Path, unwanted: re.Pattern[str]) -> None:
             content = old.read(info)
             if info.filename.endswith(".dist-info/RECORD"):
                 lines = content.decode().splitlines(keepends=True)
-                content = "".join(line for line in lines if not unwanted.match(line)).encode()
+                content = "".join(line for line in lines if not unwanted.match(line.split(",")[0])).encode()
             new.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
     smaller.replace(wheel)
 

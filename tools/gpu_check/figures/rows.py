@@ -32,12 +32,13 @@ def read_rows(path: Path) -> np.ndarray:
             table = pq.read_table(path, columns=list(COLUMNS))
             rows = np.stack([table.column(name).to_numpy() for name in COLUMNS], axis=1)
         else:
-            rows = np.loadtxt(path, dtype=np.int64, ndmin=2)
+            lines = path.read_text(encoding="utf-8").splitlines()
+            rows = np.array([line.split() for line in lines], np.int64)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path}: {error}; needs lines of two numbers, or a ledger data/rows.parquet"
         ) from error
-    if rows.ndim != 2 or rows.shape[1] != 2 or not len(rows) or not (rows[:, 0] > rows[:, 1]).all():
+    if rows.ndim != 2 or rows.shape[1] != 2 or not (rows[:, 0] > rows[:, 1]).all():
         raise InputError(f"{path}: needs rows of two numbers, tokens and fewer trained ones")
     return rows.astype(np.int64)
 
