@@ -164,7 +164,10 @@ def _normal(name: str) -> str:
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tools.build_wheels", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.build_wheels",
+        description="A folder of wheels for a machine without a package index.",
+    )
     parser.add_argument("folder", type=Path, help="where the wheels go; wheels that are there are replaced")
     parser.add_argument("--python", default="3.12", help="the machine's version of Python")
     parser.add_argument("--platform", action="append", help="its wheels' platform; default: Linux on x86-64")
@@ -173,6 +176,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         choices=NEEDED,
+        metavar="PACKAGE",
         help="left out, as the machine has it; may be repeated",
     )
     return parser.parse_args(argv)

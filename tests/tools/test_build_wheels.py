@@ -22,7 +22,7 @@ def find_spec(name, path=None, target=None):
         return None
     return find(name, path, target)
 importlib.machinery.PathFinder.find_spec = find_spec
-import tools.gpu_check.figures.run
+import tools.gpu_check.figures.measuring
 import tools.gpu_check.figures.acts
 assert "ray" not in sys.modules
 print("loaded")

@@ -1,7 +1,7 @@
 """Our trainer as the figures take it: its engine on random weights, its steps, its checkpoints."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,9 +99,10 @@ def resume(folder: Path, setting: Setting, me: Rank) -> Zero3:
     return engine
 
 
-def step_flops_of(setting: Setting, work: StepPacks) -> float:
-    """FLOPs that a step takes by the model's mathematics, over all ranks; recomputation is not counted."""
-    return step_flops(AutoConfig.from_pretrained(setting.model), setting.config.lora).of(
+def flops_counter(setting: Setting) -> Callable[[StepPacks], float]:
+    """What gives the FLOPs of a step by the model's mathematics, over all ranks, recomputation not counted."""
+    flops = step_flops(AutoConfig.from_pretrained(setting.model), setting.config.lora)
+    return lambda work: flops.of(
         num_tokens=work.num_tokens,
         num_targets=work.counts.num_valid_tokens,
         sum_of_squares=work.attention_cost,

@@ -58,9 +58,9 @@ def use_device() -> None:
 
 
 def _tell(error: BaseException, file: Any) -> None:
-    """Any rank's failure, for the others only wait: refused by a message of ours, or an error."""
-    from hunmin.errors import HunminError, one_line
+    """Any rank's failure, for the others only wait: a setting that is refused here, or an error."""
+    from hunmin.errors import ConfigError, EnvironmentFailure, one_line
 
-    key = "refused" if isinstance(error, HunminError) else "failed"
+    key = "refused" if isinstance(error, ConfigError | EnvironmentFailure) else "failed"
     said = str(error) if key == "refused" else f"{type(error).__name__}: {one_line(error)}"
     print(json.dumps({key: said}), file=file, flush=True)

@@ -46,7 +46,7 @@ def time_steps(
 
     After each step the figures so far are emitted. `update` makes a step: its loss, the gradient's norm.
     """
-    packs = PackFolder(setting.packs)
+    packs, flops_of = PackFolder(setting.packs), ours.flops_counter(setting)
     stop_at = time.time() + TIMED_SHARE * (given.until - time.time())
     losses, norms = [], []
     seconds, tokens, flops = 0.0, 0, 0.0
@@ -61,7 +61,7 @@ def time_steps(
         found: dict[str, Any] = {"losses": losses, "norms": norms, "peak": int(peak)}
         if step >= NUM_WARM_UP:
             seconds, tokens = seconds + took, tokens + work.num_tokens
-            flops += ours.step_flops_of(setting, work)
+            flops += flops_of(work)
             found |= _rates(me, seconds=seconds, tokens=tokens, flops=flops, steps=step + 1 - NUM_WARM_UP)
         emit(found)
         if is_late and step > NUM_WARM_UP:

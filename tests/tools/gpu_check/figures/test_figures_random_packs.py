@@ -9,7 +9,7 @@ import pytest
 
 from hunmin.errors import InputError
 from hunmin.schema import IGNORE_INDEX
-from tools.gpu_check.figures.rows import SHIPPED, read_rows, write_packs
+from tools.gpu_check.figures.random_packs import SHIPPED, read_rows, write_packs
 from trainer.batches.packs import PackFolder
 
 

@@ -1,5 +1,6 @@
 """The script as it is started, on toy sizes; what becomes of a measurement that crashes, hangs or is late."""
 
+import io
 import json
 import multiprocessing as mp
 import os
@@ -12,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from tools.gpu_check.figures import run
+from hunmin.errors import ConfigError, InputError
+from tools.gpu_check.figures import measuring, rank
 from tools.gpu_check.figures.measurements import SHARES, TINY, Measurement, measurements, share_s
-from tools.gpu_check.figures.rows import SHIPPED, read_rows
-from tools.gpu_check.figures.run import Place, Results, measure_all, measure_one
+from tools.gpu_check.figures.measuring import Place, Results, measure_all, measure_one
+from tools.gpu_check.figures.random_packs import SHIPPED, read_rows
 
 ROOT = Path(__file__).resolve().parents[4]
 ALL = {one.name: one for one in measurements(TINY)}
@@ -48,7 +50,7 @@ def test_everything_runs_on_toy_sizes_without_ray(tmp_path: Path, num_ranks: int
     assert full["losses"] == pytest.approx(plain["losses"], rel=1e-5)
     assert full["resumed"] == full["never_stopped"]
     assert (tmp_path / "table.txt").read_text() == done.stdout
-    assert done.stdout.startswith(run.TOY)
+    assert done.stdout.startswith(measuring.TOY)
     assert not list(tmp_path.rglob("checkpoints")), "they are gone with the measurement"
 
 
@@ -79,7 +81,7 @@ def results(tmp_path: Path) -> Results:
 
 def acting(monkeypatch: pytest.MonkeyPatch, act: Any) -> Measurement:
     """A measurement whose ranks, forked from here, do this in the place of theirs."""
-    monkeypatch.setattr(run.rank, "main", act)
+    monkeypatch.setattr(measuring.rank, "main", act)
     return ALL["full 1B"]
 
 
@@ -104,7 +106,7 @@ def test_what_is_found_is_in_the_files_while_the_ranks_go_on(
     measure_one(acting(monkeypatch, act), place, results, until=time.time() + 2)
     assert time.monotonic() - start_s < 30
     line = found_in(place.out)["full 1B"]
-    assert (line["state"], line["reason"]) == ("skip", run.CUT)
+    assert (line["state"], line["reason"]) == ("skip", measuring.CUT)
     assert line["measured"] == "5 tokens/s/rank, 1 TFLOP/s, peak 1.00 GiB"
 
 
@@ -134,10 +136,24 @@ def test_ranks_are_ended_where_one_of_them_fails(
     assert found_in(place.out)["full 1B"]["reason"] == "RuntimeError: CUDA error"
 
 
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (ConfigError("train.kernels: no such package"), {"refused": "train.kernels: no such package"}),
+        (InputError("rows see each other"), {"failed": "InputError: rows see each other"}),
+        (RuntimeError("CUDA out of memory\nTried"), {"failed": "RuntimeError: CUDA out of memory"}),
+    ],
+)
+def test_only_a_setting_that_does_not_go_here_is_a_refusal(error: Exception, found: dict[str, str]) -> None:
+    file = io.StringIO()
+    rank._tell(error, file)
+    assert json.loads(file.getvalue()) == found
+
+
 def test_a_line_that_is_half_written_comes_next_time(tmp_path: Path) -> None:
     file = tmp_path / "results.jsonl"
     file.write_text('{"a": 1, "b": 1}\n{"b": 2}\n{"c":')
-    assert run._read(file) == {"a": 1, "b": 2}
+    assert measuring._read(file) == {"a": 1, "b": 2}
 
 
 def test_a_part_that_uses_its_share_up_leaves_the_others_theirs(
@@ -151,8 +167,8 @@ def test_a_part_that_uses_its_share_up_leaves_the_others_theirs(
         results.set(one, {"done": True, "refused": "only pretended"})
         now[0] = until if one.part == "exact" else now[0]  # the first part hangs, the second takes no time
 
-    monkeypatch.setattr(run.time, "time", lambda: now[0])
-    monkeypatch.setattr(run, "measure_one", measured)
+    monkeypatch.setattr(measuring.time, "time", lambda: now[0])
+    monkeypatch.setattr(measuring, "measure_one", measured)
     chosen = [one for one in ALL.values() if one.part in ("exact", "LoRA 8B", "full 8B", "switches")]
     measure_all(chosen, place, results, until=400.0)
     # 3 of 20 parts of 400 s: 60 s; the four of it may take twice a fourth of what is left each.
@@ -160,7 +176,7 @@ def test_a_part_that_uses_its_share_up_leaves_the_others_theirs(
     assert given[3] == ("LoRA 8B", pytest.approx(4 / 17 * 340))
     assert given[4][0] == "switches: defaults"
     lines = found_in(place.out)
-    assert lines["resume"]["reason"] == run.USED_UP
+    assert lines["resume"]["reason"] == measuring.USED_UP
     assert lines["full 8B"]["reason"] == "not run: takes 4 ranks, here are 1"
 
 

@@ -23,8 +23,9 @@ def outcome(measurement: Measurement, found: Found, *, beside: Found | None = No
     if "failed" in found:  # where the plain loop fails, it is not ours
         state = "skip" if measurement.act == "plain" else "FAIL"
         return Outcome(name, state, measured=_figures(found), reason=str(found["failed"]))
-    if "refused" in found:
-        return Outcome(name, "skip", measured=_figures(found), reason=f"not run: {found['refused']}")
+    if "refused" in found:  # the defaults must run anywhere
+        state = "skip" if measurement.part == "switches" and measurement.settings else "FAIL"
+        return Outcome(name, state, measured=_figures(found), reason=f"not run: {found['refused']}")
     if not found.get("done"):
         return Outcome(name, "skip", measured=_figures(found), reason=str(found.get("cut", "under way")))
     return JUDGES[measurement.act](measurement, found, beside)

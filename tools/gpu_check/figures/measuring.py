@@ -29,7 +29,7 @@ import numpy as np
 from hunmin.artifact import written_whole
 from hunmin.errors import HunminError
 from tools.gpu_check.check import MeasureFailed, driver_version, measure, table
-from tools.gpu_check.figures import judge, rank
+from tools.gpu_check.figures import rank, verdicts
 from tools.gpu_check.figures.measurements import (
     PUBLISHED,
     REAL,
@@ -39,8 +39,8 @@ from tools.gpu_check.figures.measurements import (
     measurements,
     share_s,
 )
+from tools.gpu_check.figures.random_packs import SHIPPED, read_rows, write_packs
 from tools.gpu_check.figures.rank import Given
-from tools.gpu_check.figures.rows import SHIPPED, read_rows, write_packs
 from tools.gpu_check.judge_trainer import Outcome
 
 LIMIT_S = 560.0
@@ -87,7 +87,7 @@ class Results:
     def outcome(self, measurement: Measurement) -> Outcome:
         """The line of a measurement."""
         _, beside = self.found.get(measurement.beside or "", (None, None))
-        return judge.outcome(measurement, self.found[measurement.name][1], beside=beside)
+        return verdicts.outcome(measurement, self.found[measurement.name][1], beside=beside)
 
     def outcomes(self) -> list[Outcome]:
         """The lines so far."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tools.gpu_check.figures.judge import outcome
 from tools.gpu_check.figures.measurements import TINY, Measurement, measurements
+from tools.gpu_check.figures.verdicts import outcome
 
 ALL = {one.name: one for one in measurements(TINY)}
 RANKS = {"world_size": 1, "device": "cuda", "dtype": "bfloat16", "done": True}
@@ -109,6 +109,7 @@ def test_what_was_cut_is_no_pass_and_keeps_its_figures() -> None:
 def test_what_the_trainer_refuses_was_not_run() -> None:
     refused = RANKS | {"refused": "train.kernels: liger is not installed"}
     assert line(SWITCH, refused) == ("skip", "not run: train.kernels: liger is not installed")
+    assert line("switches: defaults", refused)[0] == line("full 1B", refused)[0] == "FAIL"
 
 
 def test_published_figures_stand_beside_ours() -> None:
