@@ -100,7 +100,7 @@ def resume(folder: Path, setting: Setting, me: Rank) -> Zero3:
 
 
 def flops_counter(setting: Setting) -> Callable[[StepPacks], float]:
-    """What gives the FLOPs of a step by the model's mathematics, over all ranks, recomputation not counted."""
+    """Gives FLOPs of a step by the model's mathematics, over all ranks; recomputation is not counted."""
     flops = step_flops(AutoConfig.from_pretrained(setting.model), setting.config.lora)
     return lambda work: flops.of(
         num_tokens=work.num_tokens,
