@@ -139,22 +139,24 @@ def main(argv: Sequence[str]) -> int:
 
 def measure_all(chosen: Sequence[Measurement], place: Place, results: Results, *, until: float) -> None:
     """Measure part by part, each within its share of what is left of the time."""
-    parts = list(dict.fromkeys(one.part for one in chosen))
+    fitting = [one for one in chosen if one.min_ranks <= place.num_ranks]
+    parts = list(dict.fromkeys(one.part for one in fitting))
     for number, part in enumerate(parts):
         part_until = time.time() + share_s(part, left_s=until - time.time(), parts_left=parts[number:])
-        of_part = [one for one in chosen if one.part == part]
+        of_part = [one for one in fitting if one.part == part]
         for index, one in enumerate(of_part):
             left_s = part_until - time.time()
             fair_s = left_s / (len(of_part) - index)
-            if one.min_ranks > place.num_ranks:
-                results.set(one, {"cut": f"not run: takes {one.min_ranks} ranks, here are {place.num_ranks}"})
-            elif left_s < LEAST_S:
+            if left_s < LEAST_S:
                 results.set(one, {"cut": USED_UP})
-            else:  # twice its due: one that hangs leaves half of it to the others
+            else:  # twice its due: one that hangs leaves half of the part's time to the others
                 measure_one(one, place, results, until=time.time() + min(left_s, 2 * fair_s))
             outcome = results.outcome(one)
             said = outcome.measured or outcome.reason
             print(f"gpu: {outcome.name}: {outcome.state}: {said}", file=sys.stderr, flush=True)
+    for one in chosen:
+        if one.min_ranks > place.num_ranks:
+            results.set(one, {"cut": f"not run: takes {one.min_ranks} ranks, here are {place.num_ranks}"})
 
 
 def measure_one(one: Measurement, place: Place, results: Results, *, until: float) -> None:

@@ -16,12 +16,12 @@ from trainer.config import TrainConfig
 
 # Another loss, another schedule, where lines are written: nothing of how a step is computed.
 NO_SWITCHES = {"objective", "loss_weighting", "schedule", "tensorboard", "trackers", "overlap_save"}
-# name -> another value than the default, and the ranks that it takes.
-NUMBERS: Mapping[str, tuple[Any, int]] = {
-    "max_logits_mb": (16, 1),
-    "sequence_parallel_size": (2, 2),
-    "zero.param_persistence_threshold": (100_000, 1),
-    "zero.hpz_partition_size": (2, 2),
+# name -> other values than the default, and the ranks that they take.
+NUMBERS: Mapping[str, tuple[tuple[int, ...], int]] = {
+    "max_logits_mb": ((16, 65_536), 1),  # many chunks, and none
+    "sequence_parallel_size": ((2,), 2),
+    "zero.param_persistence_threshold": ((100_000,), 1),
+    "zero.hpz_partition_size": ((2,), 2),
 }
 
 
@@ -50,8 +50,9 @@ def _of(config: type[BaseModel], at: tuple[str, ...]) -> Iterator[Switch]:
         if name in NO_SWITCHES:
             continue
         if name in NUMBERS:
-            value, min_ranks = NUMBERS[name]
-            yield Switch(f"{name}={value}", _nested(path, value), min_ranks)
+            values, min_ranks = NUMBERS[name]
+            for value in values:
+                yield Switch(f"{name}={value}", _nested(path, value), min_ranks)
         elif inner is not None and type(None) in _members(field.annotation):
             yield Switch(name, _nested(path, {}))
         elif inner is not None:

@@ -171,9 +171,9 @@ def test_a_part_that_uses_its_share_up_leaves_the_others_theirs(
     monkeypatch.setattr(measuring, "measure_one", measured)
     chosen = [one for one in ALL.values() if one.part in ("exact", "LoRA 8B", "full 8B", "switches")]
     measure_all(chosen, place, results, until=400.0)
-    # 3 of 20 parts of 400 s: 60 s; the four of it may take twice a fourth of what is left each.
-    assert [pytest.approx(seconds) for _, seconds in given[:3]] == [30, 20, 10]
-    assert given[3] == ("LoRA 8B", pytest.approx(4 / 17 * 340))
+    # 3 of 16 parts of 400 s, as full 8B has none: 75 s. Each of the four may take twice its due of the rest.
+    assert [seconds for _, seconds in given[:3]] == pytest.approx([37.5, 25, 12.5])
+    assert given[3] == ("LoRA 8B", pytest.approx(4 / 13 * 325))
     assert given[4][0] == "switches: defaults"
     lines = found_in(place.out)
     assert lines["resume"]["reason"] == measuring.USED_UP
