@@ -6,7 +6,7 @@ PYTHON ?= python3.11
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: setup system test check quickstart demo gpu harm-model clean
+.PHONY: setup system test check quickstart demo gpu gpu-figures harm-model clean
 setup: .venv/.setup-done
 
 .venv/.setup-done: requirements.lock pyproject.toml
@@ -65,6 +65,10 @@ demo: setup .venv/.demo-done
 # docs/gpu.md are those of .venv/bin/python -m tools.gpu_check.
 gpu: setup
 	@$(BIN)/python -m tools.gpu_check
+
+# Speed, memory and exactness of the trainer on this machine's GPUs, within ten minutes (docs/gpu.md).
+gpu-figures: setup
+	@$(BIN)/python -m tools.gpu_check.figures
 
 # A classifier of harmful text, from labelled data that you name (docs/safety.md): make harm-model DATA=harm.yaml
 OUT ?= models/harm

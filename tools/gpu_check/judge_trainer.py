@@ -61,8 +61,8 @@ def nccl(found: dict[str, Any]) -> Outcome:
 
 def bf16(found: dict[str, Any], *, reference: dict[str, Any]) -> Outcome:
     """bf16 weights with fp32 masters train as fp32 does; the masters hold what bf16 could not."""
-    worst = _worst(found["losses"], reference["losses"])
-    wrong = _told(
+    worst = worst_difference(found["losses"], reference["losses"])
+    wrong = told(
         (found["dtype"] != "bfloat16", f"the forward computed in {found['dtype']}"),
         (found["master_dtypes"] != ["float32"], f"masters are {', '.join(found['master_dtypes'])}"),
         (not found["finer_than_bf16"], "masters hold only bf16 values"),
@@ -85,7 +85,7 @@ def bf16(found: dict[str, Any], *, reference: dict[str, Any]) -> Outcome:
 def packing(found: dict[str, Any]) -> Outcome:
     """A pack equals its segments alone and nothing leaks; without boundaries both would be seen."""
     bound = MAX_LOGIT_DIFFERENCE[found["dtype"]]
-    wrong = _told(
+    wrong = told(
         (not found["difference"] <= bound, "packed is not as alone"),
         (found["leak"] != 0, f"a segment sees its neighbour ({found['leak']:.1e})"),
         (
@@ -122,10 +122,10 @@ def flash(found: dict[str, Any]) -> Outcome:
 
 def zero3(many: dict[str, Any], *, one: dict[str, Any]) -> Outcome:
     """Several GPUs train as one does, and each holds its share."""
-    worst = _worst(many["losses"], one["losses"])
+    worst = worst_difference(many["losses"], one["losses"])
     share = many["held"]["parameters"] / one["held"]["parameters"]
     wanted = 1 / many["world_size"]
-    wrong = _told(
+    wrong = told(
         (not worst <= MAX_WORLD_LOSS_DIFFERENCE, "losses differ"),
         (not share <= wanted * (1 + SLICE_SLACK), "a rank holds more than its share"),
     )
@@ -151,12 +151,12 @@ def memory(found: dict[str, Any]) -> Outcome:
     )
 
 
-def _worst(found: list[float], wanted: list[float]) -> float:
+def worst_difference(found: list[float], wanted: list[float]) -> float:
     """The largest relative difference; not finite where a value is not."""
     differences = [abs(a / b - 1) for a, b in zip(found, wanted, strict=True)]
     return max(differences) if all(map(math.isfinite, differences)) else math.inf
 
 
-def _told(*checks: tuple[bool, str]) -> list[str]:
+def told(*checks: tuple[bool, str]) -> list[str]:
     """What is wrong: the words of the checks that are true."""
     return [text for is_wrong, text in checks if is_wrong]

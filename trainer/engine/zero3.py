@@ -242,6 +242,11 @@ class Zero3:
             "moments": sum(state[kind].nbytes for state in self._inner_states() for kind in MOMENTS),
         }
 
+    @property
+    def attention(self) -> str:
+        """The name of the model's attention, as transformers has it."""
+        return self._engine.module.lm.config._attn_implementation
+
     def buffer_dtypes(self) -> list[str]:
         """Precisions of the model's constants, such as rotary frequencies: bf16 would move far positions."""
         found = {str(buffer.dtype) for buffer in self._engine.module.buffers() if buffer.is_floating_point()}
