@@ -41,17 +41,19 @@ def packed(given: Given, setting: Setting, me: Rank, emit: Emit) -> None:
     batch = join([PackFolder(setting.packs)[0]])
     bounds = batch.cu_seqlens.tolist()
     with torch.no_grad():
-        together = engine.losses(batch)
-        alone = torch.cat([engine.losses(rows(batch, [a, b])) for a, b in pairwise(bounds)])
+        together = ours.losses_of(engine, batch)
+        alone = torch.cat([ours.losses_of(engine, rows(batch, [a, b])) for a, b in pairwise(bounds)])
         neighbour, after = slice(0, bounds[1]), int(bounds[1])
         changed_ids = batch.input_ids.clone()
         changed_ids[neighbour] = (changed_ids[neighbour] + 1) % given.measurement.shape.vocab_size
-        changed = engine.losses(batch._replace(input_ids=changed_ids))
+        changed = ours.losses_of(engine, batch._replace(input_ids=changed_ids))
         positions_N, _ = next_token_targets(batch.labels, batch.cu_seqlens)
         others = (positions_N >= after).to(together.device)
         open_bounds = batch.cu_seqlens[[0, *range(2, len(bounds))]]
         leaking = [
-            engine.losses(batch._replace(input_ids=ids, cu_seqlens=open_bounds))[-int(others.sum()) :]
+            ours.losses_of(engine, batch._replace(input_ids=ids, cu_seqlens=open_bounds))[
+                -int(others.sum()) :
+            ]
             for ids in (batch.input_ids, changed_ids)
         ]
     emit(
@@ -100,8 +102,10 @@ def engine_gradients(setting: Setting, me: Rank) -> Gradients:
     """Of the first step, by our engine, whole, in fp64. Collective."""
     engine = ours.engine_of(setting, me)
     work = ours.step_packs(setting, PackFolder(setting.packs), 0, me)
-    for number, (batch, *of_tokens, _) in enumerate(work.micro_batches, start=1):
-        engine.backward(SFT.minimise(Scored(-engine.losses(batch), *of_tokens)).loss)
+    for number, micro in enumerate(work.micro_batches, start=1):
+        there = micro.to(me.device)
+        losses_N = engine.losses(there.inputs)
+        engine.backward(SFT.minimise(Scored(-losses_N, there.weights, there.tasks, there.rows)).loss)
         if number < len(work.micro_batches):
             engine.step(0.0)
     return {name: gradient.double().reshape(engine.shapes[name]) for name, gradient in engine.gradients()}

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import AutoConfig
 
 from tools.gpu_check.figures.random_model import RandomWeights
 from trainer import loop
-from trainer.batches.packs import PackFolder
+from trainer.batches.packs import Batch, PackFolder, inputs_of
+from trainer.batches.targets import next_token_targets
 from trainer.checkpoint.checkpoint import Checkpoint, TrainState
 from trainer.checkpoint.resume import resume_point
 from trainer.checkpoint.saving import Saver
@@ -18,7 +20,7 @@ from trainer.config import TrainConfig
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import StepPacks, accum_steps, packs_of_rank
 from trainer.engine.zero3 import Zero3
-from trainer.model.lora import Weights, WithAdapters
+from trainer.model.lora import Overlaid, Weights
 from trainer.model.packed_model import build
 from trainer.objectives.sft import SFT
 from trainer.plan import memory
@@ -39,16 +41,15 @@ class Setting:
 def engine_of(setting: Setting, me: Rank, resumed: Checkpoint | None = None) -> Zero3:
     """The engine with random weights, or those of a checkpoint. Collective."""
 
-    def weights(shapes: dict[str, tuple[int, ...]], tied: set[str]) -> Weights:
+    def weights(shapes: dict[str, tuple[int, ...]]) -> Weights:
         random = RandomWeights(shapes, me.device)
-        if resumed is None:
-            return random
-        return WithAdapters(random, resumed.weights()) if setting.config.lora else resumed.weights()
+        return random if resumed is None else Overlaid(random, resumed.weights(), resumed.shapes)
 
     return Zero3(
         lambda: build(setting.model, device=me.device, dtype=me.dtype, config=setting.config),
         config=setting.config,
         accum_steps=accum_steps(setting.config, me),
+        hidden_size=AutoConfig.from_pretrained(setting.model).get_text_config().hidden_size,
         me=me,
         weights=weights,
     )
@@ -71,6 +72,12 @@ def update(engine: Zero3, work: StepPacks, setting: Setting, me: Rank) -> tuple[
         me=me,
     )
     return done.loss, done.grad_norm
+
+
+def losses_of(engine: Zero3, batch: Batch) -> Tensor:
+    """Loss of each trained token of a batch on the host. Collective."""
+    targets = next_token_targets(batch.labels, batch.cu_seqlens)
+    return engine.losses(inputs_of(batch, *targets))
 
 
 def losses(engine: Zero3, setting: Setting, me: Rank, *, first: int, stop: int) -> Iterator[float]:
@@ -114,7 +121,7 @@ def estimated_peak(setting: Setting, work: StepPacks, me: Rank, *, seq_len: int)
     return memory.estimate(
         AutoConfig.from_pretrained(setting.model),
         seq_len=seq_len,
-        micro_batch_size=setting.config.micro_batch_size,
+        micro_batch_size=setting.config.packs_at_once,
         world_size=me.world_size,
         dtype=me.dtype,
         trained_share=work.counts.num_valid_tokens / work.num_tokens,

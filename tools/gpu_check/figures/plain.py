@@ -18,7 +18,7 @@ from tools.gpu_check.figures import ours, random_model
 from tools.gpu_check.figures.ours import Setting
 from tools.gpu_check.figures.rank import Emit, Given
 from tools.gpu_check.figures.speed import time_steps
-from trainer.batches.packs import Batch
+from trainer.batches.model_inputs import Inputs
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import StepPacks
 from trainer.model import lora
@@ -69,13 +69,13 @@ def _update(
 ) -> tuple[float, float]:
     """One step of the same sum over the same tokens: its loss, and the gradient's norm."""
     loss = torch.zeros((), device=me.device)
-    for number, (batch, *_) in enumerate(work.micro_batches, start=1):
+    for number, micro in enumerate(work.micro_batches, start=1):
         is_last = number == len(work.micro_batches)
         waits = me.world_size > 1 and not is_last
         no_sync: AbstractContextManager[Any] = model.no_sync() if waits else nullcontext()
         with no_sync:
             with torch.autocast(me.device.type, me.dtype, enabled=me.dtype != torch.float32):
-                part = _loss(model, batch.to(me.device)) / work.counts.num_valid_tokens
+                part = _loss(model, micro.inputs.to(me.device)) / work.counts.num_valid_tokens
             (part * me.world_size).backward()  # DDP averages
         loss += part.detach()
     norm = nn.utils.clip_grad_norm_(trained, setting.config.max_grad_norm)
@@ -84,13 +84,13 @@ def _update(
     return float(me.gather([float(loss)]).sum()), float(norm)
 
 
-def _loss(model: Any, batch: Batch) -> torch.Tensor:
+def _loss(model: Any, inputs: Inputs) -> torch.Tensor:
     """Sum over the trained tokens: logits at every position, as a plain loop has them."""
     logits_TV = model(
-        input_ids=batch.input_ids[None], position_ids=batch.position_ids[None], use_cache=False
+        input_ids=inputs.input_ids[None], position_ids=inputs.position_ids[None], use_cache=False
     ).logits[0]
-    targets_T = batch.labels.roll(-1)
-    targets_T[batch.cu_seqlens[1:].long() - 1] = IGNORE_INDEX
+    targets_T = torch.full_like(inputs.input_ids, IGNORE_INDEX)
+    targets_T[inputs.positions] = inputs.targets
     return nn.functional.cross_entropy(
         logits_TV.float(), targets_T, ignore_index=IGNORE_INDEX, reduction="sum"
     )

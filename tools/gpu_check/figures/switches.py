@@ -15,7 +15,15 @@ from pydantic.fields import FieldInfo
 from trainer.config import TrainConfig
 
 # Another loss, another schedule, where lines are written: nothing of how a step is computed.
-NO_SWITCHES = {"objective", "loss_weighting", "schedule", "tensorboard", "trackers", "overlap_save"}
+NO_SWITCHES = {
+    "objective",
+    "loss_weighting",
+    "schedule",
+    "tensorboard",
+    "trackers",
+    "overlap_save",
+    "must_fit",
+}
 # name -> other values than the default, and the ranks that they take.
 NUMBERS: Mapping[str, tuple[tuple[int, ...], int]] = {
     "max_logits_mb": ((16, 65_536), 1),  # many chunks, and none
