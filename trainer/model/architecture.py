@@ -14,7 +14,7 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
-from hunmin.errors import InputError
+from hunmin.errors import InputError, one_line
 
 
 def language_config(config: PreTrainedConfig) -> PreTrainedConfig:
@@ -41,7 +41,8 @@ def language_model(config: PreTrainedConfig, **options: Any) -> PreTrainedModel:
             lm: PreTrainedModel = AutoModelForCausalLM.from_config(language_config(config), **options)
     except ValueError as error:
         raise InputError(
-            f"{config.model_type}: not a causal language model ({error}); name one in model.path"
+            f"{type(config).__name__} is of no causal language model ({one_line(error)}); name one in "
+            "model.path"
         ) from error
     lm.tie_weights()
     return lm

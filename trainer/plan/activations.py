@@ -29,8 +29,8 @@ def activation_bytes(
     attention keeps rotated queries and keys, values, its output twice and a fp32 logarithm a head:
     b (3q + 2k) + 4 heads; norms of queries and keys (4 + b) (q + k); a gated MLP gate, activated gate, up and
     their product: 4 b f. After the layers the last norm, and fp32 sines and cosines once for all of them.
-    Recomputed, each layer keeps its input (`all`), or what its products gave (`selective`), and one layer at
-    a time the rest.
+    Recomputed, each layer keeps its input (`all`), or that and what its products gave (`selective`), and one
+    layer at a time the rest too.
     """
     text: Any = config.get_text_config()
     h, heads = text.hidden_size, text.num_attention_heads
@@ -53,7 +53,7 @@ def activation_bytes(
     }[recompute]
     if recompute == "none":
         return tokens * (text.num_hidden_layers * layer + outside), 0
-    return tokens * (text.num_hidden_layers * kept + outside), tokens * layer
+    return tokens * (text.num_hidden_layers * kept + outside), tokens * (layer - kept)
 
 
 def score_bytes(

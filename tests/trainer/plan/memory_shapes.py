@@ -52,6 +52,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "activations, bf16": shape(1, 768, sizes=DEEP, precision="bf16", architecture="Qwen3Config"),
     "sequence parallelism": shape(2, 768, sizes=DEEP, sequence_parallel_size=2),
     "recomputation": shape(2, 768, sizes=DEEP, activation_checkpointing=True),
+    "selective recomputation": shape(2, 768, sizes=DEEP, activation_checkpointing="selective"),
     "logits": shape(1, 512, sizes=VOCAB),
     "logits in chunks": shape(1, 512, sizes=VOCAB, max_logits_mb=2),
     "attention scores": shape(1, 512, architecture="Gemma2Config", sizes={"num_hidden_layers": 2}),
