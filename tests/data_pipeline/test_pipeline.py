@@ -133,7 +133,7 @@ def test_processes_of_this_machine_give_the_same_content_as_ray(built: Path, tmp
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(100_000, Workers()), (900_000, Workers(num_processes=4)), (9e7, Workers(on_ray=True))],
+    [(100_000, Workers()), (900_000, Workers(num_processes=4)), (90_000_000, Workers(on_ray=True))],
 )
 def test_who_builds_hangs_on_the_size_of_the_sources(tmp_path: Path, size: int, expected: Workers) -> None:
     (tmp_path / "r").mkdir()

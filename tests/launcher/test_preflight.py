@@ -66,7 +66,7 @@ def test_a_model_that_no_node_holds_is_refused_before_training(
 
     monkeypatch.setattr(stages, "STAGES", {name: spec(name) for name in ("data", "train", "eval", "report")})
     monkeypatch.setattr(stages, "_ray", lambda run: contextlib.nullcontext(started.append("ray")))
-    for name in ("check_inputs", "check_task_names", "_write_corpus_page"):
+    for name in ("check_inputs", "check_memory", "check_task_names", "_write_corpus_page"):
         monkeypatch.setattr(stages, name, lambda run: None)
     monkeypatch.setattr(stages, "find_finished", lambda folder, inputs: None)
     monkeypatch.setattr(ray_cluster, "cpus_and_gpus", lambda: (8, 4))

@@ -17,7 +17,9 @@ def prepare() -> tuple[Path, int]:
     """Rank 0 sees files grow for two seconds; rank 1 has the folder at once. Beats that each rank hears."""
     beats: list[float] = []
     job: Any = SimpleNamespace(
-        data_dir=Path("data"), model=SimpleNamespace(from_scratch=None, remakes_vocabulary=False)
+        data_dir=Path("data"),
+        out_dir=Path("train"),
+        model=SimpleNamespace(from_scratch=None, remakes_vocabulary=False),
     )
     with join_ranks(timeout_s=60) as me, pytest.MonkeyPatch.context() as patch:
 

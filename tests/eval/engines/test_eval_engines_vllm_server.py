@@ -163,7 +163,7 @@ def test_actors_ask_their_servers_and_leave_none_behind(
         while not done.wait(0.05):
             alive = servers() - others
             seen.update(alive)
-            if alive and list(tmp_path.rglob("*.parquet")) and not killed.is_set():
+            if alive and list(tmp_path.rglob("*.json")) and not killed.is_set():
                 (actor,) = [one for one in psutil.Process().children(recursive=True) if is_actor(one)]
                 actor.kill()
                 killed.set()

@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 from transformers.models.qwen3_moe.modeling_qwen3_moe import load_balancing_loss_func
 
 from hunmin.errors import ConfigError
+from trainer.batches.targets import next_token_targets
 from trainer.config import TrainConfig
 from trainer.model.packed_model import build
 from trainer.model.router import expert_blocks, router_losses
@@ -63,7 +64,8 @@ def router_losses_of(folder: Path, settings: TrainConfig) -> torch.Tensor:
     model.train()
     ids = torch.arange(sum(LENGTHS))
     positions = torch.cat([torch.arange(length) for length in LENGTHS])
-    model(ids, positions, bounds(LENGTHS), ids)
+    cu_seqlens = bounds(LENGTHS)
+    model(ids, positions, cu_seqlens, *next_token_targets(ids, cu_seqlens), LENGTHS)
     return model.router_losses_N
 
 
