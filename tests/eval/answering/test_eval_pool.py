@@ -190,7 +190,9 @@ def test_a_killed_driver_loses_and_doubles_nothing(
 ) -> None:
     parts = tmp_path / "parts"
     command = [sys.executable, "-c", DRIVER, str(model_folder), str(parts), str(prompts)]
-    driver = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    driver = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    )
     deadline = time.monotonic() + 120
     while len(list(parts.rglob("*.json"))) < 2:
         assert driver.poll() is None, "the driver ended before it was killed"
