@@ -31,7 +31,7 @@ def prepare(request: Request) -> str:
     """
     check_before_ray(request.config, request.overrides, request.run_dir)
     last = noted_job(request.run_dir)
-    if last and last.backend == "here" and _keeper(last):
+    if last and last.backend == "here" and _keeper(last, request.run_dir):
         raise InputError(f"{request.run_dir}: its job {last.job_id} has not ended; hunmin cancel ends it")
     command = [sys.executable, "-m", "launcher", "run", str(request.config), *request.overrides]
     command += ["--run", str(request.run_dir), *(["--force"] if request.force else [])]
@@ -67,7 +67,7 @@ def wait(job: Job, run_dir: Path) -> int:
     """
     shown = 0
     while True:
-        ended = not _keeper(job)  # before the log is read, so that its last lines are shown
+        ended = not _keeper(job, run_dir)  # before the log is read, so that its last lines are shown
         if _log(job, run_dir).exists():
             text = _log(job, run_dir).read_text(errors="replace")
             sys.stdout.write(text[shown:])
@@ -83,18 +83,20 @@ def wait(job: Job, run_dir: Path) -> int:
 
 def status(job: Job, run_dir: Path) -> str:
     """`running`, `ended CODE`, or `killed`."""
-    if _keeper(job):
+    if _keeper(job, run_dir):
         return "running"
     return f"ended {_end(job, run_dir).read_text()}" if _end(job, run_dir).exists() else "killed"
 
 
 def _cancel(job: Job, run_dir: Path) -> None:
-    if (keeper := _keeper(job)) is not None:
+    if (keeper := _keeper(job, run_dir)) is not None:
         keeper.terminate()
 
 
-def _keeper(job: Job) -> psutil.Process | None:
-    """The process that keeps the run; None when it has ended, also where its number is another's by now."""
+def _keeper(job: Job, run_dir: Path) -> psutil.Process | None:
+    """The process that keeps the run; None when the run has ended, also where its number is another's by now."""
+    if _end(job, run_dir).exists():
+        return None
     with suppress(psutil.Error):
         process = psutil.Process(int(job.job_id))
         if process.status() != psutil.STATUS_ZOMBIE and "launcher.backends.here" in process.cmdline():
