@@ -52,6 +52,7 @@ def submit(request: Request, command: str) -> Job:
         stderr=subprocess.DEVNULL,
     )
     job = Job(str(process.pid), "here")
+    _end(job, run_dir).unlink(missing_ok=True)  # of an older job with the same number
     note_job(job, run_dir)
     say(f"job {job.job_id} on this machine; run folder {run_dir}")
     say(f"  watch:   tail -F {_log(job, run_dir)}")
@@ -94,7 +95,7 @@ def _cancel(job: Job, run_dir: Path) -> None:
 
 
 def _keeper(job: Job, run_dir: Path) -> psutil.Process | None:
-    """The process that keeps the run; None when the run has ended, also where its number is another's by now."""
+    """The process that keeps the run; None when that has ended, or its number is another's by now."""
     if _end(job, run_dir).exists():
         return None
     with suppress(psutil.Error):
