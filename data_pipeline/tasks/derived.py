@@ -20,7 +20,7 @@ _DERIVED = re.compile(f"{_WORKS_ON}|{_SOLVES}", re.IGNORECASE)
 def works_on_text(task: str, instruction: str | None) -> bool:
     """Whether the answer says over again what the input says: a summary, a translation, a class."""
     said = _said(task, instruction)
-    folded = said.casefold()  # a superset, in a tenth of the pattern's time; most texts have none
+    folded = said.casefold()  # of all but a dotless i; in a tenth of the pattern's time, and most have none
     return any(cue in folded for cue in _CUES) and _WORKS_ON_TEXT.search(said) is not None
 
 
