@@ -40,6 +40,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
+@pytest.hookimpl(trylast=True)  # after it
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Groups that pytest-xdist does not see are said, not lost: the next pytest may name its items otherwise."""
+    if session.config.getoption("loadgroup", False) and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist's groups do not reach this pytest; files would be torn apart")
+
+
 @pytest.fixture(scope="session")
 def ray_local() -> Iterator[None]:
     """One real local Ray with 2 CPUs for the whole session, started as the launcher starts it."""

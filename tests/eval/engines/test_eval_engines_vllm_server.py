@@ -155,13 +155,13 @@ def test_actors_ask_their_servers_and_leave_none_behind(
     models = [ModelRef("base", str(model_folder), "a"), ModelRef("tuned", str(model_folder), "b")]
     named = [Prompt(f"row/{index}", ids) for index, ids in enumerate(prompts)]
     groups = make_groups(named, models=models, settings=SETTINGS, batch_size=6, parts_dir=tmp_path)
-    others, seen = servers(), set[int]()
+    others, seen = servers(model_folder), set[int]()
     killed = threading.Event()
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.05):
-            alive = servers() - others
+            alive = servers(model_folder) - others
             seen.update(alive)
             if alive and list(tmp_path.rglob("*.json")) and not killed.is_set():
                 (actor,) = [one for one in psutil.Process().children(recursive=True) if is_actor(one)]
@@ -183,12 +183,12 @@ def test_actors_ask_their_servers_and_leave_none_behind(
     await_gone(sorted(seen))
 
 
-def servers() -> set[int]:
-    """Those that serve now, of this and other tests."""
+def servers(model_folder: Path) -> set[int]:
+    """Those that serve this model now; the module's own engine may be one."""
     found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if {str(SERVER), "--served-model-name=model"} <= set(process.cmdline()):
+            if {str(SERVER), f"--model={model_folder}"} <= set(process.cmdline()):
                 found.add(process.pid)
     return found
 
