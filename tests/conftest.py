@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)  # after it
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Groups that pytest-xdist does not see are said, not lost: the next pytest may name its items otherwise."""
+    """Groups that pytest-xdist does not see are said, not lost: another pytest may name items otherwise."""
     if session.config.getoption("loadgroup", False) and not all("@" in item.nodeid for item in session.items):
         raise pytest.UsageError("pytest-xdist's groups do not reach this pytest; files would be torn apart")
 
