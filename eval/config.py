@@ -11,7 +11,7 @@ from hunmin.registry import members
 from hunmin.section import Section, execution
 from hunmin.stage import Inputs
 
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 REPORT_STAGE_VERSION = 4
 
 AUTO = "auto"

@@ -2,13 +2,12 @@
 
 data/heldout.parquet -> samples -> a pool of actors -> answers -> scores -> eval/samples.parquet, scores.json
                      -> the same rows in held-out wordings, to the tuned model -> eval/reworded.parquet
+                     -> what probes ask besides                                -> eval/probes.parquet
 """
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +21,22 @@ from eval.answering.pool import answer_groups, find_gpus
 from eval.answering.room import NO_GPUS
 from eval.config import EvalConfig
 from eval.engines import Generation, GenerationSettings, context_length
-from eval.samples.samples import (
-    Sample,
-    baseline_answers,
-    draw_samples,
-    make_samples,
-    read_heldout,
-    render_prompts,
-)
-from eval.samples.unseen_wordings import compare_wordings, draw_again
+from eval.probes import probes
+from eval.samples.questions import Questions, choose_questions, say_what_is_asked
+from eval.samples.samples import Sample, baseline_answers
+from eval.samples.answers_table import SYSTEMS, probes_table, samples_table
+from eval.samples.unseen_wordings import compare_wordings
 from eval.scores.goals import judge_goal
-from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer
-from eval.scores.score_table import Scored, metrics_of, score_table, score_task
+from eval.scores.score_table import Scored, score_table, score_task
 from hunmin.artifact import Manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
-from hunmin.progress import say
-from hunmin.schema import SAMPLES, SCHEMA_VERSION, Scores, TaskInfo
+from hunmin.schema import SCHEMA_VERSION, Scores
 from hunmin.stage import Inputs, open_stage
 
 __all__ = ["SYSTEMS", "run", "score_table"]
-
-SYSTEMS = ["base", "tuned", "majority", "copy", "first_sentence"]
 
 
 def run(
@@ -75,16 +66,19 @@ def run(
     train = verify(train_dir, cure="hunmin train CONFIG", only=("export/", "base/"))
     stage = open_stage(out_dir, inputs)
 
-    rows, tasks = read_heldout(data_dir / "heldout.parquet")
-    metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     tokenizer = load_tokenizer(data_dir / "tokenizer")
     check_tokenizer(train_dir / "export", tokenizer)
     renderer = Renderer(tokenizer)
     models = model_refs(base=base, train_dir=train_dir, train=train)
-
-    room = min(context_length(model.path) for model in models) - config.max_new_tokens
-    asked = _choose(rows, tasks, config=config, seed=seed, renderer=renderer, max_prompt_tokens=room)
-    _say_what_is_asked(asked)
+    asked = choose_questions(
+        data_dir,
+        config=config,
+        seed=seed,
+        renderer=renderer,
+        max_prompt_tokens=min(context_length(model.path) for model in models) - config.max_new_tokens,
+    )
+    say_what_is_asked(asked)
+    tasks, metrics = asked.material.tasks, asked.material.metrics
 
     gpus = find_gpus() if num_gpus else NO_GPUS
     choice = choose(
@@ -125,6 +119,9 @@ def run(
     )
     for task, wording_scores in compared.scores.items():
         scored[task].scores["unseen_wordings"] = wording_scores
+    found = {
+        name: probes()[name].judge(asked.material, members, said) for name, members in asked.probes.items()
+    }
     tables = {
         "samples.parquet": samples_table(
             asked.samples,
@@ -143,6 +140,7 @@ def run(
             tasks=tasks,
             values={"tuned": [compared.per_sample[one.sample_id] for one in asked.again]},
         ),
+        "probes.parquet": probes_table(asked, said, found),
     }
     scores = Scores(
         schema_version=SCHEMA_VERSION,
@@ -155,6 +153,7 @@ def run(
             judge_goal(goal, scored[goal.task].scores if goal.task in scored else None)
             for goal in config.goals
         ],
+        probes={name: one.scores for name, one in found.items()},
     )
     for name, table in tables.items():
         write_parquet(out_dir / name, table)
@@ -167,6 +166,8 @@ def run(
             "tasks": len(scored),
             "skipped": asked.skipped,
             "skipped_reworded": asked.skipped_again,
+            "probes": {name: len(members) for name, members in asked.probes.items()},
+            "skipped_probes": asked.skipped_probes,
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},
@@ -177,53 +178,23 @@ def run(
     return manifest
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked: held-out rows, and some of them again in a held-out wording, both in canonical order."""
-
-    samples: list[Sample]
-    again: list[Sample]  # of the tuned model only
-    prompts: dict[str, list[int]]  # ids, by sample id
-    skipped: dict[str, int]  # samples that cannot be asked, by reason
-    skipped_again: dict[str, int]
-
-
-def _choose(
-    rows: Sequence[Mapping[str, Any]],
-    tasks: Mapping[str, TaskInfo],
-    *,
-    config: EvalConfig,
-    seed: int,
-    renderer: Renderer,
-    max_prompt_tokens: int,
-) -> _Asked:
-    seen = make_samples([row for row in rows if row["seen_wording"]], tasks)
-    drawn = draw_samples(seen, per_task=config.max_samples_per_task, seed=seed)
-    prompts, skipped = render_prompts(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
-    samples = [sample for sample in drawn if sample.sample_id in prompts]
-    unseen = make_samples([row for row in rows if not row["seen_wording"]], tasks)
-    drawn = draw_again(samples, unseen, per_task=config.unseen_wordings, seed=seed)
-    more, skipped_again = render_prompts(drawn, renderer=renderer, max_prompt_tokens=max_prompt_tokens)
-    again = [sample for sample in drawn if sample.sample_id in more]
-    return _Asked(samples, again, prompts | more, skipped, skipped_again)
-
-
 def _groups(
-    asked: _Asked,
+    asked: Questions,
     models: Sequence[ModelRef],
     *,
     settings: GenerationSettings,
     batch_size: int,
     parts_dir: Path,
 ) -> list[Group]:
-    """Both models answer the samples; the tuned one those in held-out wordings too."""
-    tuned = [model for model in models if model.system == "tuned"]
+    """Both models answer the samples; the tuned one those in held-out wordings too; probes choose theirs."""
+    asking = [(asked.samples, SYSTEMS), (asked.again, ("tuned",))]
+    asking += [(members, probes()[name].systems) for name, members in asked.probes.items()]
     return [
         group
-        for samples, answering in ((asked.samples, models), (asked.again, tuned))
+        for samples, systems in asking
         for group in make_groups(
             [Prompt(sample.sample_id, asked.prompts[sample.sample_id]) for sample in samples],
-            models=answering,
+            models=[model for model in models if model.system in systems],
             settings=settings,
             batch_size=batch_size,
             parts_dir=parts_dir,
@@ -235,23 +206,6 @@ def read_majority(path: Path) -> dict[str, str]:
     """The commonest train answer of each task, from stats.json."""
     stats = json.loads(path.read_text())
     return {task: info["majority_answer"] for task, info in stats["tasks"].items()}
-
-
-def _say_what_is_asked(asked: _Asked) -> None:
-    if asked.again:
-        say(
-            f"eval: {len(asked.again)} of the {len(asked.samples)} held-out samples are asked in a held-out "
-            "wording too"
-        )
-    skipped = Counter(asked.skipped) + Counter(asked.skipped_again)
-    if skipped:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items()))
-        say(
-            f"eval: {sum(skipped.values())} samples cannot be asked ({reasons}); "
-            "a lower eval.max_new_tokens leaves more room for a prompt"
-        )
-    if not asked.samples:
-        say("eval: no held-out sample to ask, so there are no scores; raise data.split.heldout")
 
 
 def _answers(by_sample: Mapping[str, Generation], tokenizer: Any) -> dict[str, Answer]:
@@ -287,46 +241,6 @@ def _score(
         )
         for task, members in places.items()
     }
-
-
-def samples_table(
-    samples: Sequence[Sample],
-    *,
-    answers: Mapping[str, Sequence[Answer]],
-    prompts: Mapping[str, Sequence[int]],
-    tasks: Mapping[str, TaskInfo],
-    values: Mapping[str, Sequence[Mapping[str, float]]],
-) -> pa.Table:
-    """schema.SAMPLES: a line per system and sample, systems in the order of SYSTEMS.
-
-    `answers` and `values` are by system, in the samples' order; `prompts` are ids by sample id.
-    """
-    extractors = {name: LabelExtractor(info["labels"]) for name, info in tasks.items() if info["labels"]}
-    rows = []
-    for system in [name for name in SYSTEMS if name in answers and samples]:
-        for sample, said, metrics in zip(samples, answers[system], values[system], strict=True):
-            extract = extractors.get(sample.task)
-            rows.append(
-                {
-                    "sample_id": sample.sample_id,
-                    "row_id": sample.row_id,
-                    "turn": sample.turn,
-                    "system": system,
-                    "task": sample.task,
-                    "language": sample.reference.language,
-                    "wording_id": sample.wording_id,
-                    "prompt": sample.question,
-                    "references": sample.reference.texts,
-                    "label": sample.reference.label,
-                    "answer": said.text,
-                    "extracted": extract(said.text) if extract else None,
-                    "num_prompt_tokens": len(prompts[sample.sample_id]),
-                    "num_answer_tokens": said.num_tokens,
-                    "stopped": said.stopped,
-                    "scores": sorted(metrics.items()),
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=SAMPLES)
 
 
 def content_sha256(tables: Mapping[str, pa.Table], scores: Scores) -> str:

@@ -140,6 +140,9 @@ SAMPLES = pa.schema(
         ("scores", pa.map_(pa.string(), pa.float64())),  # per-sample metric values
     ]
 )
+# probes.parquet: the answers to what probes asked, of the same columns behind the probe's name. `task` is
+# that of the held-out row that a question was made from, or the probe's own word for a kind of question.
+PROBES = pa.schema([("probe", pa.string()), *SAMPLES])
 
 
 class PackMetadata(TypedDict):
@@ -555,3 +558,4 @@ class Scores(TypedDict):
     models: dict[str, dict[str, Any]]  # base, tuned: {"path", "sha256"}
     goals: NotRequired[list[GoalScore]]
     tasks: dict[str, TaskScores]
+    probes: NotRequired[dict[str, Any]]  # by probe, what it found: see the probe's module

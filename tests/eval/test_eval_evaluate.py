@@ -55,6 +55,7 @@ def test_the_stage_is_committed_and_its_parts_are_gone(evaluated: Path) -> None:
         "manifest.json",
         "samples.parquet",
         "reworded.parquet",
+        "probes.parquet",
         "scores.json",
     }
     assert manifest.counts == {
@@ -63,6 +64,8 @@ def test_the_stage_is_committed_and_its_parts_are_gone(evaluated: Path) -> None:
         "tasks": 2,
         "skipped": {},
         "skipped_reworded": {},
+        "probes": {},
+        "skipped_probes": {},
     }
     assert manifest.stage == "eval"
 
