@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from transformers import AutoConfig
 
 from hunmin.errors import StopRequested
@@ -333,20 +334,29 @@ def validate(
     me: Rank,
     alive: Heartbeat = no_heartbeat,
 ) -> ValMetrics:
-    """Loss over the `asked` packs (indices) of the validation split, in all and per task. Collective."""
+    """Loss over the `asked` packs (indices) of the validation split, in all and per task. Collective.
+
+    The losses stay where they are computed and are read back in one copy, at the end.
+    """
     costs = packs.index.attention_costs[asked].tolist()
     mine = asked[dealing.deal(costs, world_size=me.num_groups)[me.group_index]].tolist()
     count = dealing.grad_accum_steps(
         len(asked), world_size=me.num_groups, micro_batch_size=config.packs_at_once
     )
-    sums = np.zeros((3, len(packs.tasks)))  # nats and tokens, by the rows' weights; tokens
     none = count_step([], num_tasks=len(packs.tasks))
+    losses: list[Tensor] = []
+    of_tokens: list[tuple[Tensor, Tensor]] = []  # weights and tasks
     engine.train(False)
     for group in dealing.micro_batches(mine, micro_batch_size=config.packs_at_once, count=count):
         batch, _, tasks_N, _, weights_N = micro_batch([packs[index] for index in group], none, "token", me)
-        values = [engine.losses(batch).double().cpu() * weights_N, weights_N, torch.ones_like(weights_N)]
-        sums += sums_by_task(values, tasks_N, num_tasks=len(packs.tasks))
+        losses.append(engine.losses(batch).double())
+        of_tokens.append((weights_N, tasks_N))
         alive()
+    sums = np.zeros((3, len(packs.tasks)))  # nats and tokens, by the rows' weights; tokens
+    read = torch.cat(losses).cpu().split([len(losses_N) for losses_N in losses])
+    for losses_N, (weights_N, tasks_N) in zip(read, of_tokens, strict=True):
+        values = [losses_N * weights_N, weights_N, torch.ones_like(weights_N)]
+        sums += sums_by_task(values, tasks_N, num_tasks=len(packs.tasks))
     engine.train()
     nats, weights, tokens = me.gather(list(sums.ravel())).sum(0).reshape(sums.shape)
     return {

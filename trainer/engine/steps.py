@@ -174,11 +174,9 @@ def weighed(part: Joined, counts: StepCounts, weighting: Weighting) -> MicroBatc
 
 
 def sums_by_task(values: Sequence[Tensor], tasks_N: Tensor, *, num_tasks: int) -> np.ndarray:
-    """Each tensor of N values summed by task, in float64 (len(values), tasks)."""
+    """Each tensor of N values on the host summed by task, in float64 (len(values), tasks)."""
     tasks = tasks_N.numpy()
-    return np.array(
-        [np.bincount(tasks, value.detach().double().cpu().numpy(), num_tasks) for value in values], np.float64
-    )
+    return np.array([np.bincount(tasks, value.double().numpy(), num_tasks) for value in values], np.float64)
 
 
 def shares(values: np.ndarray) -> np.ndarray:

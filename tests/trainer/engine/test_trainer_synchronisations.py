@@ -6,8 +6,11 @@ for, and ZeRO-3 on a CPU, whose every reading of a value a dispatch mode sees.
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
+import pytest
 import torch
 from plain_loop import job_in, work_of, write_data
 from rank_helpers import VOCAB_SIZE, run_ranks
@@ -15,10 +18,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM, LlamaConfig
 
 from hunmin.models.config import ModelConfig
+from trainer import loop
 from trainer.batches.model_inputs import to_device
 from trainer.batches.packs import PackFolder
 from trainer.batches.weighting import count_step
 from trainer.checkpoint.checkpoint import TrainState
+from trainer.config import TrainConfig
 from trainer.engine.outcome import Outcome
 from trainer.engine.ranks import Rank
 from trainer.engine.steps import MicroBatch, micro_batch
@@ -101,7 +106,6 @@ def test_views_of_one_copy_are_the_tensors() -> None:
 
 
 def reads_of_a_step(root: Path, num_packs: int) -> Counter[str]:
-    from trainer import loop
     from trainer.engine.ranks import join_ranks
 
     job = job_in(root, model=MODEL, global_batch_size=num_packs)
@@ -122,3 +126,29 @@ def test_more_micro_batches_ask_no_more(tmp_path: Path) -> None:
     (many,) = run_ranks(reads_of_a_step, 1, tmp_path, 6)
     # DeepSpeed's check of the norm, the norm, and whether it was a spike, which is on the host by then
     assert few == many == {"_local_scalar_dense": 3}
+
+
+def test_a_validation_is_read_back_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an engine that gives each token the loss of its target's number, so that the sums are known too."""
+    write_data(tmp_path)
+    packs = PackFolder(tmp_path / "data/train")
+    to_host = Counter[str]()
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: (to_host.update(["cpu"]), tensor.to("cpu"))[1])
+
+    class Engine:
+        def train(self, mode: bool = True) -> None:
+            pass
+
+        def losses(self, inputs: Any) -> torch.Tensor:
+            return inputs.targets.float()
+
+    asked = np.arange(5)
+    me: Any = SimpleNamespace(
+        num_groups=1, group_index=0, sequence_parallel_size=1, gather=lambda values: np.array([values])
+    )
+    config = TrainConfig.model_validate({"micro_batch_size": 1})
+    found = loop.validate(cast("Any", Engine()), packs, asked, step=3, config=config, me=me)
+    targets = np.concatenate([(ids := packs[index].labels)[ids >= 0] for index in asked])
+    assert found["loss"] == pytest.approx(targets.mean(), rel=1e-12)
+    assert found["num_valid_tokens"] == len(targets)
+    assert to_host == {"cpu": 1}
