@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,17 @@ class LoraConfig(Section):
     )
 
 
+LEAST_BUCKET = 50_000_000  # elements
+
+
+class ZeroSizes(NamedTuple):
+    """Sizes of ZeRO-3's work, in elements."""
+
+    prefetch_bucket_size: int
+    reduce_bucket_size: int
+    param_persistence_threshold: int
+
+
 class ZeroConfig(Section):
     """What DeepSpeed's ZeRO-3 is told. Numbers are elements. Only reduce_dtype rounds."""
 
@@ -49,17 +60,17 @@ class ZeroConfig(Section):
     max_live_parameters: int = execution(
         1_000_000_000, ge=1, le=10**13, description="parameters that a rank holds whole at a time, at most"
     )
-    prefetch_bucket_size: int = execution(
-        50_000_000,
+    prefetch_bucket_size: int | None = execution(
+        None,
         ge=0,
         le=10**13,
-        description="parameters that are gathered before they are needed, at most",
+        description="parameters gathered before they are needed, at most; absent: by model, from 50 million",
     )
-    reduce_bucket_size: int = execution(
-        50_000_000,
+    reduce_bucket_size: int | None = execution(
+        None,
         ge=1,
         le=10**13,
-        description="gradients that are reduced together; their buffer is held for the whole run",
+        description="gradients reduced together, in a buffer held all the time; absent: as for the prefetch",
     )
     sub_group_size: int = execution(
         1_000_000_000,
@@ -88,6 +99,26 @@ class ZeroConfig(Section):
     offload_param: bool = execution(
         False, description="keep the parts of the parameters in CPU memory; on GPUs only"
     )
+
+    def sizes(self, hidden_size: int) -> "ZeroSizes":
+        """The sizes that follow the model's width where the config is silent.
+
+        A bucket holds a projection of the model, hidden_size squared as transformers takes it, and never
+        under 50 million elements, below which the latency of a collective counts. Kept whole are vectors,
+        norms and biases alike (10 hidden_size, as transformers takes it): they are a thousandth of a model,
+        and gathering each of them costs a collective a layer.
+        """
+        bucket = max(LEAST_BUCKET, hidden_size**2)
+        prefetch, reduced, kept = (
+            self.prefetch_bucket_size,
+            self.reduce_bucket_size,
+            self.param_persistence_threshold,
+        )
+        return ZeroSizes(
+            prefetch_bucket_size=bucket if prefetch is None else prefetch,
+            reduce_bucket_size=bucket if reduced is None else reduced,
+            param_persistence_threshold=10 * hidden_size if kept is None else kept,
+        )
 
 
 class TrainConfig(Section):

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from trainer.config import TrainConfig, ZeroConfig
+from trainer.config import TrainConfig
 
 NEVER = int(1e12)  # steps between two lines that DeepSpeed prints itself
 
@@ -23,9 +23,10 @@ def deepspeed_settings(
     are left out there.
 
     Args:
-        hidden_size: of the model: its vectors are kept whole on every rank unless the config says otherwise.
+        hidden_size: of the model, by which sizes go where the config is silent.
     """
     zero, on_gpu = config.zero, device_type == "cuda"
+    sizes = zero.sizes(hidden_size)
     settings: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": config.packs_at_once,
         "gradient_accumulation_steps": accum_steps,
@@ -36,11 +37,11 @@ def deepspeed_settings(
         "zero_optimization": {
             "stage": 3,
             "overlap_comm": zero.overlap_comm and on_gpu,
-            "stage3_param_persistence_threshold": persistence_threshold(zero, hidden_size=hidden_size),
+            "stage3_param_persistence_threshold": sizes.param_persistence_threshold,
             "stage3_max_live_parameters": zero.max_live_parameters,
             "stage3_max_reuse_distance": zero.max_live_parameters,
-            "stage3_prefetch_bucket_size": zero.prefetch_bucket_size,
-            "reduce_bucket_size": zero.reduce_bucket_size,
+            "stage3_prefetch_bucket_size": sizes.prefetch_bucket_size,
+            "reduce_bucket_size": sizes.reduce_bucket_size,
             "sub_group_size": zero.sub_group_size,
             "zero_hpz_partition_size": zero.hpz_partition_size,
         },
@@ -59,11 +60,3 @@ def deepspeed_settings(
         if wanted and on_gpu:
             settings["zero_optimization"][part] = {"device": "cpu", "pin_memory": True}
     return settings
-
-
-def persistence_threshold(zero: ZeroConfig, *, hidden_size: int) -> int:
-    """Elements below which a parameter is kept whole on every rank: by default those of vectors, norms and
-    biases alike (10 hidden_size, as transformers takes it). They are a thousandth of a model, and gathering
-    each of them costs a collective a layer.
-    """
-    return 10 * hidden_size if zero.param_persistence_threshold is None else zero.param_persistence_threshold

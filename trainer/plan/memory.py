@@ -110,6 +110,7 @@ def estimate(
     """
     train = train or TrainConfig.model_validate({})
     zero, itemsize = train.zero, dtype.itemsize
+    buckets = zero.sizes(config.get_text_config().hidden_size)
     shapes = parameter_shapes(config)
     trained_shapes = shapes if train.lora is None else adapter_shapes(config, train.lora)
     sizes = [math.prod(shape) for shape in (shapes | trained_shapes).values()]
@@ -121,7 +122,11 @@ def estimate(
     if zero.offload_optimizer:
         in_host += ("masters", "gradients", "moments", "offloaded_gradients")
     updated = min(trained, zero.sub_group_size) * FP32
-    gathered, in_transit = (0, 0) if world_size == 1 else _gathered(sizes, train)
+    gathered, in_transit = (
+        (0, 0)
+        if world_size == 1
+        else _gathered(sizes, zero.max_live_parameters, buckets.prefetch_bucket_size)
+    )
     kept, recomputed = activation_bytes(
         config, shapes, tokens=tokens, itemsize=itemsize, recompute=train.recompute
     )
@@ -131,7 +136,7 @@ def estimate(
         gradients=trained * FP32,
         moments=trained * 2 * FP32,
         offloaded_gradients=trained * FP32 if zero.offload_optimizer else 0,
-        bucket=zero.reduce_bucket_size * FP32,
+        bucket=buckets.reduce_bucket_size * FP32,
         secondary=0 if zero.hpz_partition_size == 1 else sum(sizes) // zero.hpz_partition_size * itemsize,
         gathered=gathered * itemsize,
         in_transit=in_transit * itemsize,
@@ -152,22 +157,22 @@ def estimate(
             dtype=dtype,
             max_bytes=train.max_logits_mb * 2**20,
         ),
-        in_flight=_in_flight(trained_sizes, bucket=zero.reduce_bucket_size, dtype=dtype),
+        in_flight=_in_flight(trained_sizes, bucket=buckets.reduce_bucket_size, dtype=dtype),
         step_copies=0 if zero.offload_optimizer else updated,
         saved_copies=SAVED_COPIES * FP32 * trained,
         in_host=in_host,
     )
 
 
-def _gathered(sizes: list[int], train: TrainConfig) -> tuple[int, int]:
+def _gathered(sizes: list[int], max_live: int, prefetched: int) -> tuple[int, int]:
     """Elements of whole parameters that live at once, and of those that are fetched together. Where not all
     may live, some are on their way at any time. A single rank's slices are whole.
     """
-    zero, total = train.zero, sum(sizes)
-    fetched = min(total, zero.prefetch_bucket_size + max(sizes))
-    if zero.max_live_parameters >= total:
+    total = sum(sizes)
+    fetched = min(total, prefetched + max(sizes))
+    if max_live >= total:
         return total, fetched
-    return min(total, max(zero.max_live_parameters, fetched) + fetched), fetched
+    return min(total, max(max_live, fetched) + fetched), fetched
 
 
 def _in_flight(sizes: list[int], *, bucket: int, dtype: torch.dtype) -> int:

@@ -14,7 +14,6 @@ from torch.utils._pytree import tree_leaves
 from hunmin.models.config import ModelConfig
 from trainer.checkpoint.checkpoint import TrainState
 from trainer.config import ZeroConfig
-from trainer.engine.deepspeed_settings import persistence_threshold
 from trainer.objectives.sft import SFT
 
 MODEL = ModelConfig.model_validate(
@@ -81,7 +80,9 @@ def test_gradients_travel_in_the_precision_that_is_told(root: Path) -> None:
         assert losses[-1] < losses[0]
 
 
-def test_the_threshold_goes_by_the_model_unless_it_is_told() -> None:
-    assert persistence_threshold(ZeroConfig.model_validate({}), hidden_size=4096) == 40_960
-    told = ZeroConfig.model_validate({"param_persistence_threshold": 0})
-    assert persistence_threshold(told, hidden_size=4096) == 0
+def test_sizes_go_by_the_model_unless_they_are_told() -> None:
+    silent = ZeroConfig.model_validate({})
+    assert silent.sizes(4096) == (50_000_000, 50_000_000, 40_960)
+    assert silent.sizes(8192) == (8192**2, 8192**2, 81_920)
+    told = {"prefetch_bucket_size": 0, "reduce_bucket_size": 7, "param_persistence_threshold": 0}
+    assert ZeroConfig.model_validate(told).sizes(4096) == (0, 7, 0)

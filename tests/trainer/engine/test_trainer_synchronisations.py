@@ -148,7 +148,7 @@ def test_a_validation_is_read_back_once(tmp_path: Path, monkeypatch: pytest.Monk
     )
     config = TrainConfig.model_validate({"micro_batch_size": 1})
     found = loop.validate(cast("Any", Engine()), packs, asked, step=3, config=config, me=me)
-    targets = np.concatenate([(ids := packs[index].labels)[ids >= 0] for index in asked])
+    targets = np.concatenate([(ids := packs[index].labels)[ids >= 0] for index in asked.tolist()])
     assert found["loss"] == pytest.approx(targets.mean(), rel=1e-12)
     assert found["num_valid_tokens"] == len(targets)
     assert to_host == {"cpu": 1}
