@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,20 @@ from hunmin.errors import InputError
 HEARTBEAT_S = 10.0
 STALE_AFTER_S = 120.0  # a lock of another host without a heartbeat for this long is dead
 
+Owner = dict[str, Any]  # as this_process gives it; of an older version without space, cluster and attempt
+
 
 @contextmanager
-def run_lock(run_dir: Path) -> Iterator[None]:
+def run_lock(run_dir: Path, *, has_job_ended: Callable[[str], bool] = lambda job_id: False) -> Iterator[None]:
     """Hold the run folder alone: two processes never write one run.
 
-    A file created exclusively (atomic on shared file systems too) holds host, pid, start time and job id;
-    its modification time is the heartbeat. The lock of a dead process on this host, or of another host
-    without a heartbeat for STALE_AFTER_S, is taken over.
+    A file created exclusively (atomic on shared file systems too) holds host, process and SLURM job; its
+    modification time is the heartbeat. A dead owner's lock is taken over at once where its death is known:
+    its process is gone from this host and process namespace, or its job was requeued or has ended. Of others
+    only the heartbeat tells, which is missed for STALE_AFTER_S.
+
+    Args:
+        has_job_ended: whether the job of that id on this SLURM cluster is known to have ended.
 
     Raises:
         InputError: a living process holds the run.
@@ -38,13 +44,8 @@ def run_lock(run_dir: Path) -> Iterator[None]:
             f"{run_dir}: the folder cannot be made ({error.strerror}); name another with --run"
         ) from error
     path = run_dir / ".lock"
-    owner = {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "start": _start_of(os.getpid()),
-        "job_id": os.environ.get("SLURM_JOB_ID"),
-    }
-    _acquire(path, owner)
+    owner = this_process()
+    _acquire(path, owner, has_job_ended)
     stop = threading.Event()
 
     def beat() -> None:
@@ -66,14 +67,38 @@ def run_lock(run_dir: Path) -> Iterator[None]:
             path.unlink()
 
 
-def _is_ours(path: Path, owner: dict[str, Any]) -> bool:
+def this_process() -> Owner:
+    """Who holds a lock that is taken here and now."""
+    return {
+        "host": socket.gethostname(),
+        "space": _process_space(),
+        "pid": os.getpid(),
+        "start": _start_of(os.getpid()),
+        "cluster": os.environ.get("SLURM_CLUSTER_NAME"),
+        "job_id": os.environ.get("SLURM_JOB_ID"),
+        "attempt": int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+    }
+
+
+def _process_space() -> str | None:
+    """Within what a process number names one process: a boot of the machine, and a process namespace of it.
+    Containers may share a host name.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return None
+
+
+def _is_ours(path: Path, owner: Owner) -> bool:
     try:
         return json.loads(path.read_text()) == owner
     except (FileNotFoundError, ValueError):
         return False
 
 
-def _acquire(path: Path, owner: dict[str, Any]) -> None:
+def _acquire(path: Path, owner: Owner, has_job_ended: Callable[[str], bool]) -> None:
     # The owner is complete before the name exists: link() is atomic and fails where the name is taken.
     mine = path.with_name(f".lock.{owner['host']}.{owner['pid']}")
     mine.write_text(json.dumps(owner))
@@ -83,42 +108,58 @@ def _acquire(path: Path, owner: dict[str, Any]) -> None:
                 os.link(mine, path)
                 return
             except FileExistsError:
-                holder = _living_holder(path)
-                if holder is not None:
-                    raise InputError(
-                        f"{path.parent} is in use by process {holder['pid']} on {holder['host']}"
-                        + (f" (job {holder['job_id']})" if holder.get("job_id") else "")
-                        + "; wait for it, or stop it, or name another folder with --run"
-                    ) from None
-                _bury(path, path.with_name(f".lock.dead.{owner['host']}.{owner['pid']}"))
+                if (held := _holder(path)) is None:
+                    continue
+                if _lives(*held, owner, has_job_ended):
+                    raise InputError(_in_use(path.parent, *held)) from None
+                _bury(path, path.with_name(f".lock.dead.{owner['host']}.{owner['pid']}"), dead=held[0])
     finally:
         mine.unlink(missing_ok=True)
 
 
-def _bury(path: Path, grave: Path) -> None:
+def _bury(path: Path, grave: Path, *, dead: Owner) -> None:
     """Remove a dead owner's lock. Only one of several waiters wins the rename; whoever finds that it
-    moved a lock that came to life in between puts it back.
+    moved another's lock, taken in between, puts it back.
     """
     try:
         path.rename(grave)
     except FileNotFoundError:
         return
-    if _living_holder(grave) is not None:
+    if (moved := _holder(grave)) and moved[0] != dead:
         os.link(grave, path)
     grave.unlink()
 
 
-def _living_holder(path: Path) -> dict[str, Any] | None:
+def _holder(path: Path) -> tuple[Owner, float] | None:
+    """Who holds a lock, and the seconds since its heartbeat; None where nobody does."""
     try:
-        holder = json.loads(path.read_text())
-        age_s = time.time() - path.stat().st_mtime
+        return json.loads(path.read_text()), time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return None
     except ValueError:
         raise InputError(f"{path}: not a lock file; delete it if no hunmin runs here") from None
-    if holder["host"] == socket.gethostname():
-        return holder if _start_of(holder["pid"]) == holder["start"] else None
-    return holder if age_s < STALE_AFTER_S else None
+
+
+def _lives(holder: Owner, age_s: float, me: Owner, has_job_ended: Callable[[str], bool]) -> bool:
+    """Whether a lock's owner is alive, as far as can be told from here."""
+    if holder["host"] == me["host"] and holder.get("space", me["space"]) == me["space"]:
+        return _start_of(holder["pid"]) == holder["start"]
+    job_id = holder.get("job_id")
+    if job_id and holder.get("cluster") == me["cluster"]:
+        if job_id == me["job_id"] and holder.get("attempt", 0) < me["attempt"]:
+            return False  # SLURM starts a job again when all of it has ended
+        if job_id != me["job_id"] and has_job_ended(job_id):
+            return False
+    return age_s < STALE_AFTER_S
+
+
+def _in_use(run_dir: Path, holder: Owner, age_s: float) -> str:
+    job = f" (job {holder['job_id']})" if holder.get("job_id") else ""
+    return (
+        f"{run_dir} is in use by process {holder['pid']} on {holder['host']}{job}, alive {age_s:.0f} s ago; "
+        f"wait for it (a dead one is known by {STALE_AFTER_S:.0f} s of silence), or stop it, or name another "
+        "folder with --run"
+    )
 
 
 def _start_of(pid: int) -> str | None:
