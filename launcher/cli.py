@@ -135,6 +135,7 @@ def _stage_command(name: str, stages: tuple[str, ...], text: str, *, arguments: 
         as_json: AsJson = False,
     ) -> None:
         from hunmin.lock import run_lock
+        from launcher.backends.slurm import has_job_ended
         from launcher.commands.summary import as_dict, as_text
         from launcher.run import default_run_dir, open_run, require_begun
         from launcher.stages import run_stages
@@ -145,7 +146,7 @@ def _stage_command(name: str, stages: tuple[str, ...], text: str, *, arguments: 
 
             load(config, overrides or [])  # a wrong config or folder leaves none behind
             require_begun(folder, stages)
-            with run_lock(folder):
+            with run_lock(folder, has_job_ended=has_job_ended):
                 opened = open_run(config, overrides or [], folder, force=force)
                 done = run_stages(opened, stages)
             result = as_dict(opened, done)
@@ -339,7 +340,7 @@ def submit(
         ),
     ],
     overrides: Overrides = None,
-    nodes: Annotated[int, typer.Option("--nodes", min=1, help="slurm: hosts")] = 1,
+    nodes: Annotated[int | None, typer.Option("--nodes", min=1, help="slurm: hosts; default: 1")] = None,
     gpus_per_node: Annotated[
         int | None, typer.Option(min=0, help="slurm: GPUs a host; default: as cluster says")
     ] = None,

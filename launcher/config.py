@@ -17,6 +17,7 @@ from hunmin.models.config import ModelConfig
 from hunmin.section import FileName, Section, content_of, execution
 from hunmin.yaml_limits import MAX_CHARS, compose_yaml
 from hunmin.yaml_text import read_yaml, typed
+from launcher.slurm_config import SlurmConfig
 from trainer.config import TrainConfig
 
 
@@ -34,6 +35,10 @@ class ClusterConfig(Section):
     )
     gpus_per_worker: int = execution(
         0, ge=0, le=1, description="GPUs of each training process; 0: train on CPUs"
+    )
+    slurm: SlurmConfig = Field(
+        default_factory=lambda: SlurmConfig.model_validate({}),
+        description="what a job of `hunmin submit --to slurm` asks for",
     )
 
 

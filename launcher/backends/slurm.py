@@ -1,10 +1,12 @@
 """SLURM: sbatch with the code beside the run, squeue and scontrol until its end, scancel."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from hunmin.errors import EnvironmentFailure, InputError, StopRequested
@@ -29,6 +31,7 @@ ENDED_BADLY = {  # of SLURM's own doing, not hunmin's: the same command may succ
     "DEADLINE": "reached its deadline",
 }
 RESOURCES = ("nodes", "cpus_per_node", "gpus_per_node", "time", "partition", "account")
+OF_THE_SITE = ("SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS")  # where SLURM is, and who asks
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", *ENDED_BADLY)  # in every other state a job goes on
 
 
@@ -41,7 +44,8 @@ def prepare(request: Request) -> str:
     config, _ = load(request.config, request.overrides)
     require_kept_secrets(config)
     asked = {name: value for name, value in request.options.items() if name in RESOURCES}
-    resources = resources_for(config.cluster, **asked)
+    partition = asked.get("partition") or config.cluster.slurm.partition
+    resources = resources_for(config.cluster, asked, node_gpus=most_gpus_of_a_node(partition))
     script = render_script(resources, name=config.name, run_dir=request.run_dir, python=sys.executable)
     check_before_ray(request.config, request.overrides, request.run_dir)
     return script
@@ -57,14 +61,14 @@ def submit(request: Request, script: str) -> Job:
     run_dir = request.run_dir
     require_sbatch()
     require_no_job(run_dir)  # says more than the lock, which a running job holds
-    with run_lock(run_dir):
+    with run_lock(run_dir, has_job_ended=has_job_ended):
         require_no_job(run_dir)  # of another submit at the same moment
         sweep(run_dir)
         open_run(request.config, request.overrides, run_dir, force=request.force)
         job_id = _sbatch(script, run_dir=run_dir)
         job = Job(job_id)
         note_job(job, run_dir)
-    say(f"job {job_id} on {request.options['nodes']} node(s); run folder {run_dir}")
+    say(f"job {job_id}; run folder {run_dir}")
     say(f"  watch:   squeue --jobs={job_id}; tail -F {log_of(job_id, run_dir=run_dir)}")
     say(f"  cancel:  scancel {job_id}   (saves; submitting again continues)")
     return job
@@ -110,6 +114,33 @@ def sweep(run_dir: Path) -> None:
     if asked.stdout.strip() in ENDED or "Invalid job id" in asked.stderr:  # ended long ago, and forgotten
         for path in stale:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def most_gpus_of_a_node(partition: str | None) -> int | None:
+    """GPUs of the node that has most of them, in a partition or all; None where SLURM cannot be asked."""
+    if shutil.which("sinfo") is None:
+        return None
+    asked = _slurm("sinfo", "--noheader", "--format=%G", *([f"--partition={partition}"] if partition else []))
+    counts = [int(count) for count in re.findall(r"\bgpu:(?:[^:(,\s]+:)?(\d+)", asked.stdout)]
+    return max(counts, default=None)
+
+
+def has_job_ended(job_id: str) -> bool:
+    """Whether SLURM says that a job has ended; False where it cannot be asked, or has forgotten the job."""
+    return shutil.which("squeue") is not None and _state(job_id).stdout.strip() in ENDED
+
+
+def outside_a_job(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a submission. Within a job, what SLURM says of that job would be asked of the next:
+    its memory a core beside ours a host, which no node can give.
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return dict(environment)
+    return {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("SLURM_", "SBATCH_", "SRUN_")) or name in OF_THE_SITE
+    }
 
 
 def _state(job_id: str) -> subprocess.CompletedProcess[str]:
@@ -211,7 +242,9 @@ def _exit_code(job_id: str, state: str, *, log: Path) -> int:
 
 
 def _slurm(program: str, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program, *args], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [program, *args], capture_output=True, text=True, check=False, env=outside_a_job(os.environ)
+    )
 
 
 def _cancel(job: Job, run_dir: Path) -> None:

@@ -1,17 +1,20 @@
 """Inside a SLURM allocation: Ray up on every node, `hunmin run` as its driver, all of it down again.
 
-    python -m launcher.cluster.allocation RUN_DIR     the job's batch script, on the first node
-    python -m launcher.cluster.allocation node DIR    a task of its srun, one on each node
+    python -m launcher.cluster.allocation RUN_DIR MAX_REQUEUES [SRUN_FLAG …]   the batch script, on one node
+    python -m launcher.cluster.allocation node DIR                            a task of its srun, on each
 
 The nodes meet in DIR, a private folder of the run on the shared disk: the token that every Ray process of the
 job must show, and the head's address. A node lives as long as its standard input, which srun brings from the
 batch process; so whatever ends that process ends the nodes.
 
 `scancel` sends SIGTERM to every process of the job at once. Ray must outlive the driver, which still saves:
-the nodes block the signal, and the driver alone acts on it.
+the nodes block the signal, and the driver alone acts on it. Before the time limit SLURM sends SIGUSR1 to the
+batch process alone: the run saves in the same way, and the job starts again.
 """
 
+import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -20,13 +23,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
+from hunmin.artifact import write_json
 from hunmin.errors import EnvironmentFailure, HunminError, InputError, StopRequested
 from hunmin.limits import machine_memory
 from hunmin.progress import say
+from launcher.cluster.job_end import (
+    OF_A_HUMAN,
+    OF_PREEMPTION,
+    OF_THE_LIMIT,
+    Attempt,
+    Verdict,
+    judge,
+    progress_of,
+)
 from launcher.cluster.ray_cluster import use_token_in
 from launcher.cluster.ray_folder import folder_for_sockets
 
@@ -34,34 +48,95 @@ START_LIMIT_S = float(os.environ.get("HUNMIN_START_LIMIT_S", "300"))  # Python f
 DRIVER_LIMIT_S = 60.0  # for a driver to end when its Ray is gone
 
 
-def main(run_dir: Path) -> int:
-    """The batch script: the driver's exit code, or that of what went wrong around it."""
+def main(run_dir: Path, max_requeues: int, srun_flags: list[str]) -> int:
+    """The batch script: one attempt, and what follows from how it ended. The exit code of the attempt."""
+    before = progress_of(run_dir)
+    stop = _StopFlag()
+    code, lost_hosts = _attempt(run_dir, srun_flags, stop)
+    attempts = _note_attempt(
+        run_dir,
+        Attempt(
+            number=int(os.environ.get("SLURM_RESTART_COUNT", "0")),
+            exit_code=code,
+            stopped_by=stop.by,
+            progressed=progress_of(run_dir) != before,
+            lost_hosts=lost_hosts,
+        ),
+    )
+    verdict = judge(attempts, max_requeues=max_requeues)
+    if verdict.requeue:
+        _start_again(verdict)
+    elif code:
+        say(f"the job does not start again: {verdict.why}")
+    return code
+
+
+def _attempt(run_dir: Path, srun_flags: list[str], stop: "_StopFlag") -> tuple[int, list[str]]:
+    """Ray up, the run, all down: the exit code of the driver, or of what went wrong around it; lost hosts."""
     hosts = _hosts_of_job()
     (run_dir / "submit").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=run_dir / "submit", prefix="job-") as folder:  # mode 0700
         meeting = Path(folder)
         token = use_token_in(meeting)
-        stop = _StopFlag()
         try:
             _require_shared(run_dir, token, len(hosts), stop)
-            return _run_on(hosts, run_dir, meeting, stop)
+            return _run_on(hosts, run_dir, meeting, srun_flags, stop), []
         except HunminError as error:
             print(f"hunmin: {error}", file=sys.stderr, flush=True)
-            return error.exit_code
+            return error.exit_code, _lost_hosts(meeting)
+
+
+def _note_attempt(run_dir: Path, attempt: Attempt) -> list[Attempt]:
+    """The job's attempts up to this one, which stand in RUN/submit/attempts.json by job."""
+    path, job_id = run_dir / "submit" / "attempts.json", os.environ["SLURM_JOB_ID"]
+    noted = json.loads(path.read_text()) if path.exists() else {}
+    noted.setdefault(job_id, []).append(asdict(attempt))
+    write_json(path, noted)
+    return [Attempt(**one) for one in noted[job_id]]
+
+
+def _start_again(verdict: Verdict) -> None:
+    """Hand the job back to SLURM, which ends this attempt and queues the next."""
+    job_id = os.environ["SLURM_JOB_ID"]
+    if verdict.exclude:
+        say(f"without {', '.join(verdict.exclude)}, lost twice")
+        hosts = ",".join(verdict.exclude)
+        subprocess.run(["scontrol", "update", f"JobId={job_id}", f"ExcNodeList={hosts}"], check=False)
+    say(f"job {job_id} starts again: {verdict.why}")
+    sys.stdout.flush()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of the requeue itself
+    done = subprocess.run(["scontrol", "requeue", job_id], capture_output=True, text=True, check=False)
+    if done.returncode:
+        say(f"SLURM does not queue it again ({done.stderr.strip()}); submit the same command to continue")
 
 
 class _StopFlag:
-    """SIGTERM of scancel or of the time limit: remembered, and handed on to the driver."""
+    """A signal that asks for the end: remembered with who sent it, and handed on to the driver."""
 
     def __init__(self) -> None:
         self.driver: subprocess.Popen[bytes] | None = None
-        self.is_set = False
+        self.by: str | None = None
         signal.signal(signal.SIGTERM, self._act)
+        signal.signal(signal.SIGUSR1, self._act)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether one has come."""
+        return self.by is not None
 
     def _act(self, number: int, frame: object) -> None:
-        self.is_set = True
+        if self.by is None:  # the first says why
+            near_limit = number == signal.SIGUSR1
+            self.by = OF_THE_LIMIT if near_limit else OF_PREEMPTION if _is_preempted() else OF_A_HUMAN
         if self.driver is not None:
             self.driver.terminate()
+
+
+def _is_preempted() -> bool:
+    """Whether SLURM, and no person, ends this job for another's sake."""
+    command = ["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return bool(re.search(r"\bPreemptTime=(?!None|Unknown|\(null\))\S", said))
 
 
 def _hosts_of_job() -> list[str]:
@@ -93,9 +168,9 @@ def _require_shared(run_dir: Path, file: Path, count: int, stop: _StopFlag) -> N
         )
 
 
-def _run_on(hosts: list[str], run_dir: Path, meeting: Path, stop: _StopFlag) -> int:
+def _run_on(hosts: list[str], run_dir: Path, meeting: Path, srun_flags: list[str], stop: _StopFlag) -> int:
     """Bring Ray up, run hunmin on it, take it down; hunmin's exit code."""
-    nodes = _start_nodes(len(hosts), meeting)
+    nodes = _start_nodes(len(hosts), meeting, srun_flags)
     try:
         address = _await_head(nodes, meeting, stop)
         say(f"Ray: head at {address}; {len(hosts)} node(s): {', '.join(hosts)}")
@@ -105,12 +180,12 @@ def _run_on(hosts: list[str], run_dir: Path, meeting: Path, stop: _StopFlag) -> 
         _end_nodes(nodes)
 
 
-def _start_nodes(count: int, meeting: Path) -> subprocess.Popen[bytes]:
+def _start_nodes(count: int, meeting: Path, srun_flags: list[str]) -> subprocess.Popen[bytes]:
     # A node that fails says so in the meeting; were all killed with it, none could clear up after itself.
     command = _srun(count, "--ntasks-per-node=1", "--kill-on-bad-exit=0")
     if cpus := os.environ.get("SLURM_CPUS_PER_TASK"):  # srun no longer takes it from the job
         command.append(f"--cpus-per-task={cpus}")
-    command += [sys.executable, "-m", "launcher.cluster.allocation", "node", str(meeting)]
+    command += [*srun_flags, sys.executable, "-m", "launcher.cluster.allocation", "node", str(meeting)]
     return subprocess.Popen(command, stdin=subprocess.PIPE)
 
 
@@ -162,8 +237,11 @@ def _drive(
 
 def _failed_hosts(nodes: subprocess.Popen[bytes], meeting: Path) -> str:
     """Which nodes are no longer there, in words; empty while all are."""
-    failed = sorted(path.suffix.removeprefix(".") for path in meeting.glob("failed.*"))
-    return ", ".join(failed) or ("its nodes" if nodes.poll() is not None else "")
+    return ", ".join(_lost_hosts(meeting)) or ("its nodes" if nodes.poll() is not None else "")
+
+
+def _lost_hosts(meeting: Path) -> list[str]:
+    return sorted(path.name.removeprefix("failed.") for path in meeting.glob("failed.*"))
 
 
 def _end_nodes(nodes: subprocess.Popen[bytes]) -> None:
@@ -346,4 +424,4 @@ def _object_store_bytes() -> int | None:
 if __name__ == "__main__":
     if sys.argv[1] == "node":
         sys.exit(node(Path(sys.argv[2])))
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

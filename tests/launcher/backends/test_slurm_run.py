@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from cluster_runs import QUICK, SMALL
 from slurm_cluster import SlurmCluster
+
+from launcher.backends import noted_job
 
 pytestmark = pytest.mark.slow
 TWO_NODES = ("--to", "slurm", "--nodes", "2")
@@ -33,7 +36,11 @@ def assert_nothing_is_left(cluster: SlurmCluster, run: Path) -> None:
         left = cluster.run(["ls", "/tmp"], node=node).stdout.split()
         assert [name for name in left if re.match(r"hm\d+-|ray|hunmin", name)] == []
     # no token, no address
-    assert sorted(path.name for path in (run / "submit").iterdir()) == ["job.json", "job.sbatch"]
+    assert sorted(path.name for path in (run / "submit").iterdir()) == [
+        "attempts.json",
+        "job.json",
+        "job.sbatch",
+    ]
     assert not (run / ".lock").exists()
 
 
@@ -58,6 +65,30 @@ def test_two_nodes_run_all_stages_and_give_the_data_of_one(
     assert sorted(train["extra"]["ranks"]["hosts"]) == ["n1", "n2"]
     assert train["counts"]["steps"] == 4
     assert (finished / "report" / "index.html").exists()
+
+
+def test_before_its_limit_a_job_saves_and_starts_again(slurm_cluster: SlurmCluster, finished: Path) -> None:
+    """The signal that SLURM sends before the limit, sent by hand; the end is that of the undisturbed run."""
+    weights = json.loads((finished / "train" / "manifest.json").read_text())["content_sha256"]
+    run = slurm_cluster.shared / "requeued"
+    shutil.copytree(finished, run, ignore=shutil.ignore_patterns("train", "eval", "report", "logs", "submit"))
+    slower = "train.save_interval=1"
+    done = slurm_cluster.hunmin("submit", QUICK, *SMALL, slower, *TWO_NODES, "--run", run)
+    assert done.returncode == 0, done.stderr
+    job_id = noted_job(run).job_id  # type: ignore[union-attr]
+    wait_for("the first checkpoint", lambda: any((run / "train" / "checkpoints").glob("step-*")))
+    sent = slurm_cluster.run(["scancel", "--batch", "--signal=USR1", job_id])
+    assert sent.returncode == 0, sent.stderr
+    assert slurm_cluster.hunmin("wait", run).returncode == 0
+    said = (run / "logs" / f"slurm-{job_id}.log").read_text()
+    assert f"job {job_id} starts again: its time is over" in said
+    job = slurm_cluster.job(job_id)
+    assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
+    (first, second) = json.loads((run / "submit" / "attempts.json").read_text())[job_id]
+    assert (first["exit_code"], first["stopped_by"], first["progressed"]) == (75, "limit", True)
+    assert (second["exit_code"], second["stopped_by"]) == (0, None)
+    assert json.loads((run / "train" / "manifest.json").read_text())["content_sha256"] == weights
+    assert_nothing_is_left(slurm_cluster, run)
 
 
 def test_cancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finished: Path) -> None:
@@ -87,12 +118,15 @@ def test_a_failing_run_gives_the_job_its_exit_code_and_says_why(slurm_cluster: S
     run = slurm_cluster.shared / "nothing"
     none_fits = ("data.bounds.instruction=[19000,20000]", "data.seq_len=16")
     command = ("submit", QUICK, *SMALL, *none_fits, "--to", "slurm", "--nodes", 1, "--run", run, "--wait")
-    done = slurm_cluster.hunmin(*command)
+    # From within a job, whose memory a core SLURM would ask for the next job too.
+    outer = ("srun", "--nodelist=n2", "--mem-per-cpu=900", *slurm_cluster.HUNMIN)
+    done = slurm_cluster.run([*outer, *command])
     assert done.returncode == 3, done.stdout + done.stderr
     job = slurm_cluster.job(job_of(run))
     assert (job["JobState"], job["ExitCode"]) == ("FAILED", "3:0")
     assert "hunmin: data: no trainable token in the train split" in done.stdout
     assert "Traceback" not in done.stdout
+    assert "does not start again: starting again would end in the same way" in done.stdout
     assert_nothing_is_left(slurm_cluster, run)
 
 
