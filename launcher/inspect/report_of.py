@@ -108,7 +108,11 @@ def as_text(page: dict[str, Any]) -> str:
             said = f"not comparable: no held-out sample is shared with {reference}"
         lines.append(f"{one['letter']}: {said}")
     lines += [
-        f"{task}: compared on the {one['shared']} samples that all were asked, of {asked_by(one['asked'])}"
+        f"{task}: {_shared(one['shared'])}, of {asked_by(one['asked'])}"
         for task, one in page["partial"].items()
     ]
     return "\n".join([*lines, f"report:  {page['report']}"])
+
+
+def _shared(count: int) -> str:
+    return f"compared on the {count} samples that all were asked" if count else "no sample was asked of all"

@@ -81,6 +81,6 @@ def test_what_is_not_comparable_is_said_in_words() -> None:
     }
     assert as_text(page).splitlines()[2:] == [
         "B: not comparable: no held-out sample is shared with A",
-        "감성: compared on the 0 samples that all were asked, of 20 in A, 12 in B",
+        "감성: no sample was asked of all, of 20 in A, 12 in B",
         "report:  x.html",
     ]
