@@ -12,7 +12,7 @@ from hunmin.section import Section, execution
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 4
-REPORT_STAGE_VERSION = 4
+REPORT_STAGE_VERSION = 5
 
 AUTO = "auto"
 ENGINES = members(Path(__file__).parent / "engines")  # every module there is an engine

@@ -20,6 +20,7 @@ class Fact:
 
 
 Section = Mapping[str, Any]
+MAX_TASK = 24  # characters of a task's name
 # Where nothing measured whether answers are safe: silence would read as a yes.
 SAFETY_UNKNOWN = ("answers", Fact("Are its answers safe?", "not measured", verdict="unclear"))
 
@@ -50,7 +51,9 @@ def _against_base(headlines: Sequence[Section]) -> Fact:
     return Fact(
         "Better than its base?",
         f"{' and '.join(found) or 'no clear difference on any'} of {_tasks(len(headlines))}",
-        "; ".join(f"{task} {_signed(row['delta'], row)} {row['metric']}" for task, row in ends.items()),
+        "; ".join(
+            f"{_short(task)} {_signed(row['delta'], row)} {row['metric']}" for task, row in ends.items()
+        ),
         "" if better and worse else "worse" if worse else "better" if better else "unclear",
     )
 
@@ -96,7 +99,7 @@ def _in_unseen_wordings(headlines: Sequence[Section], results: Scores) -> Fact |
     verdict = verdict_of(delta, n)
     return Fact(
         "In wordings it never saw?",
-        f"{_signed(delta, row)} {row['metric']} on {row['task']}",
+        f"{_signed(delta, row)} {row['metric']} on {_short(row['task'])}",
         "the most that a task changes for the worse" if len(found) > 1 else f"{n} answers in both wordings",
         "worse" if verdict == "worse" else "",
     )
@@ -104,6 +107,10 @@ def _in_unseen_wordings(headlines: Sequence[Section], results: Scores) -> Fact |
 
 def _signed(delta: Interval, row: Section) -> str:
     return formatting.score(delta["value"], row["unit"], signed=True)
+
+
+def _short(task: str) -> str:
+    return formatting.shortened(task, MAX_TASK)
 
 
 def _tasks(count: int) -> str:
