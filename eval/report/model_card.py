@@ -39,8 +39,8 @@ def _scores(results: Scores, facts: Sequence[Fact]) -> str:
         [
             "\n".join(said),
             table(HEAD, rows),
-            f"Held-out rows{by}, seed {results['seed']}; in brackets 95 % bootstrap intervals by family, that "
-            "of the difference paired. Better or worse: the interval leaves out zero, on at least "
+            f"Held-out rows{by}, seed {results['seed']}; in brackets 95 % bootstrap intervals by family, "
+            "that of the difference paired. Better or worse: the interval leaves out zero, on at least "
             f"{MIN_SAMPLES} answers.",
         ]
     )

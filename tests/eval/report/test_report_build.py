@@ -128,7 +128,8 @@ def test_figures_lie_beside_the_page_as_png(tmp_path: Path) -> None:
     listed = [entry.path for entry in manifest.files]
     page = (tmp_path / "report" / "index.html").read_text()
     drawn = re.findall(r'<title id="fig-(.*?)-title">', page)
-    assert sorted(listed) == sorted(["index.html", "model_card.md", *(f"figures/{name}.png" for name in drawn)])
+    pictures = [f"figures/{name}.png" for name in drawn]
+    assert sorted(listed) == sorted(["index.html", "model_card.md", *pictures])
     assert "figures/loss.png" in listed
     assert "figures/scores-01-percent.png" in listed  # of a task with a Korean name
     assert "figures/scores-02-translation-percent.png" in listed
