@@ -1,8 +1,8 @@
-"""The report stage: what the other stages left in a run folder, as one HTML page and its figures.
+"""The report stage: what the other stages left in a run folder, as one HTML page, figures and a model card.
 
 The page is self-contained (style, script and figures inside it, no network) and a function of those files
-alone: equal inputs give equal bytes. Read `run` first; what the page says is in `corpus.py`, `training.py`,
-`results.py` and `answers.py`, how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
+alone: equal inputs give equal bytes. Read `run` first; what the page says is in `sections/` and, where only
+some runs have it, in `optional/`; how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
 """
 
 import json
@@ -18,7 +18,10 @@ import yaml
 from eval.report.drawing import pictures
 from eval.report.drawing.svg import Figure
 from eval.report.html_page import render_page
-from eval.report.sections import answers, corpus, results, training
+from eval.report.model_card import CARD, with_scores
+from eval.report.optional import contents_of
+from eval.report.sections import answers, corpus, facts, results, training
+from eval.report.sections.facts import Fact
 from hunmin import artifact, hashing
 from hunmin.artifact import Manifest
 from hunmin.errors import ArtifactError
@@ -28,9 +31,10 @@ from hunmin.stage import Inputs, open_stage
 
 PAGE = "index.html"
 FIGURES = "figures"  # the folder of their PNG files
+EXPORT_CARD = "export/README.md"
 STAGES = {
     "data": ("stats.json", "rows.parquet", "heldout.parquet"),
-    "train": ("metrics.jsonl",),
+    "train": ("metrics.jsonl", EXPORT_CARD),
     "eval": ("scores.json", "samples.parquet"),
 }
 LEDGER_COLUMNS = ["family_id", "split", "language", "licence", "synthetic"]
@@ -54,10 +58,12 @@ class RunContents:
     scores: Scores
     choice: answers.Choice  # which samples the page shows
     samples: pa.Table  # those
+    optional: list[dict[str, Any]]  # the sections that not every run has
+    export_card: str
 
 
 def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
-    """Read the finished stages of a run and write `RUN/report/index.html`, manifest last.
+    """Read the finished stages of a run and write `RUN/report/`: page, model card, figures, manifest last.
 
     Raises:
         ArtifactError: a stage is not finished, a file differs from its manifest, or a stage is not the
@@ -69,6 +75,8 @@ def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
     stage = open_stage(out_dir, inputs)
     artifact.clear(out_dir)
     artifact.write_atomic(out_dir / PAGE, page.encode())
+    card = with_scores(contents.export_card, contents.scores, [fact for _, fact in first_screen(contents)])
+    artifact.write_atomic(out_dir / CARD, card.encode())
     drawn = [out_dir / FIGURES / pictures.file_name(figure) for figure in figures]
     (out_dir / FIGURES).mkdir()
     for path, figure in zip(drawn, figures, strict=True):
@@ -90,7 +98,7 @@ def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
             "samples": len(contents.choice.reasons),
             "page_bytes": len(page.encode()),
         },
-        files=[out_dir / PAGE, *drawn],
+        files=[out_dir / PAGE, out_dir / CARD, *drawn],
     )
 
 
@@ -116,6 +124,8 @@ def read_contents(run_dir: Path, parents: dict[str, str]) -> RunContents:
         scores=scores,
         choice=choice,
         samples=_read(samples, lambda path: read_samples(path, list(choice.reasons))),
+        optional=contents_of(run_dir),
+        export_card=_read(run_dir / "train" / EXPORT_CARD, lambda path: path.read_text(encoding="utf-8")),
     )
 
 
@@ -133,6 +143,7 @@ def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
         ),
         "overview": results.overview(contents.scores),
         "scores": results.scores(contents.scores),
+        "optional": contents.optional,
         "answers": answers.section(
             contents.samples.to_pylist(),
             contents.choice,
@@ -148,10 +159,20 @@ def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
         name=name,
         config_text=contents.config_text,
         num_figures=len(figures),
+        facts=first_screen(contents),
         corpus_page="../corpus.html",  # eval/corpus_page lays it beside the stages' folders
         **sections,
     )
     return page, figures
+
+
+def first_screen(contents: RunContents) -> list[tuple[str, Fact]]:
+    """The facts above everything else, each with the section that has more of it."""
+    rows = results.headlines(contents.scores)
+    said = facts.first_facts(rows, contents.scores, contents.stats)
+    told = [(shown["name"], fact) for shown in contents.optional for fact in shown["facts"]]
+    unknown = [] if any(name == "safety" for name, _ in told) else [facts.SAFETY_UNKNOWN]
+    return said + told + unknown
 
 
 def figures_of(value: Any) -> Iterator[Figure]:

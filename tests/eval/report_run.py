@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hunmin.artifact import FileEntry, Manifest, write_json
-from hunmin.hashing import sha256_file, sha256_json
+from hunmin.artifact import Manifest, file_entry, files_below, write_json
+from hunmin.hashing import sha256_json
 from hunmin.schema import HELDOUT, LEDGER, REJECTED, SAMPLES
 
 CONFIG = """\
@@ -22,6 +22,25 @@ data:
   sources:
   - {name: 영화평, format: table, path: corpus/reviews.tsv}
   - {name: chat, format: sharegpt, path: corpus/chat.json}
+"""
+CARD = """\
+---
+license: cc0-1.0
+---
+
+# 감성과 번역
+
+An instruction-following model.
+
+## Corpus
+
+| source | records |
+| --- | --- |
+| 영화평 | 12 |
+
+## Limits
+
+It can state what is false.
 """
 LONG_ANSWER = "서울의 봄은 짧지만 아름답습니다. 벚꽃이 지기 전에 걸어 보세요. " * 12
 HOSTILE = "<script>alert('답')</script> & <b>굵게</b>"
@@ -100,6 +119,8 @@ def write_run(run_dir: Path, spec: RunSpec) -> dict[str, str]:
     pq.write_table(pa.Table.from_pylist(spec.rejected, schema=REJECTED), data / "rejected.parquet")
     lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in spec.metrics)
     (train / "metrics.jsonl").write_text(lines)
+    (train / "export").mkdir()
+    (train / "export" / "README.md").write_text(CARD)
     write_json(eval_ / "scores.json", spec.scores)
     pq.write_table(pa.Table.from_pylist(spec.samples, schema=SAMPLES), eval_ / "samples.parquet")
     stages: dict[str, tuple[Path, dict[str, Any], float]] = {
@@ -111,9 +132,7 @@ def write_run(run_dir: Path, spec: RunSpec) -> dict[str, str]:
     for stage, (folder, counts, seconds) in stages.items():
         parents[stage] = sha256_json(stage)
         entries = [
-            FileEntry(path.name, path.stat().st_size, None, sha256_file(path))
-            for path in sorted(folder.iterdir())
-            if path.name != "metrics.jsonl"
+            file_entry(path, below=folder) for path in files_below(folder) if path.name != "metrics.jsonl"
         ]
         manifest = Manifest(
             stage=stage,

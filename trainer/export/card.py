@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from hunmin.markdown import table
 from hunmin.schema import Stats
 from trainer.config import TrainConfig
 from trainer.export.lineage import FROM_SCRATCH, Ancestor
@@ -97,8 +98,8 @@ def _corpus(stats: Stats | None) -> str:
     ]
     return "\n\n".join(
         [
-            _table(("source", "records", "kept", "licence"), sources),
-            _table(("task", "train rows", "validation", "held out", "trained tokens"), tasks),
+            table(("source", "records", "kept", "licence"), sources),
+            table(("task", "train rows", "validation", "held out", "trained tokens"), tasks),
             f"Sequence length {stats['seq_len']:,} tokens, {stats['epochs']} epoch(s) made.",
         ]
     )
@@ -126,7 +127,7 @@ def _training(facts: CardFacts) -> str:
         ),
         ("seed", facts.seed),
     ]
-    return _table(("setting", "value"), settings)
+    return table(("setting", "value"), settings)
 
 
 def _loss_weighting(facts: CardFacts) -> str:
@@ -147,7 +148,7 @@ def _losses(facts: CardFacts) -> str:
     shown = {*facts.losses[::every], facts.losses[-1]}
     shown |= {one for one in facts.losses if one[0] == facts.run["export_step"]}
     rows = [(step, f"{loss:.4f}") for step, loss in sorted(shown)]
-    return f"{_table(('step', 'nats per trained token'), rows)}\n\n{exported}"
+    return f"{table(('step', 'nats per trained token'), rows)}\n\n{exported}"
 
 
 def _lineage(facts: CardFacts) -> str:
@@ -167,14 +168,7 @@ def _provenance(facts: CardFacts) -> str:
         ("base", facts.run["base_sha256"] or "none"),
         ("chat template", facts.template_sha256),
     ]
-    return _table(("what", "sha256"), [(what, f"`{value}`") for what, value in rows])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+    return table(("what", "sha256"), [(what, f"`{value}`") for what, value in rows])
 
 
 _LOAD = """\
