@@ -31,7 +31,8 @@ from hunmin import artifact
 from hunmin.artifact import Manifest
 from hunmin.errors import ArtifactError, InputError
 from hunmin.hashing import sha256_json, table_sha256
-from hunmin.schema import HUMAN_RATINGS, SCHEMA_VERSION, HumanScores, HumanStudy
+from hunmin.schema import HUMAN_KEY, HUMAN_RATINGS, SCHEMA_VERSION, HumanScores, HumanStudy
+from hunmin.schema import PREFERENCES as PREFERENCES_SCHEMA
 
 FOLDER = "human"
 KEY, FORMS = "key.parquet", "for_raters"
@@ -160,7 +161,7 @@ def _require_room(folder: Path, study: HumanStudy) -> None:
         and mode in _read_ratings(folder)["mode"].to_pylist()
     ):
         raise InputError(
-            f"{folder} holds ratings of other {mode} sheets ({old['raters']} raters), to which new ones would "
+            f"{folder} holds ratings of other {mode} sheets ({old['raters']} raters), which new ones would "
             "not fit; move it away, or export as before"
         )
     for path in _forms(folder / mode):
@@ -256,12 +257,18 @@ def _keys(folder: Path) -> Iterator[tuple[Study, HumanStudy]]:
     for mode in MODES:
         path = folder / mode / KEY
         if path.exists():
-            key = pq.read_table(path)
+            key = _read_table(path, HUMAN_KEY)
             told: HumanStudy = json.loads((key.schema.metadata or {})[b"hunmin"])
             if told["study"] != study_name(key, mode=mode, raters=told["raters"]):
                 raise ArtifactError(f"{path}: not the key of the sheets {told['study']} any more; restore it")
             items = {item.item_id: item for item in items_of(key)}
             yield Study(told["study"], mode, told["raters"], items), told
+
+
+def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """A table with its metadata, and the schema's own names inside of lists, which Parquet changes."""
+    table = pq.read_table(path)
+    return table.cast(schema.with_metadata(table.schema.metadata))
 
 
 def _write_ratings(folder: Path, ratings: Sequence[Rating]) -> None:
@@ -275,7 +282,7 @@ def _read_ratings(folder: Path) -> pa.Table:
     path = folder / RATINGS
     if not path.exists():
         return HUMAN_RATINGS.empty_table()
-    table = pq.read_table(path)
+    table = _read_table(path, HUMAN_RATINGS)
     if (table.schema.metadata or {}).get(artifact.SEAL.encode()) != table_sha256(table).encode():
         raise ArtifactError(
             f"{path}: not as it was written; restore it, or delete it and import all sheets again"
@@ -286,8 +293,13 @@ def _read_ratings(folder: Path) -> pa.Table:
 def _commit(folder: Path, *, start: float) -> Manifest:
     """Seal what lies in the folder."""
     studies = [told for _, told in _keys(folder)]
-    tables = [f"{told['mode']}/{KEY}" for told in studies] + [RATINGS, PREFERENCES]
-    found = {name: pq.read_table(folder / name) for name in tables if (folder / name).exists()}
+    tables = {f"{told['mode']}/{KEY}": HUMAN_KEY for told in studies}
+    tables |= {RATINGS: HUMAN_RATINGS, PREFERENCES: PREFERENCES_SCHEMA}
+    found = {
+        name: _read_table(folder / name, schema)
+        for name, schema in tables.items()
+        if (folder / name).exists()
+    }
     rows = {name: table.num_rows for name, table in found.items()}
     scores = [folder / SCORES] if (folder / SCORES).exists() else []
     return artifact.commit(
