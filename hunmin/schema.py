@@ -661,7 +661,8 @@ class HumanModeScores(TypedDict):
     unpaired: int  # absolute: samples of which one answer was rated and the other not
     first_shown: float | None  # pairwise: of the overall judgements that are no ties, for the answer shown first
     criteria: dict[str, CriterionScores]
-    tasks: dict[str, CriterionScores]  # absolute: over all criteria; pairwise: of the overall judgement
+    main: CriterionScores  # absolute: of the mean over the criteria; pairwise: of the overall judgement
+    tasks: dict[str, CriterionScores]  # the same, by task
     metrics: list[MetricAgreement]
 
 

@@ -41,6 +41,7 @@ def score_study(study: Study, ratings: Sequence[Rating], *, num_resamples: int, 
         unpaired=_num_unpaired(rated) if study.mode == "absolute" else 0,
         first_shown=_first_shown(ratings),
         criteria={name: scorer.criterion(votes[name], alpha=scorer.alphas(votes[name])) for name in names},
+        main=scorer.criterion(main, alpha={}),
         tasks={task: scorer.criterion(main, task, alpha={}) for task in tasks},
         metrics=[one for task in tasks for one in scorer.metrics(main, task)],
     )

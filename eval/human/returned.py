@@ -100,7 +100,7 @@ def _judge(line: Line, studies: Mapping[str, Study]) -> tuple[list[Rating], list
     if unknown := [name for name in replies if name not in wanted]:
         wrong.append(f"{', '.join(unknown)} is not asked in these sheets")
     if missing := [name for name in wanted if name not in replies]:
-        wrong.append(f"{', '.join(missing)} is empty, and the rest is filled; fill all of them or none")
+        wrong.append(f"no reply to {', '.join(missing)}, and to the rest there is; fill in all or none")
     rater = int(number)
     swapped = item.swapped[rater - 1]
     first = item.systems[int(swapped)] if len(item.systems) == 2 else None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from eval.human.agreement import alpha, alpha_of, coincidences, kendall, spearman
+from eval.human.agreement import Level, alpha, alpha_of, coincidences, kendall, spearman
 from eval.scores.intervals import Resamples
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section C: four observers, twelve units.
@@ -28,7 +28,7 @@ def units(num_units: int, *, families: int | None = None) -> Resamples:
 
 
 @pytest.mark.parametrize(("level", "published"), [("ordinal", 0.815), ("interval", 0.849)])
-def test_alpha_is_that_of_the_published_example(level: str, published: float) -> None:
+def test_alpha_is_that_of_the_published_example(level: Level, published: float) -> None:
     found = alpha(counts(OBSERVED), VALUES, level, units(12))
     assert found is not None
     assert round(found["value"], 3) == published
@@ -59,8 +59,7 @@ def test_resampled_alphas_are_those_of_the_drawn_units() -> None:
     sums = draws.sums(coincidences(table))
     for weights, summed in list(zip(np.concatenate(list(draws.sample_weights())), sums, strict=True))[:10]:
         drawn = coincidences(np.repeat(table, weights.astype(int), axis=0)).sum(axis=0)
-        for level in ("ordinal", "interval"):
-            aggregate = alpha_of(VALUES, level)
+        for aggregate in (alpha_of(VALUES, "ordinal"), alpha_of(VALUES, "interval")):
             assert aggregate(summed[None])[0] == pytest.approx(aggregate(drawn[None])[0])
 
 

@@ -48,7 +48,7 @@ def longer_is_better(row: dict[str, str], title: str) -> str:
 def test_pairs_are_unblinded_and_scored(run_dir: Path) -> None:
     files = [back(run_dir, "pairwise", rater, longer_is_better) for rater in (1, 2)]
     found = take_in(run_dir, *files)
-    scores = found.scores["modes"]["pairwise"]
+    scores: Any = found.scores["modes"]["pairwise"]
     overall = scores["criteria"]["overall"]
     # The tuned answer is the longer one in seven of eight samples; the eighth is answered alike by both.
     assert overall["shares"] == {"win": 7 / 8, "tie": 1 / 8, "loss": 0.0}
@@ -66,7 +66,7 @@ def test_answers_are_scored_by_their_means(run_dir: Path) -> None:
     said = {tuned: "4" for _, _, tuned, *_ in ASKED}
     first = back(run_dir, "absolute", 1, lambda row, title: said.get(row["답"], "2"))
     second = back(run_dir, "absolute", 2, lambda row, title: "3" if "유용성" in title else "5")
-    scores = take_in(run_dir, first, second).scores["modes"]["absolute"]
+    scores: Any = take_in(run_dir, first, second).scores["modes"]["absolute"]
     # What cannot stand in a cell as it is (a formula, markup, a text too long) is not found in `said`.
     changed = sum(answer[2][0] == "=" or len(answer[2]) > 30_000 for answer in ASKED)
     tuned = (8 - changed) / 8 * 4 + changed / 8 * 2
@@ -165,7 +165,7 @@ def test_every_fault_has_its_place_and_nothing_is_taken_in(run_dir: Path) -> Non
     assert said[0] == "6 faults in what came back; nothing was taken in:"
     assert [line.removeprefix(f"{path}, ") for line in said[1:]] == [
         "row 2: accuracy: '6' is not one of 1, 2, 3, 4, 5",
-        "row 3: completeness, safety is empty, and the rest is filled; fill all of them or none",
+        "row 3: no reply to completeness, safety, and to the rest there is; fill in all or none",
         f"row 4: id {rows[3][0]!r} is of no sheet of this run (its sheets begin with {known})",
         f"row 5: id '{study}.3.{item}' names no rater of 1 to 2",
         f"row 6: id '{study}.1.feedbeef00' is no item of the sheet; the column id must stay as it was",

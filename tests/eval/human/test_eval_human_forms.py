@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -126,7 +127,7 @@ def test_a_sheet_is_read_however_a_spreadsheet_saved_it(encoding: str, delimiter
     found = sheet_csv.read(out.getvalue().encode(encoding))
     assert found.unread == ["내 열"]
     names = ("accuracy", "completeness", "helpfulness", "safety", "naturalness")
-    values = dict(zip(names, "44512", strict=True))
+    values: dict[str, str] = dict(zip(names, "44512", strict=True))
     assert found.lines == [sheet.Line("row 2", "h0.1.0a", values, "좋다")]
 
 
@@ -160,7 +161,8 @@ def test_filled_in_place_and_elsewhere_is_the_same(handed_out: Path, tmp_path: P
     form = handed_out / "human" / "absolute" / "for_raters" / "rater-1.csv"
     lines = sheet_csv.read(filled(form, lambda row, title: "3")).lines
     book = load_workbook(form.with_suffix(".xlsx"))
-    for row in book.worksheets[0].iter_rows(min_row=2, min_col=4, max_col=8):
+    ratings: Any = book.worksheets[0]
+    for row in ratings.iter_rows(min_row=2, min_col=4, max_col=8):
         for cell in row:
             cell.value = 3
     book.save(tmp_path / "back.xlsx")
