@@ -1,6 +1,6 @@
 """What people say of the answers: blinded sheets out, ratings in.
 
-    samples.parquet -> study.py: items, blinded by seed -> key.parquet (which system said what) and, for each
+    samples.parquet -> study: items, blinded by seed -> key.parquet (which system said what) and, for each
     rater, a Form -> forms/: CSV, XLSX, a page -> people -> returned.py: checked ratings, unblinded by the key
     -> human_scores.py (agreement.py) and preference_pairs.py
 

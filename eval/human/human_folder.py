@@ -20,12 +20,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eval.human.criteria import MODES, Language, Mode, criteria_of
 from eval.human.forms import READERS, WRITERS
 from eval.human.human_scores import score_study
 from eval.human.preference_pairs import preference_pairs, preferences_table
 from eval.human.returned import Placed, Rating, Study, check_lines, merge
-from eval.human.study import SYSTEMS, draw_evenly, items_of, key_table, make_form, make_items, study_name
+from eval.human.study.blinding import (
+    SYSTEMS,
+    draw_evenly,
+    items_of,
+    key_table,
+    make_form,
+    make_items,
+    study_name,
+)
+from eval.human.study.criteria import MODES, Language, Mode, criteria_of
 from eval.samples.samples import make_samples, read_heldout
 from hunmin import artifact
 from hunmin.artifact import Manifest

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from eval.human.agreement import Level, alpha, kendall, spearman
-from eval.human.criteria import OVERALL, Mode, criteria_of
 from eval.human.returned import Rating, Study
-from eval.human.study import Item
+from eval.human.study.blinding import Item
+from eval.human.study.criteria import OVERALL, Mode, criteria_of
 from eval.scores.intervals import Array, Resamples, interval, paired_delta
 from hunmin.schema import CriterionScores, HumanModeScores, Interval, MetricAgreement
 

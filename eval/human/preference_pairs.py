@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from eval.human.criteria import OVERALL
 from eval.human.returned import Rating, Study
-from eval.human.study import Item
+from eval.human.study.blinding import Item
+from eval.human.study.criteria import OVERALL
 from hunmin.rows import Message
 from hunmin.schema import PREFERENCES
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from eval.human.criteria import REPLIES, Mode, criteria_of, reply_of
 from eval.human.forms.sheet import Line
-from eval.human.study import Item
+from eval.human.study.blinding import Item
+from eval.human.study.criteria import REPLIES, Mode, criteria_of, reply_of
 from hunmin.errors import InputError
 
 MAX_FAULTS = 20  # that a message lists

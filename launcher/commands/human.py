@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.human.criteria import Language, Mode
 from eval.human.human_folder import HandedOut, TakenIn, export_sheets, import_sheets
+from eval.human.study.criteria import Language, Mode
 from hunmin.errors import InputError
 from hunmin.lock import run_lock
 from hunmin.schema import CriterionScores, HumanModeScores, Interval

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from eval.human.forms import rating_page, sheet_csv, sheet_xlsx
 from eval.human.forms.sheet import Returned
-from eval.human.study import Form
+from eval.human.study.blinding import Form
 
 WRITERS: dict[str, Callable[[Form], bytes]] = {
     ".csv": sheet_csv.write,

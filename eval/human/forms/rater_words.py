@@ -1,6 +1,6 @@
 """What a form says besides the questions, in Korean and English."""
 
-from eval.human.criteria import Language
+from eval.human.study.criteria import Language
 
 WORDS: dict[Language, dict[str, str]] = {
     "ko": {

@@ -9,10 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from eval.human.criteria import REPLIES, criteria_of
 from eval.human.forms.rater_words import WORDS, instructions
 from eval.human.forms.sheet import Line, Returned, plain_reply
-from eval.human.study import Form
+from eval.human.study.blinding import Form
+from eval.human.study.criteria import REPLIES, criteria_of
 from eval.report.html_page import render_page
 from hunmin.errors import InputError
 

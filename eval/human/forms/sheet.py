@@ -5,9 +5,9 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from eval.human.criteria import CRITERIA, OVERALL, REPLIES, Criterion, Language, Mode, criteria_of
 from eval.human.forms.rater_words import WORDS, spoken
-from eval.human.study import Form, FormItem
+from eval.human.study.blinding import Form, FormItem
+from eval.human.study.criteria import CRITERIA, OVERALL, REPLIES, Criterion, Language, Mode, criteria_of
 from hunmin.errors import InputError
 from hunmin.readable import Part, shortened
 

@@ -4,7 +4,7 @@ import csv
 import io
 
 from eval.human.forms.sheet import ID, Returned, header_of, is_formula, lines_of, row_of
-from eval.human.study import Form
+from eval.human.study.blinding import Form
 from hunmin.errors import InputError
 
 DELIMITERS = ",;\t"  # Excel saves with the one of its country

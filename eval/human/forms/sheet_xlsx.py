@@ -11,10 +11,10 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
 
-from eval.human.criteria import REPLIES, criteria_of
 from eval.human.forms.rater_words import WORDS, instructions
 from eval.human.forms.sheet import Returned, header_of, is_formula, lines_of, row_of
-from eval.human.study import Form
+from eval.human.study.blinding import Form
+from eval.human.study.criteria import REPLIES, criteria_of
 from hunmin.errors import InputError
 
 FONT = "Malgun Gothic"  # on every Windows; elsewhere replaced by a font that has Hangul

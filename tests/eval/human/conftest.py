@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from human_run import write_rated_run
 
-from eval.human.criteria import MODES
 from eval.human.human_folder import export_sheets
+from eval.human.study.criteria import MODES
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,12 @@ from hunmin.artifact import FileEntry, Manifest, write_json
 from hunmin.hashing import sha256_file
 from hunmin.schema import HELDOUT
 
+CONFIG = """\
+name: rated
+seed: 7
+model: {from_scratch: {hidden_size: 64, num_layers: 2, num_heads: 2, vocab_size: 512}}
+data: {sources: [{name: src, format: alpaca, path: rows.json}]}
+"""
 FORMULA = '=HYPERLINK("http://example.com";"눌러 보세요")'
 LONG = "가나다라마바사 " * 5_000
 SCRIPT = "</script><script>alert('답')</script>\u2028<b>굵게</b>"
@@ -37,7 +43,7 @@ ASKED = [
 
 def rated_run() -> RunSpec:
     spec = small_run()
-    spec.samples, spec.heldout = [], []
+    spec.samples, spec.heldout, spec.config = [], [], CONFIG
     for number, (question, base, tuned, *scores) in enumerate(ASKED):
         task = "번역" if number < 4 else "chat"
         row_id = f"src:rows.tsv:{number}.0"

@@ -12,7 +12,7 @@ import pytest
 from human_run import ASKED, filled, write_rated_run
 
 from eval.human.human_folder import TakenIn, export_sheets, import_sheets
-from eval.human.study import items_of
+from eval.human.study.blinding import items_of
 from hunmin import artifact
 from hunmin.errors import ArtifactError, InputError
 from hunmin.schema import PREFERENCES

@@ -10,9 +10,9 @@ import pytest
 from human_run import ASKED, FORMULA, LONG, filled
 from openpyxl import load_workbook
 
-from eval.human.criteria import MODES
 from eval.human.forms import READERS, WRITERS, sheet, sheet_csv, sheet_xlsx
-from eval.human.study import Form, FormItem, draw_evenly, items_of, make_form, make_items
+from eval.human.study.blinding import Form, FormItem, draw_evenly, items_of, make_form, make_items
+from eval.human.study.criteria import MODES
 from hunmin.errors import InputError
 from hunmin.readable import Part
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from eval.human.criteria import Language, Mode
+from eval.human.study.criteria import Language, Mode
 from hunmin.hashing import sha256_json, stable_hash, table_sha256
 from hunmin.readable import Part, parts_of_messages
 from hunmin.rows import Message
