@@ -189,7 +189,7 @@ HUMAN_KEY = pa.schema(
 HUMAN_RATINGS = pa.schema(
     [
         ("mode", pa.string()),
-        ("rater", pa.int32()),  # the number of the sheet, from 1
+        ("rater", pa.int32()),  # the number of the form, from 1
         ("item_id", pa.string()),
         ("criterion", pa.string()),
         ("value", pa.int8()),  # absolute: 1 to 5; pairwise: 1 tuned is better, 0 a tie, -1 base is better
@@ -202,11 +202,11 @@ HUMAN_RATINGS = pa.schema(
 class HumanStudy(TypedDict):
     """Schema metadata `hunmin` of key.parquet: one way of asking, handed out at once."""
 
-    study: str  # names the sheets, h and eight digits
+    study: str  # names the forms, h and eight digits
     mode: str  # absolute | pairwise
     raters: int
     seed: int
-    language: str  # of the sheets: ko | en
+    language: str  # of the forms: ko | en
     eval_sha256: str  # the content of the eval whose answers are rated
 
 

@@ -72,7 +72,7 @@ class TakenIn:
     unread: list[str]  # "FILE: columns nobody reads"
 
 
-def export_sheets(
+def export_forms(
     run_dir: Path, *, mode: Mode, samples: int, raters: int, language: Language, seed: int, cure: str
 ) -> HandedOut:
     """Write the forms of a mode: the same for the same run and arguments.
@@ -160,7 +160,7 @@ def _require_room(folder: Path, study: HumanStudy) -> None:
     """
     before = {told["mode"]: told for _, told in _keys(folder)}
     if any(told["eval_sha256"] != study["eval_sha256"] for told in before.values()):
-        raise InputError(f"{folder} is of an earlier eval of this run; move it away to hand out new sheets")
+        raise InputError(f"{folder} is of an earlier eval of this run; move it away to hand out new forms")
     mode = study["mode"]
     old = before.get(mode)
     if (
@@ -169,7 +169,7 @@ def _require_room(folder: Path, study: HumanStudy) -> None:
         and mode in _read_ratings(folder)["mode"].to_pylist()
     ):
         raise InputError(
-            f"{folder} holds ratings of other {mode} sheets ({old['raters']} raters), which new ones would "
+            f"{folder} holds ratings of other {mode} forms ({old['raters']} raters), which new ones would "
             "not fit; move it away, or export as before"
         )
     for path in _forms(folder / mode):
@@ -191,7 +191,7 @@ def _may_be_filled(path: Path) -> bool:
         return True  # not as it was handed out
 
 
-def import_sheets(run_dir: Path, files: Sequence[Path], *, num_resamples: int, cure: str) -> TakenIn:
+def import_forms(run_dir: Path, files: Sequence[Path], *, num_resamples: int, cure: str) -> TakenIn:
     """Take in what came back, beside what came before, and score it. The same files again change nothing.
 
     Raises:
@@ -202,7 +202,7 @@ def import_sheets(run_dir: Path, files: Sequence[Path], *, num_resamples: int, c
     folder = run_dir / FOLDER
     keys = list(_keys(folder))
     if not keys:
-        raise InputError(f"{folder}: no sheets were handed out; run: {cure}")
+        raise InputError(f"{folder}: no forms were handed out; run: {cure}")
     studies = {study.mode: study for study, _ in keys}
     placed, unread = _read_files(files)
     now = check_lines(placed, list(studies.values()))
@@ -242,7 +242,7 @@ def _read_files(files: Sequence[Path]) -> tuple[list[Placed], list[str]]:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: over {MAX_BYTES >> 20} MB; that is no sheet of ours")
+            raise InputError(f"{path}: over {MAX_BYTES >> 20} MB; that is no form of ours")
         try:
             found = read(path.read_bytes())
         except InputError as error:
@@ -268,7 +268,7 @@ def _keys(folder: Path) -> Iterator[tuple[Study, HumanStudy]]:
             key = _read_table(path, HUMAN_KEY)
             told: HumanStudy = json.loads((key.schema.metadata or {})[b"hunmin"])
             if told["study"] != study_name(key, mode=mode, raters=told["raters"]):
-                raise ArtifactError(f"{path}: not the key of the sheets {told['study']} any more; restore it")
+                raise ArtifactError(f"{path}: not the key of the forms {told['study']} any more; restore it")
             items = {item.item_id: item for item in items_of(key)}
             yield Study(told["study"], mode, told["raters"], items), told
 
@@ -293,7 +293,7 @@ def _read_ratings(folder: Path) -> pa.Table:
     table = _read_table(path, HUMAN_RATINGS)
     if (table.schema.metadata or {}).get(artifact.SEAL.encode()) != table_sha256(table).encode():
         raise ArtifactError(
-            f"{path}: not as it was written; restore it, or delete it and import all sheets again"
+            f"{path}: not as it was written; restore it, or delete it and import all forms again"
         )
     return table
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from eval.human.forms.sheet import Line
+from eval.human.forms.form_table import Line
 from eval.human.study.blinding import Item
 from eval.human.study.criteria import REPLIES, Mode, criteria_of, reply_of
 from hunmin.errors import InputError
@@ -84,12 +84,12 @@ def _judge(line: Line, studies: Mapping[str, Study]) -> tuple[list[Rating], list
     study = studies.get(name)
     if study is None:
         known = " and ".join(sorted(studies))
-        return [], [f"id {line.item!r} is of no sheet of this run (its sheets begin with {known})"]
+        return [], [f"id {line.item!r} is of no form of this run (its forms begin with {known})"]
     if not number.isdecimal() or not 1 <= int(number) <= study.raters:
         return [], [f"id {line.item!r} names no rater of 1 to {study.raters}"]
     item = study.items.get(item_id)
     if item is None or not item.asked:
-        return [], [f"id {line.item!r} is no item of the sheet; the column id must stay as it was"]
+        return [], [f"id {line.item!r} is no item of the form; the column id must stay as it was"]
     wanted = [criterion.name for criterion in criteria_of(study.mode)]
     replies = {name: reply_of(text, study.mode) for name, text in line.values.items()}
     wrong = [
@@ -98,7 +98,7 @@ def _judge(line: Line, studies: Mapping[str, Study]) -> tuple[list[Rating], list
         if reply is None and name in wanted
     ]
     if unknown := [name for name in replies if name not in wanted]:
-        wrong.append(f"{', '.join(unknown)} is not asked in these sheets")
+        wrong.append(f"{', '.join(unknown)} is not asked in these forms")
     if missing := [name for name in wanted if name not in replies]:
         wrong.append(f"no reply to {', '.join(missing)}, and to the rest there is; fill in all or none")
     rater = int(number)

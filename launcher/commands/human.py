@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.human.human_folder import HandedOut, TakenIn, export_sheets, import_sheets
+from eval.human.human_folder import HandedOut, TakenIn, export_forms, import_forms
 from eval.human.study.criteria import Language, Mode
 from hunmin.errors import InputError
 from hunmin.lock import run_lock
@@ -22,7 +22,7 @@ def hand_out(run: Path, *, mode: Mode, samples: int, raters: int, language: Lang
     folder = find_run(run)
     config, _ = load(folder / "config.yaml", [])
     with run_lock(folder):
-        return export_sheets(
+        return export_forms(
             folder,
             mode=mode,
             samples=samples,
@@ -44,7 +44,7 @@ def take_in(run: Path, files: Sequence[Path]) -> TakenIn:
         raise InputError("no FILE: name what came back, such as rater-1.csv or the JSON of the page")
     config, _ = load(folder / "config.yaml", [])
     with run_lock(folder):
-        return import_sheets(
+        return import_forms(
             folder,
             files,
             num_resamples=config.eval.bootstrap_samples,

@@ -7,17 +7,17 @@ the reader of its suffix. Readers give lines as they stand in the file; whether 
 
 from collections.abc import Callable
 
-from eval.human.forms import rating_page, sheet_csv, sheet_xlsx
-from eval.human.forms.sheet import Returned
+from eval.human.forms import form_csv, form_xlsx, rating_page
+from eval.human.forms.form_table import Returned
 from eval.human.study.blinding import Form
 
 WRITERS: dict[str, Callable[[Form], bytes]] = {
-    ".csv": sheet_csv.write,
-    ".xlsx": sheet_xlsx.write,
+    ".csv": form_csv.write,
+    ".xlsx": form_xlsx.write,
     ".html": rating_page.write,
 }
 READERS: dict[str, Callable[[bytes], Returned]] = {
-    ".csv": sheet_csv.read,
-    ".xlsx": sheet_xlsx.read,
+    ".csv": form_csv.read,
+    ".xlsx": form_xlsx.read,
     ".json": rating_page.read,
 }

@@ -1,6 +1,6 @@
 """What a form says besides the questions, in Korean and English."""
 
-from eval.human.study.criteria import Language
+from eval.human.study.criteria import Language, Mode
 
 WORDS: dict[Language, dict[str, str]] = {
     "ko": {
@@ -42,10 +42,10 @@ WORDS: dict[Language, dict[str, str]] = {
 }
 
 
-def instructions(mode: str, language: Language) -> list[str]:
-    """What a rater should know, a sentence or two a line."""
+def instructions(mode: Mode, language: Language, *, in_table: bool) -> list[str]:
+    """What a rater should know, a sentence or two a line; of a table also what must stay as it is."""
     words = WORDS[language]
-    return [words[mode], words["whole"], words["blind"], words["keep"]]
+    return [words[mode], words["blind"], *([words["whole"], words["keep"]] if in_table else [])]
 
 
 def spoken(kind: str, language: Language) -> str:

@@ -5,7 +5,7 @@
   const byId = (id) => document.getElementById(id);
   const form = JSON.parse(byId("form").textContent);
   const root = document.documentElement;
-  const STORE = `hunmin-ratings-${form.sheet}`;
+  const STORE = `hunmin-ratings-${form.name}`;
   const THEMES = ["auto", "light", "dark"];
   const WORDS = {
     ko: {
@@ -234,7 +234,7 @@
 
   function asJson() {
     const ratings = rated().map((item) => ({ id: item.id, ...state.ratings[item.id] }));
-    return JSON.stringify({ format: form.format, sheet: form.sheet, ratings }, null, 1);
+    return JSON.stringify({ format: form.format, form: form.name, ratings }, null, 1);
   }
 
   function asCsv() {
@@ -244,13 +244,13 @@
       return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
     };
     const rows = rated().map((item) => [
-      `${form.sheet}.${item.id}`, ...names.map((name) => ratingOf(item)[name] ?? ""), ratingOf(item).note ?? "",
+      `${form.name}.${item.id}`, ...names.map((name) => ratingOf(item)[name] ?? ""), ratingOf(item).note ?? "",
     ]);
     return "\ufeff" + [["id", ...names, "note"], ...rows].map((row) => row.map(cell).join(",") + "\r\n").join("");
   }
 
   function save(text, suffix, type) {
-    const name = `${form.sheet}${suffix}`;
+    const name = `${form.name}${suffix}`;
     const link = element("a", null, { download: name, href: URL.createObjectURL(new Blob([text], { type })) });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
@@ -261,7 +261,7 @@
   async function load(file) {
     let saved;
     try { saved = JSON.parse(await file.text()); } catch { saved = null; }
-    if (saved?.format !== form.format || saved.sheet !== form.sheet || !Array.isArray(saved.ratings)) {
+    if (saved?.format !== form.format || saved.form !== form.name || !Array.isArray(saved.ratings)) {
       say((told) => told.foreign);
       return;
     }

@@ -9,8 +9,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from eval.human.forms.form_table import Line, Returned, plain_reply
 from eval.human.forms.rater_words import WORDS, instructions
-from eval.human.forms.sheet import Line, Returned, plain_reply
 from eval.human.study.blinding import Form
 from eval.human.study.criteria import REPLIES, criteria_of
 from eval.report.html_page import render_page
@@ -37,14 +37,14 @@ def write(form: Form) -> bytes:
 def _data(form: Form) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "sheet": form.sheet,
+        "name": form.name,
         "mode": form.mode,
         "language": form.language,
         "replies": REPLIES[form.mode],
         "criteria": [
             {"name": one.name, "title": one.title, "asks": one.asks} for one in criteria_of(form.mode)
         ],
-        "instructions": {language: instructions(form.mode, language)[:3:2] for language in WORDS},
+        "instructions": {language: instructions(form.mode, language, in_table=False) for language in WORDS},
         "items": [
             {"id": item.item_id, "prompt": [part._asdict() for part in item.prompt], "answers": item.answers}
             for item in form.items
@@ -69,15 +69,15 @@ def read(data: bytes) -> Returned:
         raise InputError(f"not a JSON file ({error}); save it from the page again") from error
     if not isinstance(saved, dict) or saved.get("format") != FORMAT:
         raise InputError("not what the rating page saves; open the page and save from there")
-    sheet, ratings = saved.get("sheet"), saved.get("ratings")
+    form, ratings = saved.get("form"), saved.get("ratings")
     if not isinstance(ratings, list) or not all(isinstance(rating, dict) for rating in ratings):
         raise InputError("its ratings are no list of objects; save it from the page again")
-    return Returned([_line(number, sheet, rating) for number, rating in enumerate(ratings, start=1)], [])
+    return Returned([_line(number, form, rating) for number, rating in enumerate(ratings, start=1)], [])
 
 
-def _line(number: int, sheet: Any, rating: dict[str, Any]) -> Line:
+def _line(number: int, form: Any, rating: dict[str, Any]) -> Line:
     told = {name: str(value) for name, value in rating.items() if value not in (None, "")}
     item, note = told.pop("id", ""), told.pop("note", "")
     return Line(
-        f"rating {number}", f"{sheet}.{item}", {name: plain_reply(text) for name, text in told.items()}, note
+        f"rating {number}", f"{form}.{item}", {name: plain_reply(text) for name, text in told.items()}, note
     )

@@ -49,7 +49,7 @@ class FormItem:
 class Form:
     """All that one rater is asked, in that rater's order."""
 
-    sheet: str  # STUDY.RATER
+    name: str  # STUDY.RATER
     mode: Mode
     language: Language
     items: list[FormItem]
@@ -111,7 +111,7 @@ def items_of(key: pa.Table) -> list[Item]:
 
 
 def study_name(key: pa.Table, *, mode: Mode, raters: int) -> str:
-    """Names the sheets of a study: equal for equal items. Never a number, which a spreadsheet would round."""
+    """Names the forms of a study: equal for equal items. Never a number, which a spreadsheet would round."""
     return "h" + sha256_json([table_sha256(key), mode, raters])[:8]
 
 
@@ -120,7 +120,7 @@ def make_form(items: Sequence[Item], *, study: str, rater: int, mode: Mode, lang
     asked = [item for item in items if item.asked]
     asked.sort(key=lambda item: (stable_hash(study, rater, item.item_id), item.item_id))
     return Form(
-        sheet=f"{study}.{rater}",
+        name=f"{study}.{rater}",
         mode=mode,
         language=language,
         items=[

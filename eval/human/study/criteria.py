@@ -49,7 +49,7 @@ OVERALL = Criterion(
     {"ko": "종합", "en": "Overall"},
     {"ko": "모두 따져 어느 답이 더 나은가", "en": "All in all, which answer is better?"},
 )
-# Replies as they stand in a sheet, the lowest first. Of a pair: the answer that is better.
+# Replies as they stand in a form, the lowest first. Of a pair: the answer that is better.
 REPLIES: dict[Mode, tuple[str, ...]] = {
     "absolute": ("1", "2", "3", "4", "5"),
     "pairwise": ("A", "tie", "B"),
@@ -64,7 +64,7 @@ SPELLINGS = {
 
 
 def criteria_of(mode: Mode) -> tuple[Criterion, ...]:
-    """What is asked in a mode, in the order of the sheets."""
+    """What is asked in a mode, in the order of the forms."""
     return CRITERIA if mode == "absolute" else (OVERALL, *CRITERIA)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from human_run import write_rated_run
 
-from eval.human.human_folder import export_sheets
+from eval.human.human_folder import export_forms
 from eval.human.study.criteria import MODES
 
 
@@ -15,5 +15,5 @@ def handed_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("people") / "run"
     write_rated_run(run_dir)
     for mode in MODES:
-        export_sheets(run_dir, mode=mode, samples=50, raters=2, language="ko", seed=7, cure="hunmin eval")
+        export_forms(run_dir, mode=mode, samples=50, raters=2, language="ko", seed=7, cure="hunmin eval")
     return run_dir

@@ -48,7 +48,7 @@ def test_out_and_in_again(run_dir: Path) -> None:
         (("export", "{run}", "rater-1.csv"), "files: not for human export; leave out"),
         (("import", "{run}", "--raters", "2", "a.csv"), "raters: not for human import; leave out"),
         (("import", "{run}"), "no FILE: name what came back"),
-        (("import", "{run}", "none.csv"), "no sheets were handed out; run: hunmin human export"),
+        (("import", "{run}", "none.csv"), "no forms were handed out; run: hunmin human export"),
         (("export", "{run}x"), "no such run folder"),
     ],
 )

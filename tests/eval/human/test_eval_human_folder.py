@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from human_run import ASKED, filled, write_rated_run
 
-from eval.human.human_folder import TakenIn, export_sheets, import_sheets
+from eval.human.human_folder import TakenIn, export_forms, import_forms
 from eval.human.study.blinding import items_of
 from hunmin import artifact
 from hunmin.errors import ArtifactError, InputError
@@ -37,7 +37,7 @@ def back(run_dir: Path, mode: str, rater: int, reply: Reply) -> Path:
 
 
 def take_in(run_dir: Path, *files: Path) -> TakenIn:
-    return import_sheets(run_dir, files, num_resamples=50, cure="hunmin human export")
+    return import_forms(run_dir, files, num_resamples=50, cure="hunmin human export")
 
 
 def longer_is_better(row: dict[str, str], title: str) -> str:
@@ -166,9 +166,9 @@ def test_every_fault_has_its_place_and_nothing_is_taken_in(run_dir: Path) -> Non
     assert [line.removeprefix(f"{path}, ") for line in said[1:]] == [
         "row 2: accuracy: '6' is not one of 1, 2, 3, 4, 5",
         "row 3: no reply to completeness, safety, and to the rest there is; fill in all or none",
-        f"row 4: id {rows[3][0]!r} is of no sheet of this run (its sheets begin with {known})",
+        f"row 4: id {rows[3][0]!r} is of no form of this run (its forms begin with {known})",
         f"row 5: id '{study}.3.{item}' names no rater of 1 to 2",
-        f"row 6: id '{study}.1.feedbeef00' is no item of the sheet; the column id must stay as it was",
+        f"row 6: id '{study}.1.feedbeef00' is no item of the form; the column id must stay as it was",
         f"row 18: {rows[6][0]} stands in {path}, row 7 too; leave one of them",
     ]
     assert not (run_dir / "human" / "ratings.parquet").exists()
@@ -183,7 +183,7 @@ def test_other_files_are_refused(run_dir: Path, name: str, said: str) -> None:
         take_in(run_dir, run_dir / name)
 
 
-def test_an_empty_sheet_is_no_rating(run_dir: Path) -> None:
+def test_an_empty_form_is_no_rating(run_dir: Path) -> None:
     with pytest.raises(InputError, match="no rating in them yet"):
         take_in(run_dir, form(run_dir, "pairwise", 1))
 
@@ -195,7 +195,7 @@ def test_a_page_s_file_is_taken_in(run_dir: Path) -> None:
     item = next(item for item in items_of(key) if item.asked)
     path = run_dir / "back.json"
     saved = {"id": item.item_id, **dict.fromkeys(names, "A"), "note": "=메모"}
-    path.write_text(json.dumps({"format": "hunmin-ratings", "sheet": f"{study}.2", "ratings": [saved]}))
+    path.write_text(json.dumps({"format": "hunmin-ratings", "form": f"{study}.2", "ratings": [saved]}))
     take_in(run_dir, path)
     ratings = pq.read_table(run_dir / "human" / "ratings.parquet").to_pylist()
     assert {one["value"] for one in ratings} == {1 if item.swapped[1] else -1}
@@ -212,7 +212,7 @@ def export(run_dir: Path, **changes: Any) -> None:
         "seed": 7,
         "cure": "hunmin eval",
     }
-    export_sheets(run_dir, **(settings | changes))
+    export_forms(run_dir, **(settings | changes))
 
 
 def test_exporting_again_is_the_same_and_loses_no_work(run_dir: Path) -> None:
@@ -223,7 +223,7 @@ def test_exporting_again_is_the_same_and_loses_no_work(run_dir: Path) -> None:
     export(run_dir, language="en")  # the same items: the ratings stay
     assert form(run_dir, "pairwise", 1).read_text("utf-8-sig").startswith("id,Question,Answer A")
     assert pq.read_table(run_dir / "human" / "ratings.parquet").num_rows == 42
-    with pytest.raises(InputError, match=r"holds ratings of other pairwise sheets \(2 raters\)"):
+    with pytest.raises(InputError, match=r"holds ratings of other pairwise forms \(2 raters\)"):
         export(run_dir, raters=3)
     shutil.copy(run_dir.parent / "pairwise-1.csv", form(run_dir, "pairwise", 1))
     with pytest.raises(InputError, match=r"rater-1.csv is filled in, and would be overwritten"):
@@ -265,7 +265,7 @@ def test_an_import_that_was_stopped_is_done_by_doing_it_again(run_dir: Path) -> 
 
 def test_nothing_handed_out_and_nothing_asked(tmp_path: Path) -> None:
     write_rated_run(tmp_path)
-    with pytest.raises(InputError, match="no sheets were handed out; run: hunmin human export"):
+    with pytest.raises(InputError, match="no forms were handed out; run: hunmin human export"):
         take_in(tmp_path, tmp_path / "a.csv")
     (tmp_path / "eval" / "manifest.json").unlink()
     with pytest.raises(ArtifactError, match="run: hunmin eval"):

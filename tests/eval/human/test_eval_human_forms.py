@@ -10,7 +10,7 @@ import pytest
 from human_run import ASKED, FORMULA, LONG, filled
 from openpyxl import load_workbook
 
-from eval.human.forms import READERS, WRITERS, sheet, sheet_csv, sheet_xlsx
+from eval.human.forms import READERS, WRITERS, form_csv, form_table, form_xlsx
 from eval.human.study.blinding import Form, FormItem, draw_evenly, items_of, make_form, make_items
 from eval.human.study.criteria import MODES
 from hunmin.errors import InputError
@@ -85,7 +85,7 @@ def test_korean_opens_in_excel_and_no_text_becomes_a_formula(handed_out: Path) -
     assert rows[0][:4] == ["id", "질문", "답 A", "답 B"]
     assert "종합 (A/tie/B)" in rows[0]
     texts = [cell for row in rows[1:] for cell in row[:4]]
-    assert not [text for text in texts if sheet.is_formula(text)]
+    assert not [text for text in texts if form_table.is_formula(text)]
     assert {"'" + FORMULA, "'=2", "'@script", "'-3 더하기 5는?", "'\tno\nmore"} <= set(texts)
     assert max(map(len, texts)) < 32_767 < len(LONG)
     assert "[설정]\n짧게 답하세요.\n\n[질문]\n서울은 어디에 있나요?" in texts
@@ -106,15 +106,15 @@ def test_a_workbook_has_texts_that_wrap_and_replies_to_choose(handed_out: Path) 
 
 
 def test_signs_that_no_workbook_takes_are_shown_as_missing() -> None:
-    written = sheet_xlsx.write(form_of("a\x00b\x0bc\ufffe", question="\x1b[0m"))
+    written = form_xlsx.write(form_of("a\x00b\x0bc\ufffe", question="\x1b[0m"))
     answer = list(load_workbook(io.BytesIO(written)).worksheets[0].values)[1][2]
     assert answer == "a\ufffdb\ufffdc\ufffd"
 
 
 @pytest.mark.parametrize("text", ["=1", "+1", "-1", "@x", " =1", "＝1", "－1", "\t=1", "\u3000@x"])
 def test_what_a_spreadsheet_may_compute(text: str) -> None:
-    assert sheet.is_formula(text)
-    assert not sheet.is_formula("'" + text)
+    assert form_table.is_formula(text)
+    assert not form_table.is_formula("'" + text)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
@@ -124,11 +124,11 @@ def test_a_sheet_is_read_however_a_spreadsheet_saved_it(encoding: str, delimiter
     rows = [head, ["물음\n둘째 줄", "h0.1.0a", "４", "4.0", " 5", "1", "2", "좋다", "x"], [""] * 9]
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter).writerows(rows)
-    found = sheet_csv.read(out.getvalue().encode(encoding))
+    found = form_csv.read(out.getvalue().encode(encoding))
     assert found.unread == ["내 열"]
     names = ("accuracy", "completeness", "helpfulness", "safety", "naturalness")
     values: dict[str, str] = dict(zip(names, "44512", strict=True))
-    assert found.lines == [sheet.Line("row 2", "h0.1.0a", values, "좋다")]
+    assert found.lines == [form_table.Line("row 2", "h0.1.0a", values, "좋다")]
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".xlsx"])
@@ -159,11 +159,11 @@ def test_what_is_no_form_is_told_in_a_line(suffix: str, data: bytes, said: str) 
 
 def test_filled_in_place_and_elsewhere_is_the_same(handed_out: Path, tmp_path: Path) -> None:
     form = handed_out / "human" / "absolute" / "for_raters" / "rater-1.csv"
-    lines = sheet_csv.read(filled(form, lambda row, title: "3")).lines
+    lines = form_csv.read(filled(form, lambda row, title: "3")).lines
     book = load_workbook(form.with_suffix(".xlsx"))
     ratings: Any = book.worksheets[0]
     for row in ratings.iter_rows(min_row=2, min_col=4, max_col=8):
         for cell in row:
             cell.value = 3
     book.save(tmp_path / "back.xlsx")
-    assert sheet_xlsx.read((tmp_path / "back.xlsx").read_bytes()).lines == lines
+    assert form_xlsx.read((tmp_path / "back.xlsx").read_bytes()).lines == lines

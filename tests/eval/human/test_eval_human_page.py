@@ -11,7 +11,7 @@ from human_run import LONG, SCRIPT
 from needs import lacking
 from playwright.sync_api import expect, sync_playwright
 
-from eval.human.forms import rating_page, sheet_csv
+from eval.human.forms import form_csv, rating_page
 
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
@@ -126,17 +126,16 @@ def test_the_work_goes_out_and_comes_in_again(visit: Visit, tmp_path: Path) -> N
     assert list(whole.values.values()) == ["A", "tie", "B"] * 2
     assert (part.values, whole.note) == ({"overall": "A"}, "=메모, 둘")
     assert whole.item.startswith(file.stem)
-    from_csv = sheet_csv.read((tmp_path / "back.csv").read_bytes()).lines
-    assert [(line.item, line.values) for line in from_csv] == [
-        (one.item, one.values) for one in (whole, part)
+    from_csv = form_csv.read((tmp_path / "back.csv").read_bytes()).lines
+    assert [(line.item, line.values, line.note) for line in from_csv] == [
+        (one.item, one.values, one.note) for one in (whole, part)
     ]
-    assert from_csv[0].note == "'=메모, 둘"
 
     other = visit("pairwise")
     expect(other.locator("#progress")).to_have_text("7개 가운데 0개 평가함")
     other.locator("#load").set_input_files(file)
     expect(other.locator("#progress")).to_have_text("7개 가운데 1개 평가함")
-    (tmp_path / "wrong.json").write_text(json.dumps({"format": "hunmin-ratings", "sheet": "h0.1"}))
+    (tmp_path / "wrong.json").write_text(json.dumps({"format": "hunmin-ratings", "form": "h0.1"}))
     other.locator("#load").set_input_files(tmp_path / "wrong.json")
     expect(other.locator("#saved")).to_have_text("이 평가지의 파일이 아닙니다.")
     expect(other.locator("#progress")).to_have_text("7개 가운데 1개 평가함")

@@ -23,7 +23,7 @@ class Line:
     """What stands in a returned form for one item; `values` has what is not empty, by criterion."""
 
     where: str  # in the file, in words
-    item: str  # SHEET.ITEM
+    item: str  # FORM.ITEM
     values: dict[str, str]
     note: str
 
@@ -50,7 +50,7 @@ def row_of(form: Form, item: FormItem) -> list[str]:
     """The cells of an item, those that a rater fills in empty."""
     texts = [prompt_text(item.prompt, form.language), *item.answers]
     empty = [""] * (len(criteria_of(form.mode)) + 1)
-    return [f"{form.sheet}.{item.item_id}", *(shown(text) for text in texts), *empty]
+    return [f"{form.name}.{item.item_id}", *(shown(text) for text in texts), *empty]
 
 
 def prompt_text(prompt: Sequence[Part], language: Language) -> str:
@@ -116,7 +116,7 @@ def _columns(titles: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     if missing := [name for name in needed if name not in places]:
         raise InputError(
             f"the header has no column for {', '.join(missing)} (it reads "
-            f"{', '.join(titles[:12]) or 'nothing'}); hand back the sheet with its first row as it was"
+            f"{', '.join(titles[:12]) or 'nothing'}); hand back the form with its first row as it was"
         )
     return places, unread
 

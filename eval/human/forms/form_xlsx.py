@@ -11,16 +11,18 @@ from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
 
+from eval.human.forms.form_table import Returned, header_of, is_formula, lines_of, row_of
 from eval.human.forms.rater_words import WORDS, instructions
-from eval.human.forms.sheet import Returned, header_of, is_formula, lines_of, row_of
 from eval.human.study.blinding import Form
 from eval.human.study.criteria import REPLIES, criteria_of
 from hunmin.errors import InputError
 
 FONT = "Malgun Gothic"  # on every Windows; elsewhere replaced by a font that has Hangul
+PLAIN, BOLD = Font(name=FONT), Font(name=FONT, bold=True)
+WRAPPED = Alignment(wrap_text=True, vertical="top")
 FILLED = PatternFill("solid", fgColor="FFF6D5")  # the cells to fill in
 WIDTHS = {"id": 14, "text": 60, "reply": 13, "note": 30}  # characters
-MAX_BYTES = 2**28  # of a returned sheet, unpacked
+MAX_BYTES = 2**28  # of a returned form, unpacked
 
 
 def write(form: Form) -> bytes:
@@ -37,12 +39,11 @@ def write(form: Form) -> bytes:
     for number, item in enumerate(form.items, start=2):
         for column, text in enumerate(row_of(form, item), start=1):
             cell = sheet.cell(number, column)
-            cell.font = Font(name=FONT)
+            cell.font, cell.alignment = PLAIN, WRAPPED
             if text:
                 cell.value, cell.data_type = text, "s"
                 if is_formula(text):
                     cell.quotePrefix = True  # stays a text when somebody edits it
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
             if column > 1 + num_texts:
                 cell.fill = FILLED
     _lay_out(sheet, num_texts=num_texts, num_criteria=num_criteria)
@@ -62,19 +63,18 @@ def _lay_out(sheet: Any, *, num_texts: int, num_criteria: int) -> None:
     for column, kind in enumerate(kinds, start=1):
         sheet.column_dimensions[get_column_letter(column)].width = WIDTHS[kind]
         head = sheet.cell(1, column)
-        head.font = Font(name=FONT, bold=True)
-        head.alignment = Alignment(wrap_text=True, vertical="top")
+        head.font, head.alignment = BOLD, WRAPPED
     sheet.freeze_panes = "B2"
 
 
 def _write_guide(sheet: Any, form: Form) -> None:
-    told = [(line, "") for line in instructions(form.mode, form.language)]
+    told = [(line, "") for line in instructions(form.mode, form.language, in_table=True)]
     told += [(one.title[form.language], one.asks[form.language]) for one in criteria_of(form.mode)]
     for row in told:
         sheet.append(row)
     for row in sheet.iter_rows():
         for cell in row:
-            cell.font = Font(name=FONT)
+            cell.font = PLAIN
     sheet.column_dimensions["A"].width = 24
     sheet.column_dimensions["B"].width = 60
 
@@ -83,12 +83,12 @@ def read(data: bytes) -> Returned:
     """The first sheet of a returned workbook.
 
     Raises:
-        InputError: it is no workbook, too large, or no sheet of ours.
+        InputError: it is no workbook, too large, or no form of ours.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as parts:
             if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
-                raise InputError(f"unpacked it has over {MAX_BYTES >> 20} MB; that is no sheet of ours")
+                raise InputError(f"unpacked it has over {MAX_BYTES >> 20} MB; that is no form of ours")
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         rows = [["" if cell is None else str(cell) for cell in row] for row in book.worksheets[0].values]
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError) as error:
