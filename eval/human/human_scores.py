@@ -78,16 +78,25 @@ class _Scorer:
         )
 
     def _wins(self, items: Iterable[Item], votes: Votes, alpha: Alphas) -> CriterionScores:
-        """Of the tuned model. Equal answers are ties: they were drawn as the others, and nobody was asked."""
+        """Of the tuned model. Equal answers are ties: they were drawn as the others, and nobody was asked.
+
+        While some of the asked pairs are not rated yet, each of the equal ones weighs only as much as the
+        share of those that are; or the less is rated, the more would be ties.
+        """
+        items = list(items)
         counted = [item for item in items if item.item_id in votes or not item.asked]
-        if not counted:
+        num_asked = sum(item.asked for item in items)
+        rated_share = sum(item.asked for item in counted) / num_asked if num_asked else 1.0
+        weights_N = np.array([1.0 if item.asked else rated_share for item in counted])
+        if not weights_N.any():
             return CriterionScores(n=0, alpha=alpha)
         given = [np.array(votes[item.item_id]) if item.asked else np.zeros(1) for item in counted]
         shares = np.array([[np.mean(one > 0), np.mean(one == 0), np.mean(one < 0)] for one in given])
-        rows = np.stack([shares[:, 0] + shares[:, 1] / 2, np.ones(len(counted))], axis=1)
+        rows = np.stack([(shares[:, 0] + shares[:, 1] / 2) * weights_N, weights_N], axis=1)
+        means = np.average(shares, axis=0, weights=weights_N)
         return CriterionScores(
             n=len(counted),
-            shares=dict(zip(("win", "tie", "loss"), map(float, shares.mean(axis=0)), strict=True)),
+            shares=dict(zip(("win", "tie", "loss"), map(float, means), strict=True)),
             win_rate=interval(rows, _quotient, self._draws(counted)),
             alpha=alpha,
         )

@@ -110,6 +110,23 @@ def test_a_rater_may_go_on_and_change_their_mind(run_dir: Path) -> None:
     assert found.changed == 6 * len(half)
 
 
+def test_equal_answers_weigh_as_much_as_what_is_rated(run_dir: Path) -> None:
+    rated = "서울은 어디에 있나요?"
+    one = back(
+        run_dir,
+        "pairwise",
+        1,
+        lambda row, title: longer_is_better(row, title) if rated in row["질문"] else "",
+    )
+    scores: Any = take_in(run_dir, one).scores["modes"]["pairwise"]
+    # One of seven pairs is rated, so the eighth, a tie, weighs a seventh.
+    assert scores["main"]["win_rate"]["value"] == pytest.approx((1 + 0.5 / 7) / (1 + 1 / 7))
+    assert scores["main"]["shares"]["tie"] == pytest.approx((1 / 7) / (1 + 1 / 7))
+    # Of the task of these two, one of three asked.
+    assert scores["tasks"]["번역"]["win_rate"]["value"] == pytest.approx((1 + 0.5 / 3) / (1 + 1 / 3))
+    assert "chat" not in scores["tasks"]
+
+
 def test_preference_pairs_say_what_was_asked_and_how_clear_it_is(run_dir: Path) -> None:
     first = back(run_dir, "pairwise", 1, longer_is_better)
     second = back(run_dir, "pairwise", 2, lambda row, title: "tie")
