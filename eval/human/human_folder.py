@@ -12,42 +12,25 @@ them, each with its own seal, and nothing that was filled in is overwritten.
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from eval.human.forms import READERS, WRITERS
+from eval.human.human_files import KEY, PREFERENCES, SCORES, read_keys, read_ratings, seal, write_ratings
 from eval.human.human_scores import score_study
 from eval.human.preference_pairs import preference_pairs, preferences_table
+from eval.human.rated_samples import drawn_samples
 from eval.human.returned import Placed, Rating, Study, check_lines, merge
-from eval.human.study.blinding import (
-    SYSTEMS,
-    draw_evenly,
-    items_of,
-    key_table,
-    make_form,
-    make_items,
-    study_name,
-)
-from eval.human.study.criteria import MODES, Language, Mode, criteria_of
-from eval.samples.samples import make_samples, read_heldout
+from eval.human.study.blinding import key_table, make_form, make_items, study_name
+from eval.human.study.criteria import Language, Mode, criteria_of
 from hunmin import artifact
-from hunmin.artifact import Manifest
-from hunmin.errors import ArtifactError, InputError
-from hunmin.hashing import sha256_json, table_sha256
-from hunmin.schema import HUMAN_KEY, HUMAN_RATINGS, SCHEMA_VERSION, HumanScores, HumanStudy
-from hunmin.schema import PREFERENCES as PREFERENCES_SCHEMA
+from hunmin.errors import InputError
+from hunmin.schema import SCHEMA_VERSION, HumanScores, HumanStudy
 
 FOLDER = "human"
-KEY, FORMS = "key.parquet", "for_raters"
-RATINGS, SCORES, PREFERENCES = "ratings.parquet", "scores.json", "preferences.parquet"
-STAGE_VERSION = 1
+FORMS = "for_raters"
 MAX_BYTES = 2**26  # of a file that came back
-SAMPLE_COLUMNS = ["sample_id", "row_id", "turn", "system", "task", "language", "answer", "scores"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +52,7 @@ class TakenIn:
     rated: dict[str, dict[int, tuple[int, int]]]  # by mode and rater: items rated, items asked
     changed: int  # earlier judgements that are other ones now
     pairs: int
-    unread: list[str]  # "FILE: columns nobody reads"
+    unread: list[str]  # what stands in the files and was not taken in, in words
 
 
 def export_forms(
@@ -87,7 +70,7 @@ def export_forms(
     start = time.monotonic()
     eval_manifest = artifact.verify(run_dir / "eval", cure=cure, only=("samples.parquet",))
     artifact.verify(run_dir / "data", cure=cure, only=("heldout.parquet",))
-    items = make_items(_drawn(run_dir, limit=samples, seed=seed), mode=mode, raters=raters, seed=seed)
+    items = make_items(drawn_samples(run_dir, limit=samples, seed=seed), mode=mode, raters=raters, seed=seed)
     key = key_table(items)
     study = HumanStudy(
         study=study_name(key, mode=mode, raters=raters),
@@ -112,44 +95,11 @@ def export_forms(
         for suffix, write in WRITERS.items():
             files.append(folder / mode / FORMS / f"rater-{rater}{suffix}")
             artifact.write_atomic(files[-1], write(form))
-    _commit(folder, start=start)
+    seal(folder, start=start)
     asked = sum(item.asked for item in items)
     return HandedOut(
         folder / mode / FORMS, files, len({one.sample_id for one in items}), asked, len(items) - asked
     )
-
-
-def _drawn(run_dir: Path, *, limit: int, seed: int) -> list[dict[str, Any]]:
-    """Drawn samples with what both models said, in the order of their ids."""
-    path = run_dir / "eval" / "samples.parquet"
-    listed = pq.read_table(path, columns=["sample_id", "task"], filters=[("system", "=", "tuned")])
-    tasks = dict(zip(listed["sample_id"].to_pylist(), listed["task"].to_pylist(), strict=True))
-    if not tasks:
-        raise InputError(
-            f"{path}: no held-out sample was asked, so there is no answer to rate; raise data.split.heldout"
-        )
-    chosen = draw_evenly(tasks, limit=limit, seed=seed)
-    wanted = [("sample_id", "in", chosen), ("system", "in", list(SYSTEMS))]
-    said: dict[str, dict[str, dict[str, Any]]] = {}
-    for row in pq.read_table(path, columns=SAMPLE_COLUMNS, filters=wanted).to_pylist():
-        said.setdefault(row["sample_id"], {})[row["system"]] = row
-    rows, infos = read_heldout(run_dir / "data" / "heldout.parquet")
-    licences = {row["row_id"]: row["licence"] for row in rows}
-    asked = {sample.sample_id: sample for sample in make_samples(rows, infos) if sample.sample_id in said}
-    if lost := sorted(said.keys() - asked.keys()):
-        raise ArtifactError(f"{path}: {lost[0]} is no held-out row of this run; make data and eval again")
-    return [
-        {name: said[sample_id]["tuned"][name] for name in ("sample_id", "row_id", "turn", "task", "language")}
-        | {
-            "family_id": asked[sample_id].family_id,
-            "licence": licences[asked[sample_id].row_id],
-            "messages": asked[sample_id].messages,
-            "tools": asked[sample_id].tools,
-            "answers": {system: said[sample_id][system]["answer"] for system in SYSTEMS},
-            "scores": {system: dict(said[sample_id][system]["scores"] or []) for system in SYSTEMS},
-        }
-        for sample_id in chosen
-    ]
 
 
 def _require_room(folder: Path, study: HumanStudy) -> None:
@@ -158,7 +108,7 @@ def _require_room(folder: Path, study: HumanStudy) -> None:
     Raises:
         InputError: says what would be.
     """
-    before = {told["mode"]: told for _, told in _keys(folder)}
+    before = {told["mode"]: told for _, told in read_keys(folder)}
     if any(told["eval_sha256"] != study["eval_sha256"] for told in before.values()):
         raise InputError(f"{folder} is of an earlier eval of this run; move it away to hand out new forms")
     mode = study["mode"]
@@ -166,7 +116,7 @@ def _require_room(folder: Path, study: HumanStudy) -> None:
     if (
         old is not None
         and old["study"] != study["study"]
-        and mode in _read_ratings(folder)["mode"].to_pylist()
+        and mode in read_ratings(folder)["mode"].to_pylist()
     ):
         raise InputError(
             f"{folder} holds ratings of other {mode} forms ({old['raters']} raters), which new ones would "
@@ -200,15 +150,17 @@ def import_forms(run_dir: Path, files: Sequence[Path], *, num_resamples: int, cu
     """
     start = time.monotonic()
     folder = run_dir / FOLDER
-    keys = list(_keys(folder))
+    keys = list(read_keys(folder))
     if not keys:
         raise InputError(f"{folder}: no forms were handed out; run: {cure}")
     studies = {study.mode: study for study, _ in keys}
     placed, unread = _read_files(files)
+    unrated = [one for one in placed if not one.line.values]
+    unread += [f"{one.where}: a note without ratings" for one in unrated if one.line.note]
     now = check_lines(placed, list(studies.values()))
     if not now:
         raise InputError(f"{', '.join(map(str, files))}: no rating in them yet")
-    ratings, changed = merge([Rating(**row) for row in _read_ratings(folder).to_pylist()], now)
+    ratings, changed = merge([Rating(**row) for row in read_ratings(folder).to_pylist()], now)
     by_mode = {mode: [one for one in ratings if one.mode == mode] for mode in studies}
     by_mode = {mode: members for mode, members in by_mode.items() if members}
     _, told = keys[0]
@@ -223,10 +175,10 @@ def import_forms(run_dir: Path, files: Sequence[Path], *, num_resamples: int, cu
     )
     pairs = [pair for mode, members in by_mode.items() for pair in preference_pairs(studies[mode], members)]
     (folder / artifact.MANIFEST).unlink(missing_ok=True)
-    _write_ratings(folder, ratings)
+    write_ratings(folder, ratings)
     artifact.write_parquet(folder / PREFERENCES, preferences_table(pairs))
     artifact.write_json(folder / SCORES, scores)
-    _commit(folder, start=start)
+    seal(folder, start=start)
     rated = {mode: _progress(studies[mode], members) for mode, members in by_mode.items()}
     return TakenIn(scores, rated, changed, len(pairs), unread)
 
@@ -249,7 +201,7 @@ def _read_files(files: Sequence[Path]) -> tuple[list[Placed], list[str]]:
             raise InputError(f"{path}: {error}") from error
         placed += [Placed(str(path), line) for line in found.lines]
         if found.unread:
-            unread.append(f"{path}: {', '.join(found.unread)}")
+            unread.append(f"{path}: column {', '.join(found.unread)}")
     return placed, unread
 
 
@@ -258,73 +210,3 @@ def _progress(study: Study, ratings: Sequence[Rating]) -> dict[int, tuple[int, i
     num_criteria = len(criteria_of(study.mode))
     counts = Counter(rating.rater for rating in ratings)
     return {rater: (count // num_criteria, asked) for rater, count in sorted(counts.items())}
-
-
-def _keys(folder: Path) -> Iterator[tuple[Study, HumanStudy]]:
-    """What was handed out, with its keys."""
-    for mode in MODES:
-        path = folder / mode / KEY
-        if path.exists():
-            key = _read_table(path, HUMAN_KEY)
-            told: HumanStudy = json.loads((key.schema.metadata or {})[b"hunmin"])
-            if told["study"] != study_name(key, mode=mode, raters=told["raters"]):
-                raise ArtifactError(f"{path}: not the key of the forms {told['study']} any more; restore it")
-            items = {item.item_id: item for item in items_of(key)}
-            yield Study(told["study"], mode, told["raters"], items), told
-
-
-def _read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """A table with its metadata, and the schema's own names inside of lists, which Parquet changes."""
-    table = pq.read_table(path)
-    return table.cast(schema.with_metadata(table.schema.metadata))
-
-
-def _write_ratings(folder: Path, ratings: Sequence[Rating]) -> None:
-    table = pa.Table.from_pylist([one._asdict() for one in ratings], schema=HUMAN_RATINGS)
-    artifact.write_parquet(
-        folder / RATINGS, table.replace_schema_metadata({artifact.SEAL: table_sha256(table)})
-    )
-
-
-def _read_ratings(folder: Path) -> pa.Table:
-    path = folder / RATINGS
-    if not path.exists():
-        return HUMAN_RATINGS.empty_table()
-    table = _read_table(path, HUMAN_RATINGS)
-    if (table.schema.metadata or {}).get(artifact.SEAL.encode()) != table_sha256(table).encode():
-        raise ArtifactError(
-            f"{path}: not as it was written; restore it, or delete it and import all forms again"
-        )
-    return table
-
-
-def _commit(folder: Path, *, start: float) -> Manifest:
-    """Seal what lies in the folder."""
-    studies = [told for _, told in _keys(folder)]
-    tables = {f"{told['mode']}/{KEY}": HUMAN_KEY for told in studies}
-    tables |= {RATINGS: HUMAN_RATINGS, PREFERENCES: PREFERENCES_SCHEMA}
-    found = {
-        name: _read_table(folder / name, schema)
-        for name, schema in tables.items()
-        if (folder / name).exists()
-    }
-    rows = {name: table.num_rows for name, table in found.items()}
-    scores = [folder / SCORES] if (folder / SCORES).exists() else []
-    return artifact.commit(
-        folder,
-        stage=FOLDER,
-        stage_version=STAGE_VERSION,
-        parents={"eval": studies[0]["eval_sha256"]},
-        config_sha256=sha256_json(studies),
-        content_sha256=sha256_json(
-            {
-                "studies": studies,
-                "tables": {name: table_sha256(table) for name, table in found.items()},
-                "scores": [json.loads(path.read_text(encoding="utf-8")) for path in scores],
-            }
-        ),
-        counts=rows,
-        files=[*(folder / name for name in found), *scores],
-        rows=rows,
-        seconds=time.monotonic() - start,
-    )

@@ -51,7 +51,7 @@ def check_lines(placed: Iterable[Placed], studies: Sequence[Study]) -> list[Rati
     """The ratings of all lines; a line without any reply is not rated yet and gives none.
 
     Raises:
-        InputError: a line each for what is wrong: ids of no sheet, items twice, replies that are none, lines
+        InputError: a line each for what is wrong: ids of no form, items twice, replies that are none, lines
             that are filled in part.
     """
     by_name = {study.name: study for study in studies}
@@ -84,16 +84,16 @@ def _judge(line: Line, studies: Mapping[str, Study]) -> tuple[list[Rating], list
     study = studies.get(name)
     if study is None:
         known = " and ".join(sorted(studies))
-        return [], [f"id {line.item!r} is of no form of this run (its forms begin with {known})"]
-    if not number.isdecimal() or not 1 <= int(number) <= study.raters:
-        return [], [f"id {line.item!r} names no rater of 1 to {study.raters}"]
+        return [], [f"id {_quoted(line.item)} is of no form of this run (its forms begin with {known})"]
+    if number not in map(str, range(1, study.raters + 1)):
+        return [], [f"id {_quoted(line.item)} names no rater of 1 to {study.raters}"]
     item = study.items.get(item_id)
     if item is None or not item.asked:
-        return [], [f"id {line.item!r} is no item of the form; the column id must stay as it was"]
+        return [], [f"id {_quoted(line.item)} is no item of the form; the column id must stay as it was"]
     wanted = [criterion.name for criterion in criteria_of(study.mode)]
     replies = {name: reply_of(text, study.mode) for name, text in line.values.items()}
     wrong = [
-        f"{name}: {line.values[name]!r} is not one of {', '.join(REPLIES[study.mode])}"
+        f"{name}: {_quoted(line.values[name])} is not one of {', '.join(REPLIES[study.mode])}"
         for name, reply in replies.items()
         if reply is None and name in wanted
     ]
@@ -110,6 +110,11 @@ def _judge(line: Line, studies: Mapping[str, Study]) -> tuple[list[Rating], list
         if reply is not None
     ]
     return ratings, wrong
+
+
+def _quoted(text: str) -> str:
+    """A text of a form as a message may repeat it."""
+    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def _value(reply: str, mode: Mode, swapped: bool) -> int:

@@ -67,7 +67,7 @@ def handed_out_text(found: HandedOut) -> str:
 
 def taken_in_text(found: TakenIn) -> str:
     """Who has rated how much, and what came of it."""
-    lines = [f"{one}; not read" for one in found.unread]
+    lines = [f"not taken in: {one}" for one in found.unread]
     for mode, raters in found.rated.items():
         lines += [
             f"{mode}, rater {rater}: {done} of {asked} rated" for rater, (done, asked) in raters.items()

@@ -86,7 +86,7 @@ def lines_of(table: Iterable[Sequence[str]]) -> Returned:
         cells = {name: row[place].strip() if place < len(row) else "" for name, place in places.items()}
         item, note = cells.pop(ID), cells.pop("note", "")
         values = {name: plain_reply(text) for name, text in cells.items() if text}
-        if item or values:
+        if item or values or note:
             lines.append(Line(f"row {number}", item, values, note))
     return Returned(lines, unread)
 
@@ -111,8 +111,8 @@ def _columns(titles: Sequence[str]) -> tuple[dict[str, int], list[str]]:
             places[name] = place
         elif title and _folded(title).removesuffix(" a").removesuffix(" b") not in texts:
             unread.append(title)
-    modes: tuple[Mode, ...] = ("pairwise",) if OVERALL.name in places else ("absolute",)
-    needed = [ID, *(criterion.name for mode in modes for criterion in criteria_of(mode))]
+    mode: Mode = "pairwise" if OVERALL.name in places else "absolute"
+    needed = [ID, *(criterion.name for criterion in criteria_of(mode))]
     if missing := [name for name in needed if name not in places]:
         raise InputError(
             f"the header has no column for {', '.join(missing)} (it reads "

@@ -8,14 +8,13 @@ from typing import Any
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from eval.human.forms.form_table import Returned, header_of, is_formula, lines_of, row_of
 from eval.human.forms.rater_words import WORDS, instructions
 from eval.human.study.blinding import Form
 from eval.human.study.criteria import REPLIES, criteria_of
-from hunmin.errors import InputError
+from hunmin.errors import InputError, one_line
 
 FONT = "Malgun Gothic"  # on every Windows; elsewhere replaced by a font that has Hangul
 PLAIN, BOLD = Font(name=FONT), Font(name=FONT, bold=True)
@@ -85,12 +84,14 @@ def read(data: bytes) -> Returned:
     Raises:
         InputError: it is no workbook, too large, or no form of ours.
     """
-    try:
+    if zipfile.is_zipfile(io.BytesIO(data)):
         with zipfile.ZipFile(io.BytesIO(data)) as parts:
             if sum(part.file_size for part in parts.infolist()) > MAX_BYTES:
                 raise InputError(f"unpacked it has over {MAX_BYTES >> 20} MB; that is no form of ours")
+    try:
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         rows = [["" if cell is None else str(cell) for cell in row] for row in book.worksheets[0].values]
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError) as error:
-        raise InputError(f"not an XLSX file ({error}); save it as XLSX or as CSV UTF-8") from error
+    except Exception as error:  # a damaged workbook raises whatever the part that meets it raises
+        said = one_line(error)
+        raise InputError(f"not an XLSX file ({said}); save it as XLSX or as CSV UTF-8") from error
     return lines_of(rows)

@@ -127,6 +127,19 @@ def test_equal_answers_weigh_as_much_as_what_is_rated(run_dir: Path) -> None:
     assert "chat" not in scores["tasks"]
 
 
+def test_what_is_not_taken_in_is_said(run_dir: Path) -> None:
+    path = back(run_dir, "pairwise", 1, lambda row, title: "A")
+    rows = list(csv.reader(path.open(encoding="utf-8-sig", newline="")))
+    rows = [[*row, "title" if number == 0 else "x"] for number, row in enumerate(rows)]
+    rows[1] = [rows[1][0], "", "", "", *[""] * 6, "모르겠음", ""]
+    with path.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows(rows)
+    assert take_in(run_dir, path).unread == [
+        f"{path}: column title",
+        f"{path}, row 2: a note without ratings",
+    ]
+
+
 def test_preference_pairs_say_what_was_asked_and_how_clear_it_is(run_dir: Path) -> None:
     first = back(run_dir, "pairwise", 1, longer_is_better)
     second = back(run_dir, "pairwise", 2, lambda row, title: "tie")
