@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,22 @@ def test_what_is_no_form_is_told_in_a_line(suffix: str, data: bytes, said: str) 
     with pytest.raises(InputError, match=said) as caught:
         READERS[suffix](data)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_workbook_is_told_in_a_line() -> None:
+    written = form_xlsx.write(form_of("답"))
+    with zipfile.ZipFile(io.BytesIO(written)) as parts:
+        whole = {name: parts.read(name) for name in parts.namelist()}
+    broken = [written[: len(written) // 2]]
+    for name in ("xl/worksheets/sheet1.xml", "xl/workbook.xml"):
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as parts:
+            for part, data in whole.items():
+                parts.writestr(part, data[: len(data) // 2] if part == name else data)
+        broken.append(out.getvalue())
+    for data in broken:
+        with pytest.raises(InputError, match="not an XLSX file"):
+            form_xlsx.read(data)
 
 
 def test_filled_in_place_and_elsewhere_is_the_same(handed_out: Path, tmp_path: Path) -> None:
