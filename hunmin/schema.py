@@ -141,8 +141,8 @@ SAMPLES = pa.schema(
     ]
 )
 
-# Preference pairs: two answers to one prompt, and which of them is liked better. TRL reads the three lists
-# of messages as they are ("conversational" preference data).
+# Preference pairs: two answers to one prompt, and which of them is liked better. Three lists of messages are
+# what TRL calls conversational preference data.
 PREFERENCES = pa.schema(
     [
         ("row_id", pa.string()),  # of the row whose answer was asked for
