@@ -144,6 +144,74 @@ SAMPLES = pa.schema(
 # that of the held-out row that a question was made from, or the probe's own word for a kind of question.
 PROBES = pa.schema([("probe", pa.string()), *SAMPLES])
 
+# Preference pairs: two answers to one prompt, and which of them is liked better. Three lists of messages are
+# what TRL calls conversational preference data.
+PREFERENCES = pa.schema(
+    [
+        ("row_id", pa.string()),  # of the row whose answer was asked for
+        ("turn", pa.int32()),  # which assistant turn of it, 0-based
+        ("family_id", pa.string()),
+        ("task", pa.string()),
+        ("language", pa.string()),
+        ("licence", pa.string()),  # of the row
+        ("prompt", pa.list_(MESSAGE)),  # ends before the answer
+        ("tools", pa.string()),  # JSON text
+        ("chosen", pa.list_(MESSAGE)),
+        ("rejected", pa.list_(MESSAGE)),
+        ("source", pa.string()),  # who preferred, and how: human:pairwise, human:absolute, ...
+        ("margin", pa.float32()),  # in (0, 1]: 1 where all prefer it as clearly as they could
+        ("num_chosen", pa.int32()),  # raters who like the chosen answer better
+        ("num_rejected", pa.int32()),
+        ("num_tied", pa.int32()),
+    ]
+)
+
+# RUN/human/MODE/key.parquet: what people rate, and which system said it, which no rater may see. A line per
+# item: in mode `absolute` one answer, in `pairwise` two. Schema metadata `hunmin` holds HumanStudy.
+HUMAN_KEY = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("sample_id", pa.string()),  # of samples.parquet
+        ("row_id", pa.string()),
+        ("turn", pa.int32()),
+        ("family_id", pa.string()),
+        ("task", pa.string()),
+        ("language", pa.string()),
+        ("licence", pa.string()),
+        ("messages", pa.list_(MESSAGE)),  # what was asked
+        ("tools", pa.string()),
+        ("systems", pa.list_(pa.string())),  # base and tuned, or the one of them
+        ("answers", pa.list_(pa.string())),  # of these systems
+        ("scores", pa.list_(pa.map_(pa.string(), pa.float64()))),  # of these answers, as in samples.parquet
+        ("swapped", pa.list_(pa.bool_())),  # by rater: whether the second system's answer is shown first
+        ("asked", pa.bool_()),  # false: both answers are equal, which nobody needs to compare
+    ]
+)
+
+# RUN/human/ratings.parquet: a line per judgement that was taken in, with the side unblinded.
+HUMAN_RATINGS = pa.schema(
+    [
+        ("mode", pa.string()),
+        ("rater", pa.int32()),  # the number of the form, from 1
+        ("item_id", pa.string()),
+        ("criterion", pa.string()),
+        ("value", pa.int8()),  # absolute: 1 to 5; pairwise: 1 tuned is better, 0 a tie, -1 base is better
+        ("shown_first", pa.string()),  # pairwise: the system whose answer stood first
+        ("note", pa.string()),  # what the rater wrote to the item
+    ]
+)
+
+
+class HumanStudy(TypedDict):
+    """Schema metadata `hunmin` of key.parquet: one way of asking, handed out at once."""
+
+    study: str  # names the forms, h and eight digits
+    mode: str  # absolute | pairwise
+    raters: int
+    seed: int
+    language: str  # of the forms: ko | en
+    eval_sha256: str  # the content of the eval whose answers are rated
+
 
 class PackMetadata(TypedDict):
     """Schema metadata `hunmin` of a packed shard."""
@@ -559,3 +627,53 @@ class Scores(TypedDict):
     goals: NotRequired[list[GoalScore]]
     tasks: dict[str, TaskScores]
     probes: NotRequired[dict[str, Any]]  # by probe, what it found: see the probe's module
+
+
+class CriterionScores(TypedDict):
+    """What people said by one criterion.
+
+    Absolute: `base`, `tuned` and `delta` are means of 1 to 5. Pairwise: `win`, `tie`, `loss` are shares of
+    samples for the tuned model, `win_rate` is win plus half of the ties.
+    """
+
+    n: int  # samples
+    systems: NotRequired[dict[str, Interval]]
+    delta: NotRequired[Interval]
+    shares: NotRequired[dict[str, float]]
+    win_rate: NotRequired[Interval]
+    alpha: dict[str, Interval | None]  # Krippendorff's, by level: ordinal, interval; null: not defined
+
+
+class MetricAgreement(TypedDict):
+    """Rank correlation of people's judgements with an automatic metric, over a task's answers or pairs."""
+
+    task: str
+    metric: str
+    n: int
+    spearman: Interval | None  # null: all values of one side are equal
+    kendall: Interval | None  # tau-b
+
+
+class HumanModeScores(TypedDict):
+    """The ratings of one mode."""
+
+    raters: int  # who gave ratings
+    ratings: int
+    samples: int  # with a rating
+    families: int
+    equal_answers: int  # pairwise: samples both answered alike, counted as ties
+    unpaired: int  # absolute: samples of which one answer was rated and the other not
+    first_shown: float | None  # pairwise: of the overall judgements that are no ties, for the answer shown first
+    criteria: dict[str, CriterionScores]
+    main: CriterionScores  # absolute: of the mean over the criteria; pairwise: of the overall judgement
+    tasks: dict[str, CriterionScores]  # the same, by task
+    metrics: list[MetricAgreement]
+
+
+class HumanScores(TypedDict):
+    """human/scores.json."""
+
+    schema_version: int
+    seed: int
+    eval_sha256: str
+    modes: dict[str, HumanModeScores]

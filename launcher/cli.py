@@ -1,6 +1,7 @@
 """The command line. Read this first: each command is one function."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -354,6 +355,61 @@ def chat(
 
     with reported(runs_folder()):
         chat(run_dir, base=base, max_new_tokens=max_new_tokens, temperature=temperature, system=system)
+
+
+@app.command()
+def human(
+    context: typer.Context,
+    action: Annotated[
+        Literal["export", "import"], typer.Argument(metavar="export|import", help="forms out; ratings in")
+    ],
+    run_dir: RunFolder,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]...", help="import: what came back: CSV, XLSX, JSON")
+    ] = None,
+    pairwise: Annotated[
+        bool, typer.Option("--pairwise", help="export: two answers side by side, instead of one")
+    ] = False,
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, max=1000, help="export: questions, drawn evenly over the tasks")
+    ] = 50,
+    raters: Annotated[
+        int, typer.Option("--raters", min=1, max=100, help="export: people who rate; a form each")
+    ] = 2,
+    language: Annotated[
+        Literal["ko", "en"] | None,
+        typer.Option("--language", help="export: the forms' language; default: the terminal's"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have people rate the answers: blinded forms out, ratings and agreement in.
+
+    Example: hunmin human export runs/quickstart --pairwise --raters 3
+    """
+    with reported(runs_folder()), _stdout_to_stderr(as_json):
+        given = {
+            name: (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+            for name in ("files", "pairwise", "samples", "raters", "language")
+        }
+        for_other = {"export": ["files"], "import": ["pairwise", "samples", "raters", "language"]}[action]
+        if useless := [name for name in for_other if given[name]]:
+            raise InputError(f"{', '.join(useless)}: not for human {action}; leave out")
+        from launcher.commands import human as people
+        from launcher.help.korean import is_korean
+
+        if action == "export":
+            handed_out = people.hand_out(
+                run_dir,
+                mode="pairwise" if pairwise else "absolute",
+                samples=samples,
+                raters=raters,
+                language=language or ("ko" if is_korean(os.environ) else "en"),
+            )
+            text, found = people.handed_out_text(handed_out), {"files": list(map(str, handed_out.files))}
+        else:
+            taken_in = people.take_in(run_dir, files or [])
+            text, found = people.taken_in_text(taken_in), dict(taken_in.scores)
+    print(json.dumps(found, ensure_ascii=False) if as_json else text)
 
 
 @app.command()

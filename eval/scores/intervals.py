@@ -52,6 +52,11 @@ class Resamples:
         np.add.at(statistics_FK, self._families_N, statistics_NK)
         return np.concatenate([weights_BF @ statistics_FK for weights_BF in self._weights()])
 
+    def sample_weights(self) -> Iterator[Array]:
+        """How often each sample is in each resample, (B, N), in chunks over B: for what no sums can tell."""
+        for weights_BF in self._weights():
+            yield weights_BF[:, self._families_N]
+
     def _weights(self) -> Iterator[Array]:
         rng = np.random.default_rng(self._seed)
         left = self._num_resamples
@@ -82,6 +87,18 @@ def paired_delta(tuned_NK: Array, base_NK: Array, aggregate: Aggregate, resample
     if not resamples.can_spread:
         return Interval(value=value, low=None, high=None)
     return _interval(value, aggregate(resamples.sums(tuned_NK)) - aggregate(resamples.sums(base_NK)))
+
+
+def interval_of(value: float, resampled: Array | None) -> Interval | None:
+    """The percentile interval of a value that may not be defined (NaN): then None.
+
+    `resampled` is None where resamples cannot differ; with one that is not defined there are no bounds.
+    """
+    if not np.isfinite(value):
+        return None
+    if resampled is None or not np.isfinite(resampled).all():
+        return Interval(value=value, low=None, high=None)
+    return _interval(value, resampled)
 
 
 def _interval(value: float, resampled: Array) -> Interval:

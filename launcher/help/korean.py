@@ -12,7 +12,7 @@ GROUPS = (
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
     ("Look into a run", ("show", "rows", "trace", "diff")),
     ("Hand a run over", ("submit", "status", "wait", "cancel")),
-    ("Try the model", ("chat",)),
+    ("Try the model", ("chat", "human")),
 )
 
 
@@ -106,6 +106,9 @@ KOREAN = {
         "두 실행을 나란히: 설정과 개수, 점수와 그 차이의 신뢰 구간."
     ),
     "Talk to the trained model of a run in the terminal.": "학습한 모델과 터미널에서 이야기한다.",
+    "Have people rate the answers: blinded forms out, ratings and agreement in.": (
+        "사람에게 답을 평가받는다: 모델을 가린 평가지를 내고, 돌아온 평가를 모은다."
+    ),
     # arguments and options
     "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
     "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",
@@ -171,4 +174,10 @@ KOREAN = {
     "ray: http://HOST:PORT; default: $RAY_ADDRESS": "ray: http://호스트:포트. 기본값: $RAY_ADDRESS",
     "slurm: only print the job script": "slurm: 작업 스크립트를 출력만 한다",
     "show the log, end with the job's exit code": "기록을 보여 주며 기다리고, 작업의 종료 코드로 끝난다",
+    "forms out; ratings in": "평가지 내보내기, 평가 들여오기",
+    "import: what came back: CSV, XLSX, JSON": "import: 돌려받은 파일. CSV, XLSX, JSON",
+    "export: two answers side by side, instead of one": "export: 답 하나씩이 아니라 두 답을 나란히",
+    "export: questions, drawn evenly over the tasks": "export: 물을 질문 수. 과제마다 고르게 뽑는다",
+    "export: people who rate; a form each": "export: 평가할 사람 수. 한 사람에 평가지 하나",
+    "export: the forms' language; default: the terminal's": "export: 평가지의 언어. 기본값: 터미널의 언어",
 }

@@ -1,0 +1,1 @@
+"""What is asked of whom: the criteria, the samples drawn, and who sees which answer where."""
