@@ -114,7 +114,7 @@ def verdict(metric: MetricScores) -> str:
 
     Otherwise `unclear`, as where there is no interval or are fewer than MIN_SAMPLES samples.
     """
-    return _verdict_of(metric["delta"], metric["n"], metric["higher_is_better"])
+    return verdict_of(metric["delta"], metric["n"], metric["higher_is_better"])
 
 
 def above_baselines(metric: MetricScores) -> bool | None:
@@ -127,10 +127,11 @@ def above_baselines(metric: MetricScores) -> bool | None:
     if not baselines or not over.keys() >= set(baselines):
         return None
     n, higher = metric["n"], metric["higher_is_better"]
-    return all(_verdict_of(over[name], n, higher) == "better" for name in baselines)
+    return all(verdict_of(over[name], n, higher) == "better" for name in baselines)
 
 
-def _verdict_of(delta: Interval | None, n: int, higher_is_better: bool) -> str:
+def verdict_of(delta: Interval | None, n: int, higher_is_better: bool = True) -> str:
+    """The word for a difference over n samples, as in `verdict`."""
     if n < MIN_SAMPLES or delta is None or delta["low"] is None or delta["high"] is None:
         return "unclear"
     if delta["low"] <= 0 <= delta["high"]:
@@ -206,9 +207,7 @@ def _unseen(found: TaskScores) -> Section | None:
     rows = [
         {
             "name": name,
-            "verdict": _verdict_of(
-                metric["delta"], wordings["n"], found["metrics"][name]["higher_is_better"]
-            ),
+            "verdict": verdict_of(metric["delta"], wordings["n"], found["metrics"][name]["higher_is_better"]),
             **metric,
         }
         for name, metric in wordings["metrics"].items()
