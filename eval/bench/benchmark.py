@@ -1,7 +1,8 @@
 """Benchmarks of a finished run: lm-evaluation-harness asks base and tuned model a suite. Read this first.
 
 suite -> its tasks (harness.py) -> their tables (question_tables.py) -> processes that answer, a part for each
-model and task (harness_processes.py) -> scores (bench_scores.py) -> RUN/bench/SUITE/{results.json,samples.parquet}
+model and task (harness_processes.py) -> scores (bench_scores.py) -> results.json and samples.parquet in
+RUN/bench/SUITE
 """
 
 import os
@@ -17,7 +18,8 @@ from eval.answering.choice import capability, memory_bytes, precision
 from eval.answering.groups import ModelRef
 from eval.answering.models import model_refs
 from eval.answering.room import Gpus, gpus_per_model
-from eval.bench.bench_scores import BENCH_SAMPLES, SYSTEMS, BenchResults, Protocol, TaskScores, overall, score
+from eval.bench.bench_results import BenchResults, Protocol, TaskScores
+from eval.bench.bench_scores import BENCH_SAMPLES, SYSTEMS, overall, score
 from eval.bench.harness import BenchTask, Job, harness_version
 from eval.bench.harness_processes import gpu_groups, run_jobs, shared_out
 from eval.bench.question_tables import Table, Wanted, revisions
@@ -73,7 +75,10 @@ def run(
     protocol, stop = _protocol(train_dir / "export", asked)
     inputs = Inputs.of(
         STAGE_VERSION,
-        parents={"train": train.content_sha256, "data": sha256_json([table.sha256 for table in tables.values()])}
+        parents={
+            "train": train.content_sha256,
+            "data": sha256_json([table.sha256 for table in tables.values()]),
+        }
         | {model.system: model.sha256 for model in models},
         suite=suite,
         tasks=sha256_json([task.protocol() for task in tasks]),
@@ -87,7 +92,10 @@ def run(
     (run_dir / "bench").mkdir(exist_ok=True)
     stage = open_stage(out_dir, inputs)
     parts = {
-        (model.system, task.name): out_dir / "parts" / model.system / f"{_key(model, task, tables, protocol)}.json"
+        (model.system, task.name): out_dir
+        / "parts"
+        / model.system
+        / f"{_key(model, task, tables, protocol)}.json"
         for model in models
         for task in tasks
     }
@@ -111,10 +119,10 @@ def run(
         source=suite.source,
         protocol=protocol,
         models={model.system: {"path": model.path, "sha256": model.sha256} for model in models},
-        tasks={task.name: _scored(task, samples, answers, tables, known[task.dataset], asked) for task in tasks},
-        overall=overall(
-            tasks, samples, name=suite.name, resamples=asked.bootstrap_samples, seed=asked.seed
-        ),
+        tasks={
+            task.name: _scored(task, samples, answers, tables, known[task.dataset], asked) for task in tasks
+        },
+        overall=overall(tasks, samples, name=suite.name, resamples=asked.bootstrap_samples, seed=asked.seed),
     )
     table = pa.Table.from_pylist([row for system in SYSTEMS for row in samples[system]], schema=BENCH_SAMPLES)
     write_parquet(out_dir / "samples.parquet", table)
@@ -264,6 +272,7 @@ def _scored(
         **score(own, name=task.name, resamples=asked.bootstrap_samples, seed=asked.seed),
         metric=task.metric,
         filter=task.filter,
+        higher_is_better=task.higher_is_better,
         shots=task.shots,
         version=task.version,
         dataset={

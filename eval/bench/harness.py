@@ -33,6 +33,7 @@ class BenchTask:
     version: str  # of the definition, as it says itself
     metric: str
     filter: str
+    higher_is_better: bool
     shots: int
     dataset: str
     subset: str | None
@@ -137,7 +138,7 @@ def _leaves(entry: TaskEntry, index: dict[str, Any]) -> Iterator[tuple[str, str 
 def _members(group: str, members: str | Sequence[Any]) -> list[str]:
     names = [members] if isinstance(members, str) else list(members)
     if other := [name for name in names if not isinstance(name, str)]:
-        raise InputError(f"{group}: a group that changes its tasks ({str(other[0]):.60}); name them one by one")
+        raise InputError(f"{group}: a group that changes its tasks ({other[0]!s:.60}); name them one by one")
     return names
 
 
@@ -150,7 +151,7 @@ def _task(
     suite: Suite,
     shots: int | None,
 ) -> BenchTask:
-    metrics = [str(one["metric"]) for one in config.get("metric_list") or []]
+    metrics = {str(one["metric"]): one for one in config.get("metric_list") or []}
     filters = [one["name"] for one in config.get("filter_list") or []] or [DEFAULT_FILTER]
     asked_shots = (shots, entry.shots, suite.shots, config.get("num_fewshot"), 0)
     own_split = config.get("test_split") or config.get("validation_split")
@@ -159,13 +160,15 @@ def _task(
         raise InputError(f"task {name}: it names no test split, metric or data; a suite may define it anew")
     few = config.get("fewshot_config") or {}
     shot_split = few.get("split") or config.get("fewshot_split") or config.get("training_split")
+    metric = _one_of("metric", entry.metric or suite.metric, list(metrics), name)
     return BenchTask(
         name=name,
         definition=definition,
         define=entry.define or {},
         version=str((config.get("metadata") or {}).get("version", "unknown")),
-        metric=_one_of("metric", entry.metric or suite.metric, metrics, name),
+        metric=metric,
         filter=_one_of("filter", entry.filter or suite.filter, filters, name),
+        higher_is_better=bool(metrics[metric].get("higher_is_better", True)),
         shots=next(one for one in asked_shots if one is not None),
         dataset=config["dataset_path"],
         subset=config.get("dataset_name"),
@@ -195,11 +198,12 @@ def answer(job: Job) -> None:
 
 
 def _load(job: Job) -> Any:
-    from lm_eval.models.huggingface import HFLM
+    from lm_eval.models import huggingface
 
     from hunmin.models.tokenizer import load_tokenizer
 
-    return HFLM(
+    load: Any = huggingface.HFLM  # its signature is hidden by a decorator
+    return load(
         pretrained=job.model,
         tokenizer=load_tokenizer(Path(job.tokenizer)),
         device=job.device,
@@ -237,8 +241,8 @@ def _answers(task: BenchTask, job: Job, model: Any) -> dict[str, Any]:
     mean = sum(row["value_sum"] for row in rows) / sum(row["value_count"] for row in rows)
     if abs(told - mean) > AGREE:
         raise InputError(
-            f"task {task.name}: {task.metric} is {told:g}, and the mean of its samples is {mean:g}; only means "
-            "over samples have paired intervals here: name another metric in the suite"
+            f"task {task.name}: {task.metric} is {told:g}, and the mean of its samples is {mean:g}; only "
+            "means over samples have paired intervals here: name another metric in the suite"
         )
     return {"task": task.name, "samples": rows, "harness_value": told, "num_cut": _num_cut(samples, model)}
 

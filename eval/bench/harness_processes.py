@@ -1,6 +1,6 @@
 """Processes of the harness, as many at a time as the machine has room for: one a GPU (or group), one on CPUs.
 
-They never reach a network: what they need lies on the disk. Placement on GPUs is unproven: it has not run on one.
+They never reach a network: what they need lies on the disk. Their placement on GPUs has not run on one yet.
 """
 
 import dataclasses
@@ -64,7 +64,9 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[str]) -> None:
                 now = sum(part.exists() for part in parts)
                 ticker.advance(now - num_done)
                 num_done = now
-                for place in [one for one, (_, process) in running.items() if process.exit_code() is not None]:
+                for place in [
+                    one for one, (_, process) in running.items() if process.exit_code() is not None
+                ]:
                     job, process = running.pop(place)
                     _close(job, process)
         finally:
@@ -78,7 +80,9 @@ def _start(job: Job, place: str, path: Path) -> ServerProcess:
     # Alone, so that no folder of the user's named as one of our packages stands before it.
     environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(job.num_threads)}
     environment |= {"CUDA_VISIBLE_DEVICES": place, "TOKENIZERS_PARALLELISM": "false"}
-    return ServerProcess([sys.executable, "-P", "-m", "eval.bench.harness", str(path)], environment=environment)
+    return ServerProcess(
+        [sys.executable, "-P", "-m", "eval.bench.harness", str(path)], environment=environment
+    )
 
 
 def _close(job: Job, process: ServerProcess) -> None:

@@ -1,4 +1,4 @@
-"""A suite: which tasks of lm-evaluation-harness are asked, how, and from which data. One YAML file a suite."""
+"""A suite, one YAML file: which tasks of lm-evaluation-harness are asked, how, and from which data."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -77,7 +77,9 @@ def shipped_suites() -> list[str]:
     """
     names = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     if not names:
-        raise EnvironmentFailure(f"{SHIPPED}: the shipped suites are not there; install hunmin anew: make setup")
+        raise EnvironmentFailure(
+            f"{SHIPPED}: the shipped suites are not there; install hunmin anew: make setup"
+        )
     return names
 
 

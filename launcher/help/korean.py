@@ -12,7 +12,7 @@ GROUPS = (
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
     ("Look into a run", ("show", "rows", "trace", "diff")),
     ("Hand a run over", ("submit", "status", "wait", "cancel")),
-    ("Try the model", ("chat",)),
+    ("Try the model", ("chat", "bench")),
 )
 
 
@@ -106,6 +106,9 @@ KOREAN = {
         "두 실행을 나란히: 설정과 개수, 점수와 그 차이의 신뢰 구간."
     ),
     "Talk to the trained model of a run in the terminal.": "학습한 모델과 터미널에서 이야기한다.",
+    "Benchmarks that others use, asked before and after training, by lm-evaluation-harness.": (
+        "널리 쓰이는 벤치마크를 학습 전후의 모델에게 lm-evaluation-harness로 묻는다."
+    ),
     # arguments and options
     "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
     "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",
@@ -120,6 +123,16 @@ KOREAN = {
     ),
     "several runs: the page; default: beside the first run": (
         "실행이 여럿일 때 쓸 파일. 기본값: 처음 실행 폴더의 옆"
+    ),
+    "kmmlu, kobest, gsm8k …, or a file.yaml of your own": "kmmlu, kobest, gsm8k 등, 또는 직접 쓴 file.yaml",
+    "where the questions lie; default: fetched/benchmarks": "문제가 있는 폴더. 기본값: fetched/benchmarks",
+    "only bring the questions into that folder, and end": "문제를 그 폴더로 가져오기만 하고 끝낸다",
+    "the first so many of each task, for a try": "시험 삼아 과제마다 앞에서부터 이만큼만",
+    "worked examples before a question; default: the suite's": (
+        "문제 앞에 보여 줄 풀이 예의 수. 기본값: 벤치마크의 것"
+    ),
+    "questions at a time; default: eval.batch_size of the run": (
+        "한 번에 묻는 문제 수. 기본값: 실행의 eval.batch_size"
     ),
     "go on with another config; stages that change are kept aside": (
         "설정이 달라졌어도 계속한다. 달라지는 단계의 옛 결과는 따로 남는다"
