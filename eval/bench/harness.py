@@ -43,7 +43,9 @@ class BenchTask:
     @property
     def wanted(self) -> list[Wanted]:
         """The tables that it reads."""
-        splits = dict.fromkeys([self.split, *([self.shot_split] if self.shots else [])])
+        splits = [self.split]
+        if self.shots and self.shot_split != self.split:
+            splits.append(self.shot_split)
         return [Wanted(self.dataset, self.subset, split) for split in splits]
 
     def protocol(self) -> dict[str, Any]:
