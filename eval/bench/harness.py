@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +21,7 @@ from hunmin.errors import EnvironmentFailure, HunminError, InputError, did_you_m
 
 PACKAGE = "lm_eval"
 DEFAULT_FILTER = "none"
+_NO_ANSWER = "Label index was not in within range of available choices"
 AGREE = 1e-9  # between the harness' number and the mean of its samples' values
 
 
@@ -222,20 +224,21 @@ def _answers(task: BenchTask, job: Job, model: Any) -> dict[str, Any]:
     from lm_eval.tasks import TaskManager
 
     folder = None if task.definition is None else str(Path(task.definition).parent)
-    found: Any = simple_evaluate(
-        model=model,
-        tasks=[_harness_task(task, job.tables[task.name], job.stop)],
-        task_manager=TaskManager(include_path=folder, include_defaults=False),
-        apply_chat_template=True,
-        fewshot_as_multiturn=True,
-        limit=job.limit,
-        bootstrap_iters=0,
-        log_samples=True,
-        random_seed=job.seed,
-        numpy_random_seed=job.seed,
-        torch_random_seed=job.seed,
-        fewshot_random_seed=job.seed,
-    )
+    with _every_question_has_its_answer(task):
+        found: Any = simple_evaluate(
+            model=model,
+            tasks=[_harness_task(task, job.tables[task.name], job.stop)],
+            task_manager=TaskManager(include_path=folder, include_defaults=False),
+            apply_chat_template=True,
+            fewshot_as_multiturn=True,
+            limit=job.limit,
+            bootstrap_iters=0,
+            log_samples=True,
+            random_seed=job.seed,
+            numpy_random_seed=job.seed,
+            torch_random_seed=job.seed,
+            fewshot_random_seed=job.seed,
+        )
     samples = [one for one in found["samples"][task.name] if one["filter"] == task.filter]
     samples.sort(key=lambda one: one["doc_id"])
     rows = [_row(one, task) for one in samples]
@@ -247,6 +250,36 @@ def _answers(task: BenchTask, job: Job, model: Any) -> dict[str, Any]:
             "means over samples have paired intervals here: name another metric in the suite"
         )
     return {"task": task.name, "samples": rows, "harness_value": told, "num_cut": _num_cut(samples, model)}
+
+
+@contextmanager
+def _every_question_has_its_answer(task: BenchTask) -> Iterator[None]:
+    """The harness counts a question without its right answer as wrong, and only logs it.
+
+    Raises:
+        InputError: there are such questions.
+    """
+    logger = logging.getLogger(f"{PACKAGE}.api.task")
+    seen: list[str] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.extend([record.getMessage()] if record.getMessage().startswith(_NO_ANSWER) else [])
+        return True
+
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(note)
+    try:
+        yield
+    finally:
+        logger.removeFilter(note)
+        logger.setLevel(level)
+    if seen:
+        first = " ".join(seen[0].removeprefix(_NO_ANSWER).split())
+        raise InputError(
+            f"task {task.name}: of {len(seen)} question(s) the right answer is none of the choices, first "
+            f"{first:.120}; the table does not hold what the task reads"
+        )
 
 
 def _harness_task(task: BenchTask, tables: dict[str, Table], stop: list[str]) -> dict[str, Any]:

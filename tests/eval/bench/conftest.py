@@ -1,7 +1,6 @@
 """Fixtures of bench: a finished run with two tiny models, and local questions."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def bench_run(bench_stages: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def answered_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
+def answered_here(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Jobs are answered in this process, which is quicker; gives those that were."""
     jobs: list[Job] = []
 
@@ -39,4 +38,4 @@ def answered_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Job]]:
             answer(job)
 
     monkeypatch.setattr(benchmark, "run_jobs", run_jobs)
-    yield jobs
+    return jobs

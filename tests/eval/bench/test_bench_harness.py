@@ -1,4 +1,4 @@
-"""The harness behind its file: its answers are those of a plain loop, and what it is asked is what the suite says."""
+"""The harness behind its file: its answers are those of a plain loop, and it is asked what the suite says."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -103,6 +103,12 @@ def test_written_answers_are_those_of_our_own_decoding(
         assert sample["answer"] == tokenizer.decode(found.ids, skip_special_tokens=True)
 
 
+def test_a_question_without_its_answer_is_refused(bench_run: Path) -> None:
+    task = tasks_of(with_task(doc_to_target="{{label + 1}}"), shots=0)[0]
+    with pytest.raises(InputError, match=r"of 6 question\(s\) the right answer is none of the choices"):
+        answer(job(bench_run, [task]))
+
+
 def test_worked_examples_stand_before_the_question_as_turns(bench_run: Path) -> None:
     task = tasks_of(quiz(shots=2))[0]
     asked = job(bench_run, [task], limit=1)
@@ -184,7 +190,9 @@ def test_kmmlu_redux_asks_as_it_says() -> None:
 
 def test_without_the_harness_its_pins_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "PACKAGE", "no-such-package")
-    with pytest.raises(EnvironmentFailure, match="not installed; in the checkout: .*requirements-bench.lock"):
+    with pytest.raises(
+        EnvironmentFailure, match=r"not installed; in the checkout: .*requirements-bench\.lock"
+    ):
         harness_version()
 
 

@@ -48,7 +48,11 @@ def test_what_a_suite_leaves(bench_run: Path) -> None:
     manifest = bench(bench_run)
     folder = bench_run / "bench" / "quiz"
     assert verify(folder, cure="x") == manifest
-    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "results.json", "samples.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "manifest.json",
+        "results.json",
+        "samples.parquet",
+    ]
     results = read_results(bench_run, "quiz")
     told = results["protocol"]
     template = load_tokenizer(bench_run / "train" / "export").chat_template
@@ -131,7 +135,7 @@ def test_the_content_does_not_depend_on_where_the_run_lies(bench_run: Path) -> N
 
 def test_an_export_that_training_did_not_write_is_refused(bench_run: Path) -> None:
     (bench_run / "train" / "export" / "config.json").write_text("{}")
-    with pytest.raises(ArtifactError, match="config.json"):
+    with pytest.raises(ArtifactError, match=r"config\.json"):
         bench(bench_run)
 
 
@@ -142,11 +146,13 @@ def test_real_processes_answer_without_a_network(bench_run: Path, monkeypatch: p
     assert manifest.counts == {"tasks": 1, "samples": 12}
     table = bench_run / "tables" / "someone--quiz" / "default" / "test.jsonl"
     table.write_text(json.dumps({"question": "?"}) + "\n")
-    with pytest.raises((InputError, EnvironmentFailure), match="bench: .*label"):
+    with pytest.raises(InputError, match=r"bench: task quiz_choice: of 1 question.* none of the choices"):
         bench(bench_run, quiz())
 
 
-def test_what_the_processes_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bench_run: Path) -> None:
+def test_what_the_processes_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bench_run: Path
+) -> None:
     given: dict[str, Any] = {}
 
     class Process:

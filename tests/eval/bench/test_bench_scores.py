@@ -28,7 +28,11 @@ def test_means_and_their_paired_difference() -> None:
     base = [row(doc, doc % 2) for doc in range(20)]
     tuned = [row(doc, 1.0) for doc in range(20)]
     found = scored(base, tuned)
-    assert (found["n"], found["systems"]["base"]["value"], found["systems"]["tuned"]["value"]) == (20, 0.5, 1.0)
+    assert (found["n"], found["systems"]["base"]["value"], found["systems"]["tuned"]["value"]) == (
+        20,
+        0.5,
+        1.0,
+    )
     assert found["delta"]["value"] == 0.5
     assert 0 < found["delta"]["low"] < 0.5 < found["delta"]["high"] < 1
     assert found["systems"]["tuned"] == {"value": 1.0, "low": 1.0, "high": 1.0}

@@ -31,7 +31,10 @@ def test_a_suite_that_is_not_there_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: other\ntitle: T\nlanguages: [ko]\nlicence: L\nsource: S\ntasks: [{task: a}]", "named as its file"),
+        (
+            "name: other\ntitle: T\nlanguages: [ko]\nlicence: L\nsource: S\ntasks: [{task: a}]",
+            "named as its file",
+        ),
         ("name: own\ntitel: T", "titel"),
         ("name: own\ntitle: [", "not YAML"),
         (

@@ -33,8 +33,8 @@ def test_what_is_missing_is_one_line_with_its_cure(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         find_tables(wanted, suite=quiz(), folder=tmp_path, cure="hunmin bench R --suite quiz --fetch")
     assert str(caught.value) == (
-        f"suite quiz: 1 of its 2 tables are not in {tmp_path}, first someone/quiz/hard, split test; bring them "
-        "where there is a network: hunmin bench R --suite quiz --fetch; or lay it there as "
+        f"suite quiz: 1 of its 2 tables are not in {tmp_path}, first someone/quiz/hard, split test; bring "
+        "them where there is a network: hunmin bench R --suite quiz --fetch; or lay it there as "
         "someone--quiz/hard/test.jsonl, or name their folder with --data"
     )
 
