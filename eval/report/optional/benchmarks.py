@@ -59,9 +59,10 @@ def _figure(suites: list[dict[str, Any]]) -> figures.Figure:
         if len(suite["rows"]) <= DRAWN_TASKS:
             shown += [(row["name"], row) for row in suite["rows"]]
         for name, found in shown:
-            heading = suite["title"] if len(shown) == 1 else f"{suite['title']}: {name}"
+            named = suite["title"] if len(shown) == 1 else f"{suite['title']}: {name}"
+            heading = f"{named}, n = {found['n']:,}"
             rows = [_interval_row(system, found) for system in ("base", "tuned")]
-            groups.append((f"{heading}, n = {found['n']:,}", rows))
+            groups.append((heading, rows))
             told.append(f"{heading}: " + ", ".join(f"{row.label} {row.text}" for row in rows))
     return figures.overview_plot(
         groups,

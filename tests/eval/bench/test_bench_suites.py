@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from suite_files import quiz
 
+from eval.bench.harness import tasks_of
 from eval.bench.suites import load_suite, shipped_suites
 from hunmin.errors import ConfigError, InputError
 
@@ -57,3 +58,11 @@ def test_a_suite_may_define_a_task() -> None:
     (entry,) = quiz().tasks
     assert entry.define is not None
     assert entry.define["metric_list"][0]["metric"] == "acc"
+
+
+def test_the_suite_of_the_page_loads(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```yaml my_quiz\.yaml\n((?:.*\n)*?)```$", page, re.MULTILINE)
+    (tmp_path / "my_quiz.yaml").write_text(text, encoding="utf-8")
+    (task,) = tasks_of(load_suite(str(tmp_path / "my_quiz.yaml")))
+    assert [one.place.as_posix() for one in task.wanted] == ["us--quiz/default/test"]
