@@ -48,7 +48,7 @@ class Protocol(TypedDict):
     template_sha256: str
     same_ids_as_training: bool  # the harness' way through the template gives the ids of training
     limit: int | None  # the first so many samples of each task; None: all
-    seed: int
+    shot_seed: int  # of the draw of worked examples
 
 
 class BenchResults(TypedDict):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from eval.bench.bench_job import BenchTask
 from eval.bench.bench_results import BenchScores
-from eval.bench.harness import BenchTask
 from eval.scores.intervals import Array, Resamples, interval, paired_delta
 from hunmin.errors import ArtifactError
 

@@ -18,9 +18,10 @@ from eval.answering.choice import capability, memory_bytes, precision
 from eval.answering.groups import ModelRef
 from eval.answering.models import model_refs
 from eval.answering.room import Gpus, gpus_per_model
+from eval.bench.bench_job import BenchTask, Job
 from eval.bench.bench_results import BenchResults, Protocol, TaskScores
 from eval.bench.bench_scores import BENCH_SAMPLES, SYSTEMS, overall, score
-from eval.bench.harness import BenchTask, Job, harness_version
+from eval.bench.harness import SHOT_SEED, harness_version
 from eval.bench.harness_processes import gpu_groups, run_jobs, shared_out
 from eval.bench.question_tables import Table, Wanted, revisions
 from eval.bench.suites import Suite
@@ -47,7 +48,7 @@ class Asked:
     batch_size: int
     num_threads: int
     limit: int | None
-    seed: int
+    seed: int  # of the bootstrap
     bootstrap_samples: int
 
 
@@ -84,6 +85,7 @@ def run(
         tasks=sha256_json([task.protocol() for task in tasks]),
         protocol=sha256_json(protocol),
         bootstrap_samples=asked.bootstrap_samples,
+        seed=asked.seed,
     )
     out_dir = run_dir / "bench" / suite.name
     if (done := find_finished(out_dir, inputs)) is not None:
@@ -159,7 +161,7 @@ def _protocol(export: Path, asked: Asked) -> tuple[Protocol, list[str]]:
         template_sha256=sha256_bytes(str(tokenizer.chat_template).encode()),
         same_ids_as_training=same,
         limit=asked.limit,
-        seed=asked.seed,
+        shot_seed=SHOT_SEED,
     )
     return protocol, [str(tokenizer.decode([one])) for one in sorted(renderer.stop_ids)]
 
@@ -212,7 +214,6 @@ def _answer(
             dtype=precision(num_gpus),
             num_threads=asked.num_threads,
             limit=asked.limit,
-            seed=asked.seed,
         )
         if left:
             parts[model.system, left[0].name].parent.mkdir(parents=True, exist_ok=True)

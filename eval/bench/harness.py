@@ -9,70 +9,23 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from eval.bench.question_tables import Table, Wanted
+from eval.bench.bench_job import BenchTask, Job, as_job
+from eval.bench.question_tables import Table
 from eval.bench.suites import Suite, TaskEntry
 from hunmin.artifact import write_sealed
 from hunmin.errors import EnvironmentFailure, HunminError, InputError, did_you_mean
 
 PACKAGE = "lm_eval"
 DEFAULT_FILTER = "none"
+SHOT_SEED = (
+    1234  # of the draw of worked examples: the harness' own, so that runs and others' numbers share them
+)
 _NO_ANSWER = "Label index was not in within range of available choices"
 AGREE = 1e-9  # between the harness' number and the mean of its samples' values
-
-
-@dataclass(frozen=True)
-class BenchTask:
-    """A task of the harness, as the suite asks it."""
-
-    name: str
-    definition: str | None  # the harness' own file; None where the suite defines the task
-    define: dict[str, Any]
-    version: str  # of the definition, as it says itself
-    metric: str
-    filter: str
-    higher_is_better: bool
-    shots: int
-    dataset: str
-    subset: str | None
-    split: str  # that is asked
-    shot_split: str  # that worked examples come from
-
-    @property
-    def wanted(self) -> list[Wanted]:
-        """The tables that it reads."""
-        splits = [self.split]
-        if self.shots and self.shot_split != self.split:
-            splits.append(self.shot_split)
-        return [Wanted(self.dataset, self.subset, split) for split in splits]
-
-    def protocol(self) -> dict[str, Any]:
-        """What its answers depend on besides model and data: no path."""
-        told = asdict(self)
-        return {**told, "definition": self.definition and Path(self.definition).name}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one process does: a model, and the tasks that it answers, each with its tables and its part."""
-
-    model: str
-    tokenizer: str
-    tasks: list[BenchTask]
-    tables: dict[str, dict[str, Table]]  # by task and split
-    parts: dict[str, str]  # by task, where the answers go
-    stop: list[str]  # texts that end an answer, besides those of the task
-    batch_size: int
-    device: str
-    divided: bool  # over all GPUs that the process sees
-    dtype: str
-    num_threads: int
-    limit: int | None
-    seed: int
 
 
 def harness_version() -> str:
@@ -234,10 +187,7 @@ def _answers(task: BenchTask, job: Job, model: Any) -> dict[str, Any]:
             limit=job.limit,
             bootstrap_iters=0,
             log_samples=True,
-            random_seed=job.seed,
-            numpy_random_seed=job.seed,
-            torch_random_seed=job.seed,
-            fewshot_random_seed=job.seed,
+            fewshot_random_seed=SHOT_SEED,
         )
     samples = [one for one in found["samples"][task.name] if one["filter"] == task.filter]
     samples.sort(key=lambda one: one["doc_id"])
@@ -361,15 +311,6 @@ def _num_cut(samples: Sequence[dict[str, Any]], model: Any) -> int:
         return len(model.tok_encode(context)) > model.max_length - new
 
     return sum(any(is_cut(*request[:2]) for request in one["arguments"]) for one in samples)
-
-
-def as_job(told: dict[str, Any]) -> Job:
-    """A job from its JSON."""
-    tables = {
-        task: {split: Table(**table) for split, table in by_split.items()}
-        for task, by_split in told["tables"].items()
-    }
-    return Job(**{**told, "tasks": [BenchTask(**task) for task in told["tasks"]], "tables": tables})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.bench.harness import Job
+from eval.bench.bench_job import Job
 from eval.engines._server_process import ServerProcess
 from hunmin.errors import EnvironmentFailure, GateError, HunminError, InputError
 from hunmin.progress import progress
@@ -52,7 +52,7 @@ def run_jobs(jobs: Sequence[Job], places: Sequence[str]) -> None:
     """
     waiting = list(jobs)
     running: dict[str, tuple[Job, ServerProcess]] = {}
-    parts = [Path(part) for job in jobs for part in job.parts.values()]
+    parts = {Path(part) for job in jobs for part in job.parts.values()}
     with tempfile.TemporaryDirectory() as folder, progress("bench: tasks", len(parts)) as ticker:
         num_done = 0
         try:

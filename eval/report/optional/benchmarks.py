@@ -19,10 +19,18 @@ OPEN_TASKS = 12  # rows of a table that is not folded
 
 def content(run_dir: Path) -> Content | None:
     """Every finished suite, by name."""
-    finished = [folder.name for folder in sorted(run_dir.glob(FOLDERS)) if load_manifest(folder) is not None]
+    found = {folder.name: load_manifest(folder) for folder in sorted(run_dir.glob(FOLDERS))}
+    finished = {name: manifest for name, manifest in found.items() if manifest is not None}
     if not finished:
         return None
-    suites = [_suite(read_results(run_dir, name)) for name in finished]
+    train = load_manifest(run_dir / "train")
+    suites = [
+        {
+            **_suite(read_results(run_dir, name)),
+            "is_old": train is None or manifest.parents["train"] != train.content_sha256,
+        }
+        for name, manifest in finished.items()
+    ]
     return {"suites": suites, "figure": _figure(suites)}
 
 
@@ -84,11 +92,11 @@ def _interval_row(system: str, found: Mapping[str, Any]) -> IntervalRow:
 
 
 def facts(content: Content) -> list[Fact]:
-    """A line for each suite that was asked whole."""
+    """A line for each suite that was asked whole, of the export that the run has."""
     found = []
     for suite in content["suites"]:
         shown = suite["overall"] or (suite["rows"][0] if len(suite["rows"]) == 1 else None)
-        if shown is None or suite["protocol"]["limit"] is not None:
+        if shown is None or suite["is_old"] or suite["protocol"]["limit"] is not None:
             continue
         base, tuned = (formatting.score(shown["systems"][one]["value"], "ratio") for one in ("base", "tuned"))
         note = f"base {base}, change {formatting.interval(shown['delta'], 'ratio', signed=True)}"

@@ -9,7 +9,8 @@ from suite_files import write_tables
 from transformers import PreTrainedTokenizerFast
 
 from eval.bench import benchmark
-from eval.bench.harness import Job, answer
+from eval.bench.bench_job import Job
+from eval.bench.harness import answer
 
 
 @pytest.fixture(scope="session")

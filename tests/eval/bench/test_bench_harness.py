@@ -10,7 +10,8 @@ from suite_files import DATASET, ROWS, SUITE, quiz
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from eval.bench import harness
-from eval.bench.harness import BenchTask, Job, _answer, _row, answer, harness_version, tasks_of
+from eval.bench.bench_job import BenchTask, Job
+from eval.bench.harness import _answer, _row, answer, harness_version, tasks_of
 from eval.bench.question_tables import Table
 from eval.bench.suites import Suite, load_suite, shipped_suites
 from eval.engines import GenerationSettings, Place
@@ -38,7 +39,6 @@ def job(run: Path, tasks: list[BenchTask], **values: Any) -> Job:
         "dtype": "float32",
         "num_threads": 1,
         "limit": None,
-        "seed": 0,
     }
     return Job(**{**settings, **values})
 

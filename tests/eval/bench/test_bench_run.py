@@ -10,10 +10,11 @@ import pytest
 from suite_files import DATASET, ROWS, SUITE, quiz
 
 from eval.bench import benchmark, harness_processes
+from eval.bench.bench_job import Job
 from eval.bench.bench_results import read_results
 from eval.bench.bench_scores import BENCH_SAMPLES
 from eval.bench.benchmark import Asked
-from eval.bench.harness import Job, answer, tasks_of
+from eval.bench.harness import answer, tasks_of
 from eval.bench.harness_processes import gpu_groups, run_jobs, shared_out
 from eval.bench.question_tables import find_tables
 from eval.bench.suites import Suite

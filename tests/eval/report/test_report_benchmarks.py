@@ -11,6 +11,9 @@ from eval.report import report
 from eval.report.optional import benchmarks, parents_of
 from hunmin.artifact import commit, write_json
 from hunmin.errors import ArtifactError
+from hunmin.hashing import sha256_json
+
+TRAIN = sha256_json("train")  # content of the train stage that write_run writes
 
 
 def interval(value: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def task(base: float, tuned: float, **values: Any) -> dict[str, Any]:
 
 
 def bench(
-    run_dir: Path, name: str, tasks: dict[str, Any], *, limit: int | None = None, **values: Any
+    run_dir: Path, name: str, tasks: dict[str, Any], *, limit: int | None = None, train: str = TRAIN
 ) -> None:
     folder = run_dir / "bench" / name
     folder.mkdir(parents=True)
@@ -55,7 +58,7 @@ def bench(
         "template_sha256": "ab" * 32,
         "same_ids_as_training": True,
         "limit": limit,
-        "seed": 0,
+        "shot_seed": 1234,
     }
     results = {
         "schema_version": 1,
@@ -68,14 +71,13 @@ def bench(
         "models": {},
         "tasks": tasks,
         "overall": scores(0.4, 0.6) if len(tasks) > 1 else None,
-        **values,
     }
     write_json(folder / "results.json", results)
     commit(
         folder,
         stage=name,
         stage_version=1,
-        parents={},
+        parents={"train": train},
         config_sha256="0" * 64,
         content_sha256=name[0] * 64,
         counts={},
@@ -122,6 +124,16 @@ def test_a_try_is_called_one_and_stays_off_the_first_screen(tmp_path: Path) -> N
     assert content is not None
     assert benchmarks.facts(content) == []
     assert "only the first 20 questions" in page(tmp_path)
+
+
+def test_numbers_of_an_export_that_is_gone_say_so(tmp_path: Path) -> None:
+    bench(tmp_path, "quiz", {"quiz_a": task(0.3, 0.5)}, train="e" * 64)
+    shown = page(tmp_path)
+    assert "Of another training" in shown
+    assert "Of another training" not in shown[: shown.index('<section id="benchmarks"')]
+    content = benchmarks.content(tmp_path)
+    assert content is not None
+    assert benchmarks.facts(content) == []
 
 
 def test_many_tasks_are_folded_and_drawn_as_one(tmp_path: Path) -> None:
