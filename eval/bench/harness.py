@@ -6,6 +6,7 @@ one sealed file a task. It needs no network and is never given one.
 
 import json
 import logging
+import random
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -173,21 +174,24 @@ def _load(job: Job) -> Any:
 
 
 def _answers(task: BenchTask, job: Job, model: Any) -> dict[str, Any]:
-    from lm_eval.evaluator import simple_evaluate
+    # Not its simple_evaluate, which asks pip and git about this machine for every task.
+    from lm_eval.evaluator import evaluate
     from lm_eval.tasks import TaskManager
 
+    _seed_as_the_harness()
     folder = None if task.definition is None else str(Path(task.definition).parent)
+    manager = TaskManager(include_path=folder, include_defaults=False)
     with _every_question_has_its_answer(task):
-        found: Any = simple_evaluate(
-            model=model,
-            tasks=[_harness_task(task, job.tables[task.name], job.stop)],
-            task_manager=TaskManager(include_path=folder, include_defaults=False),
+        loaded: Any = manager.load([_harness_task(task, job.tables[task.name], job.stop, manager)])
+        loaded["tasks"][task.name].set_fewshot_seed(seed=SHOT_SEED)
+        found: Any = evaluate(
+            lm=model,
+            task_dict={"tasks": loaded["tasks"]},
             apply_chat_template=True,
             fewshot_as_multiturn=True,
             limit=job.limit,
             bootstrap_iters=0,
             log_samples=True,
-            fewshot_random_seed=SHOT_SEED,
         )
     samples = [one for one in found["samples"][task.name] if one["filter"] == task.filter]
     samples.sort(key=lambda one: one["doc_id"])
@@ -200,6 +204,16 @@ def _answers(task: BenchTask, job: Job, model: Any) -> dict[str, Any]:
             "means over samples have paired intervals here: name another metric in the suite"
         )
     return {"task": task.name, "samples": rows, "harness_value": told, "num_cut": _num_cut(samples, model)}
+
+
+def _seed_as_the_harness() -> None:
+    """Some tasks shuffle choices by the global generators."""
+    import numpy as np
+    import torch
+
+    random.seed(0)
+    np.random.seed(SHOT_SEED)
+    torch.manual_seed(SHOT_SEED)
 
 
 @contextmanager
@@ -232,7 +246,7 @@ def _every_question_has_its_answer(task: BenchTask) -> Iterator[None]:
         )
 
 
-def _harness_task(task: BenchTask, tables: dict[str, Table], stop: list[str]) -> dict[str, Any]:
+def _harness_task(task: BenchTask, tables: dict[str, Table], stop: list[str], manager: Any) -> dict[str, Any]:
     """The task in the harness' words, its data from our tables."""
     settings: dict[str, Any] = {
         "task": task.name,
@@ -245,10 +259,7 @@ def _harness_task(task: BenchTask, tables: dict[str, Table], stop: list[str]) ->
     if task.definition is None:
         merged = {**task.define, **settings}
         return merged | _generation(task.define, stop)
-    from lm_eval.tasks import TaskManager
-
-    own = TaskManager(include_path=str(Path(task.definition).parent), include_defaults=False)
-    settings |= _generation(own.task_index[task.name].cfg or {}, stop)
+    settings |= _generation(manager.task_index[task.name].cfg or {}, stop)
     # A group of one is how the harness takes a task of its own with other settings.
     return {"group": f"{task.name} as asked", "task": [settings]}
 
