@@ -1,6 +1,5 @@
 """A suite on a run: what is written, what a stopped one keeps, what another asking changes."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -141,14 +140,47 @@ def test_an_export_that_training_did_not_write_is_refused(bench_run: Path) -> No
 
 
 def test_real_processes_answer_without_a_network(bench_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one that fails is told of in its own words."""
     monkeypatch.setattr(benchmark, "run_jobs", lambda jobs, places: run_jobs(jobs, [*places, "second"]))
     manifest = bench(bench_run, quiz())
     assert manifest.counts == {"tasks": 1, "samples": 12}
-    table = bench_run / "tables" / "someone--quiz" / "default" / "test.jsonl"
-    table.write_text(json.dumps({"question": "?"}) + "\n")
-    with pytest.raises(InputError, match=r"bench: task quiz_choice: of 1 question.* none of the choices"):
+
+
+class Ended:
+    """A process that ended so."""
+
+    def __init__(self, code: int, said: str):
+        self._code, self._said, self.is_closed = code, said, False
+
+    def exit_code(self) -> int:
+        return self._code
+
+    def last_lines(self) -> str:
+        return self._said
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (2, InputError, "bench: task quiz: no right answer"),
+        (
+            1,
+            EnvironmentFailure,
+            "the harness ended in task quiz_choice of .*: task quiz: no right answer; what it",
+        ),
+        (-9, EnvironmentFailure, "SIGKILL, perhaps for memory; what it had finished is kept"),
+    ],
+)
+def test_a_process_that_fails_is_told_of_in_its_own_words(
+    bench_run: Path, monkeypatch: pytest.MonkeyPatch, code: int, error: type[Exception], said: str
+) -> None:
+    process = Ended(code, "a line\ntask quiz: no right answer")
+    monkeypatch.setattr(harness_processes, "_start", lambda *given: process)
+    with pytest.raises(error, match=said):
         bench(bench_run, quiz())
+    assert process.is_closed
 
 
 def test_what_the_processes_are_given(
