@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from eval.bench import harness
 from eval.bench.bench_job import BenchTask, Job
 from eval.bench.harness import _answer, _row, answer, harness_version, tasks_of
-from eval.bench.question_tables import Table
+from eval.bench.question_tables import Table, find_tables
 from eval.bench.suites import Suite, load_suite, shipped_suites
 from eval.engines import GenerationSettings, Place
 from eval.engines.hf import HFEngine
@@ -173,6 +173,28 @@ def test_every_shipped_suite_is_known_to_the_harness(monkeypatch: pytest.MonkeyP
     assert all(task.higher_is_better for tasks in found.values() for task in tasks)
     assert {task.shots for task in found["kmmlu"]} == {5}
     assert found["gsm8k"][0].filter == "flexible-extract"
+
+
+def test_tasks_of_the_harness_read_kobests_own_tables(
+    bench_run: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lm_eval import tasks as harness_tasks
+
+    folder = Path(str(harness_tasks.__file__)).parent / "kobest"
+    index = harness_tasks.TaskManager(include_path=folder, include_defaults=False).task_index
+    monkeypatch.setattr(harness, "_index", lambda: index)
+    suite = load_suite("kobest_dev")
+    tasks = tasks_of(suite, shots=1)
+    wanted = [one for task in tasks for one in task.wanted]
+    found = find_tables(wanted, suite=suite, folder=shared_data / "ko" / "kobest", cure="x")
+    tables = {task.name: {one.split: found[one] for one in task.wanted} for task in tasks}
+    asked = job(bench_run, tasks, tables=tables, limit=2)
+    answer(asked)
+    parts = {name: read_sealed(Path(part))[0] for name, part in asked.parts.items()}
+    assert {name: len(part["samples"]) for name, part in parts.items()} == {task.name: 2 for task in tasks}
+    first = parts["kobest_copa"]["samples"][0]
+    assert first["prompt"].count("<|im_start|>user") == 2
+    assert first["target"] == "병사들이 전투에 파견되었다."
 
 
 def test_kmmlu_redux_asks_as_it_says() -> None:
