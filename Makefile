@@ -6,7 +6,7 @@ PYTHON ?= python3.11
 TORCH_INDEX ?=
 BIN := .venv/bin
 
-.PHONY: setup system test check quickstart demo gpu gpu-figures harm-model clean
+.PHONY: setup system test check quickstart demo bench gpu gpu-figures harm-model clean
 setup: .venv/.setup-done
 
 .venv/.setup-done: requirements.lock pyproject.toml
@@ -39,12 +39,18 @@ setup: .venv/.setup-done
 	$(BIN)/pip install --quiet --no-deps -r requirements-fast.lock
 	@touch $@
 
+# lm-evaluation-harness, which hunmin bench runs on, without what only its printed tables need.
+bench: .venv/.bench-done
+.venv/.bench-done: requirements-bench.lock .venv/.setup-done
+	$(BIN)/pip install --quiet --no-deps -r requirements-bench.lock
+	@touch $@
+
 # Debian packages that some tests drive: says which, then installs them as root. Without them those tests are
 # skipped, and with CI=true they fail.
 system:
 	@tools/system_packages.sh
 
-check: setup .venv/.demo-done .venv/.templates-done .venv/.serve-done .venv/.fast-done
+check: setup .venv/.demo-done .venv/.templates-done .venv/.serve-done .venv/.fast-done .venv/.bench-done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright

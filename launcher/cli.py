@@ -431,6 +431,52 @@ def fetch(
 
 
 @app.command()
+def bench(
+    run_dir: RunFolder,
+    suite: Annotated[
+        str,
+        typer.Option("--suite", metavar="NAME", help="kmmlu, kobest, gsm8k …, or a file.yaml of your own"),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="where the questions lie; default: fetched/benchmarks"),
+    ] = None,
+    fetch_data: Annotated[
+        bool, typer.Option("--fetch", help="only bring the questions into that folder, and end")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="the first so many of each task, for a try")
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(min=0, max=100, help="worked examples before a question; default: the suite's"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="questions at a time; default: eval.batch_size of the run")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Benchmarks that others use, asked before and after training, by lm-evaluation-harness.
+
+    Example: hunmin bench runs/quickstart --suite kobest_dev --data KoBEST_datarepo/v1.0
+    """
+    from launcher.commands import bench as benching
+
+    with reported(runs_folder()), _stop_on_signal(), _stdout_to_stderr(as_json):
+        found = benching.bench(
+            run_dir,
+            suite_name=suite,
+            data=data,
+            fetch=fetch_data,
+            limit=limit,
+            shots=shots,
+            batch_size=batch_size,
+        )
+    if found is not None:
+        print(json.dumps(found, ensure_ascii=False) if as_json else benching.as_text(found))
+
+
+@app.command()
 def submit(
     context: typer.Context,
     config: Config,

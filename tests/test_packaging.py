@@ -41,7 +41,17 @@ def python(installed: Path, code: str, folder: Path) -> str:
 
 
 def test_a_plain_install_has_every_module_and_file_of_the_checkout(installed: Path) -> None:
-    packages = ("hunmin", "data_pipeline", "trainer", "eval", "launcher", "tools", "configs/tasks", "slurm")
+    packages = (
+        "hunmin",
+        "data_pipeline",
+        "trainer",
+        "eval",
+        "launcher",
+        "tools",
+        "configs/tasks",
+        "configs/suites",
+        "slurm",
+    )
     kinds = {".py", ".txt", ".j2", ".css", ".js", ".yaml"}
     for package in packages:
         here = {

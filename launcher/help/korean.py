@@ -12,7 +12,7 @@ GROUPS = (
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
     ("Look into a run", ("show", "rows", "trace", "diff")),
     ("Hand a run over", ("submit", "status", "wait", "cancel")),
-    ("Try the model", ("chat", "human")),
+    ("Try the model", ("chat", "bench", "human")),
 )
 
 
@@ -86,7 +86,12 @@ KOREAN = {
     "Hand a run over: all stages as a job of SLURM, of Ray, or of this machine.": (
         "모든 단계를 SLURM이나 Ray 클러스터, 또는 이 컴퓨터의 작업으로 맡긴다."
     ),
-    "Say how the job of a run stands.": "맡긴 작업이 어떻게 되고 있는지 알려 준다.",
+    "Say how runs stand: the job, each stage, the training's numbers; several with a line each.": (
+        "실행이 어디까지 왔는지 알려 준다: 작업, 단계, 학습의 숫자. 여럿이면 한 줄씩."
+    ),
+    "run folders, or names below runs/": "실행 폴더들, 또는 runs/ 아래의 이름들",
+    "again every few seconds, until Ctrl-C": "Ctrl-C를 누를 때까지 몇 초마다 다시",
+    "slurm: hosts; default: 1": "slurm: 호스트 수. 기본값: 1",
     "Show the log of a run's job until it ends, and end with its exit code.": (
         "맡긴 작업이 끝날 때까지 기록을 보여 주고, 그 작업의 종료 코드로 끝난다."
     ),
@@ -109,6 +114,9 @@ KOREAN = {
     "Have people rate the answers: blinded forms out, ratings and agreement in.": (
         "사람에게 답을 평가받는다: 모델을 가린 평가지를 내고, 돌아온 평가를 모은다."
     ),
+    "Benchmarks that others use, asked before and after training, by lm-evaluation-harness.": (
+        "널리 쓰이는 벤치마크를 학습 전후의 모델에게 lm-evaluation-harness로 묻는다."
+    ),
     # arguments and options
     "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
     "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",
@@ -123,6 +131,16 @@ KOREAN = {
     ),
     "several runs: the page; default: beside the first run": (
         "실행이 여럿일 때 쓸 파일. 기본값: 처음 실행 폴더의 옆"
+    ),
+    "kmmlu, kobest, gsm8k …, or a file.yaml of your own": "kmmlu, kobest, gsm8k 등, 또는 직접 쓴 file.yaml",
+    "where the questions lie; default: fetched/benchmarks": "문제가 있는 폴더. 기본값: fetched/benchmarks",
+    "only bring the questions into that folder, and end": "문제를 그 폴더로 가져오기만 하고 끝낸다",
+    "the first so many of each task, for a try": "시험 삼아 과제마다 앞에서부터 이만큼만",
+    "worked examples before a question; default: the suite's": (
+        "문제 앞에 보여 줄 풀이 예의 수. 기본값: 벤치마크의 것"
+    ),
+    "questions at a time; default: eval.batch_size of the run": (
+        "한 번에 묻는 문제 수. 기본값: 실행의 eval.batch_size"
     ),
     "go on with another config; stages that change are kept aside": (
         "설정이 달라졌어도 계속한다. 달라지는 단계의 옛 결과는 따로 남는다"

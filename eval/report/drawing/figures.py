@@ -165,8 +165,9 @@ def overview_plot(
     signs = [
         (tag("circle", class_="mark tuned", cx=10.0, cy=0.0, r=4.0), "tuned"),
         (tag("circle", class_="mark base", cx=10.0, cy=0.0, r=4.0), "base"),
-        (tag("line", class_="rival", x1=10.0, x2=10.0, y1=-7.0, y2=7.0), "a trivial baseline"),
     ]
+    if any(row.kind == "baseline" for _, rows in groups for row in rows):
+        signs.append((tag("line", class_="rival", x1=10.0, x2=10.0, y1=-7.0, y2=7.0), "a trivial baseline"))
     below, bottom = legend(signs, y + 40)
     drawn = _with_score_axis(parts, x, ticks, y, x_label)
     return Figure(name, title, description, Markup("").join([*drawn, *below]), bottom)
