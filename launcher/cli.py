@@ -544,7 +544,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="again every few seconds, until Ctrl-C")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say how runs stand: the job, each stage, the training's numbers; several with a line each.
+    """Say how runs stand: job, stages, the training's numbers.
 
     Example: hunmin status runs/quickstart
     """

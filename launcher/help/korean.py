@@ -86,12 +86,12 @@ KOREAN = {
     "Hand a run over: all stages as a job of SLURM, of Ray, or of this machine.": (
         "모든 단계를 SLURM이나 Ray 클러스터, 또는 이 컴퓨터의 작업으로 맡긴다."
     ),
-    "Say how runs stand: the job, each stage, the training's numbers; several with a line each.": (
+    "Say how runs stand: job, stages, the training's numbers.": (
         "실행이 어디까지 왔는지 알려 준다: 작업, 단계, 학습의 숫자. 여럿이면 한 줄씩."
     ),
     "run folders, or names below runs/": "실행 폴더들, 또는 runs/ 아래의 이름들",
     "again every few seconds, until Ctrl-C": "Ctrl-C를 누를 때까지 몇 초마다 다시",
-    "slurm: hosts; default: 1": "slurm: 호스트 수. 기본값: 1",
+    "slurm: hosts; default: 1": "slurm: 컴퓨터 수. 기본값: 1",
     "Show the log of a run's job until it ends, and end with its exit code.": (
         "맡긴 작업이 끝날 때까지 기록을 보여 주고, 그 작업의 종료 코드로 끝난다."
     ),
@@ -184,7 +184,6 @@ KOREAN = {
     "slurm; ray: a Ray cluster that is up; here: this machine, in the background": (
         "slurm; ray: 이미 떠 있는 Ray 클러스터; here: 이 컴퓨터의 배경에서"
     ),
-    "slurm: hosts": "slurm: 컴퓨터 수",
     "slurm: GPUs a host; default: as cluster says": "slurm: 한 대의 GPU 수. 기본값: cluster를 따름",
     "slurm: cores a host; default: cluster.num_cpus": "slurm: 한 대의 코어 수. 기본값: cluster.num_cpus",
     "slurm: limit, such as 2:00:00": "slurm: 시간 제한. 예: 2:00:00",
