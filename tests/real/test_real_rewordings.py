@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.augment.rewordings import reword, rewordings
+from hunmin.language.variants.rewordings import reword, rewordings
 from hunmin.language.protected import protected
 
 

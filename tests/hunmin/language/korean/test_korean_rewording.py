@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_pipeline.augment.rewordings import rewordings
+from hunmin.language.variants.rewordings import rewordings
 from hunmin.language.korean.sentence_types import read
 
 
