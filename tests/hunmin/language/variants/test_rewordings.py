@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hunmin.language.variants.rewordings import MAX_CHARS, Rewording, reword, rewordings
 from hunmin.language.protected import protected
+from hunmin.language.variants.rewordings import MAX_CHARS, Rewording, reword, rewordings
 
 # Words that hold 이, 다음, 은, 는, 해, 주세요 … inside: what replacing strings would break.
 _WORDS = """
