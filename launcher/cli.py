@@ -134,22 +134,34 @@ def _stage_command(name: str, stages: tuple[str, ...], text: str, *, arguments: 
         force: Force = False,
         as_json: AsJson = False,
     ) -> None:
-        from hunmin.lock import run_lock
-        from launcher.commands.summary import as_dict, as_text
-        from launcher.run import default_run_dir, open_run, require_begun
-        from launcher.stages import run_stages
+        _bring_to_end(stages, config, overrides or [], run_dir, force=force, as_json=as_json)
 
-        folder = (run_dir or default_run_dir(config, overrides or [])).resolve()
-        with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
-            from launcher.config import load
 
-            load(config, overrides or [])  # a wrong config or folder leaves none behind
-            require_begun(folder, stages)
-            with run_lock(folder):
-                opened = open_run(config, overrides or [], folder, force=force)
-                done = run_stages(opened, stages)
-            result = as_dict(opened, done)
-        print(json.dumps(result, ensure_ascii=False) if as_json else as_text(result))
+def _bring_to_end(
+    stages: tuple[str, ...],
+    config: Path,
+    overrides: list[str],
+    run_dir: Path | None,
+    *,
+    force: bool,
+    as_json: bool,
+) -> None:
+    from hunmin.lock import run_lock
+    from launcher.commands.summary import as_dict, as_text
+    from launcher.run import default_run_dir, open_run, require_begun
+    from launcher.stages import run_stages
+
+    folder = (run_dir or default_run_dir(config, overrides)).resolve()
+    with reported(folder), _stop_on_signal(), _stdout_to_stderr(as_json):
+        from launcher.config import load
+
+        load(config, overrides)  # a wrong config or folder leaves none behind
+        require_begun(folder, stages)
+        with run_lock(folder):
+            opened = open_run(config, overrides, folder, force=force)
+            done = run_stages(opened, stages)
+        result = as_dict(opened, done)
+    print(json.dumps(result, ensure_ascii=False) if as_json else as_text(result))
 
 
 _stage_command(
@@ -161,7 +173,40 @@ _stage_command(
 _stage_command("data", ("data",), "Only data: read, validate, split, tokenize, pack.")
 _stage_command("train", ("train",), "Only train: ZeRO-3 ranks on the packs, then the export.")
 _stage_command("eval", ("eval",), "Only eval: both models answer held-out rows; scores.")
-_stage_command("report", ("report",), "Only report: one page of what the other stages wrote.")
+
+
+@app.command()
+def report(
+    config: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG|RUN", help="a YAML file; or a run folder, or its name below runs/"),
+    ],
+    others: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE|RUN]...", help="overrides of the config; or runs to set beside the first"
+        ),
+    ] = None,
+    run_dir: RunDir = None,
+    force: Force = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="several runs: the page; default: beside the first run")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Only report: one page of what the other stages wrote; or of several runs side by side.
+
+    Example: hunmin report runs/plain runs/prefixed
+    """
+    from launcher.inspect.report_of import as_text, what_is_asked, write_beside
+
+    with reported(runs_folder()):
+        asked = what_is_asked(config, others or [], run_dir=run_dir, force=force, out=out)
+        page = write_beside(asked.runs, out=out) if asked.runs else None
+    if page is not None:
+        print(json.dumps(page, ensure_ascii=False) if as_json else as_text(page))
+        return
+    _bring_to_end(("report",), asked.config, asked.overrides, asked.run_dir, force=force, as_json=as_json)
 
 
 @app.command()

@@ -4,6 +4,8 @@ import os
 import re
 import types
 import typing
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -120,9 +122,14 @@ def resolved(config: RunConfig, *, base: Path, run_dir: Path | None = None) -> s
 
 def difference(old: RunConfig, new: RunConfig) -> list[str]:
     """The content fields that differ, as `key: old -> new`."""
-    before, after = _flat(content_of(old)), _flat(content_of(new))
-    keys = [key for key in before | after if before.get(key) != after.get(key)]
-    return [f"{key}: {before.get(key, 'absent')!r} -> {after.get(key, 'absent')!r}" for key in keys]
+    return [f"{key}: {before!r} -> {after!r}" for key, (before, after) in differences([old, new]).items()]
+
+
+def differences(configs: Sequence[RunConfig]) -> dict[str, list[Any]]:
+    """The content fields that are not equal in all of these configs, with the value in each."""
+    flat = [_flat(content_of(config)) for config in configs]
+    found = {key: [one.get(key, "absent") for one in flat] for key in dict.fromkeys(chain(*flat))}
+    return {key: values for key, values in found.items() if any(value != values[0] for value in values)}
 
 
 def _inside(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:

@@ -19,7 +19,8 @@ from eval.report.drawing import pictures
 from eval.report.drawing.svg import Figure
 from eval.report.html_page import render_page
 from eval.report.optional import contents_of
-from eval.report.sections import answers, corpus, results, training
+from eval.report.sections import answers, corpus, facts, results, training
+from eval.report.sections.facts import Fact
 from hunmin import artifact, hashing
 from hunmin.artifact import Manifest
 from hunmin.errors import ArtifactError
@@ -152,11 +153,20 @@ def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
         name=name,
         config_text=contents.config_text,
         num_figures=len(figures),
-        facts=[(shown["name"], fact) for shown in contents.optional for fact in shown["facts"]],
+        facts=first_screen(contents),
         corpus_page="../corpus.html",  # eval/corpus_page lays it beside the stages' folders
         **sections,
     )
     return page, figures
+
+
+def first_screen(contents: RunContents) -> list[tuple[str, Fact]]:
+    """The facts above everything else, each with the section that has more of it."""
+    rows = results.headlines(contents.scores)
+    said = facts.first_facts(rows, contents.scores, contents.stats)
+    told = [(shown["name"], fact) for shown in contents.optional for fact in shown["facts"]]
+    unknown = [] if any(name == "safety" for name, _ in told) else [facts.SAFETY_UNKNOWN]
+    return said + told + unknown
 
 
 def figures_of(value: Any) -> Iterator[Figure]:

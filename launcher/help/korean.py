@@ -80,7 +80,9 @@ KOREAN = {
     "Only eval: both models answer held-out rows; scores.": (
         "eval만: 남겨 둔 문제를 학습 전후의 모델에게 묻고 채점한다."
     ),
-    "Only report: one page of what the other stages wrote.": "report만: 앞 단계의 결과를 한 쪽에 정리한다.",
+    "Only report: one page of what the other stages wrote; or of several runs side by side.": (
+        "report만: 앞 단계의 결과를 한 쪽에 정리한다. 실행 여럿을 나란히 놓을 수도 있다."
+    ),
     "Hand a run over: all stages as a job of SLURM, of Ray, or of this machine.": (
         "모든 단계를 SLURM이나 Ray 클러스터, 또는 이 컴퓨터의 작업으로 맡긴다."
     ),
@@ -109,6 +111,15 @@ KOREAN = {
     "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",
     "the run folder; default: $HUNMIN_RUNS or runs/, plus the name": (
         "실행 폴더. 기본값: $HUNMIN_RUNS 또는 runs/ 아래 설정의 이름"
+    ),
+    "a YAML file; or a run folder, or its name below runs/": (
+        "YAML 파일. 또는 실행 폴더나 runs/ 아래의 이름"
+    ),
+    "overrides of the config; or runs to set beside the first": (
+        "설정을 바꾸는 값. 또는 처음 실행과 나란히 놓을 실행"
+    ),
+    "several runs: the page; default: beside the first run": (
+        "실행이 여럿일 때 쓸 파일. 기본값: 처음 실행 폴더의 옆"
     ),
     "go on with another config; stages that change are kept aside": (
         "설정이 달라졌어도 계속한다. 달라지는 단계의 옛 결과는 따로 남는다"

@@ -1,53 +1,41 @@
 """`hunmin diff`: what differs between two runs, from their configs to their scores."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hunmin import artifact
-from hunmin.errors import InputError
-from launcher.commands.run_folder import find_run, stage_command
 from launcher.commands.summary import aligned, signed
-from launcher.config import difference, load
+from launcher.inspect.side_by_side import side_by_side
 
-READ = {"data": ("heldout.parquet",), "eval": ("samples.parquet", "scores.json")}  # beside the manifests
-COUNTS = {
-    "train rows": ("data", "splits", "train", "rows"),
-    "train packs": ("data", "splits", "train", "packs"),
-    "trained tokens": ("data", "splits", "train", "trained_tokens"),
-    "held-out rows": ("data", "splits", "heldout", "rows"),
-    "steps": ("train", "steps"),
-    "trained parameters": ("train", "num_trained_parameters"),
-    "exported step": ("train", "export_step"),
-    "best validation loss": ("train", "best_val_loss"),
-}
+if TYPE_CHECKING:
+    from eval.compare import Compared
 
 
 def diff(first: Path, second: Path) -> dict[str, Any]:
-    """Settings, stages, counts and scores that differ; scores of all tasks.
-
-    Raises:
-        InputError: no such run, or one that has no scores yet.
-        ArtifactError: a file that is read or told of is missing or differs from its manifest.
-    """
-    from eval.compare import compare
-
-    folders = [find_run(run).resolve() for run in (first, second)]
-    for folder in folders:
-        if not (folder / "eval" / artifact.MANIFEST).exists():
-            raise InputError(f"{folder}: not evaluated yet; run: hunmin run {folder / 'config.yaml'}")
-        for stage, files in READ.items():
-            artifact.verify(folder / stage, cure=stage_command(folder, stage), only=files)
-    configs = [load(folder / "config.yaml", [])[0] for folder in folders]
-    manifests = [{name: _manifest(folder / name) for name in ("data", "train", "eval")} for folder in folders]
+    """Settings, stages, counts and scores of two runs, as JSON values; `side_by_side` says what it raises."""
+    found = side_by_side([first, second])
     return {
-        "runs": [str(folder) for folder in folders],
-        "config": difference(*configs),
+        "runs": [str(folder) for folder in found.folders],
+        "config": [f"{key}: {before!r} -> {after!r}" for key, (before, after) in found.settings.items()],
         "stages": {
-            name: "same" if one.get("content") == manifests[1][name].get("content") else "differs"
-            for name, one in manifests[0].items()
+            name: "same" if before == after else "differs" for name, (before, after) in found.content.items()
         },
-        "counts": {name: [_at(side, path) for side in manifests] for name, path in COUNTS.items()},
-        "scores": compare(*folders),
+        "counts": found.counts,
+        "scores": [_score(one) for one in found.scores],
+    }
+
+
+def _score(one: "Compared") -> dict[str, Any]:
+    first, second = one.scores
+    return {
+        "task": one.task,
+        "metric": one.metric,
+        "unit": one.unit,
+        "n": one.n,
+        "only_first": one.asked[0] - one.n,
+        "only_second": one.asked[1] - one.n,
+        "first": first,
+        "second": second,
+        "delta": one.deltas[1],
     }
 
 
@@ -82,18 +70,6 @@ def as_text(found: dict[str, Any]) -> str:
         for task, (n, only_a, only_b) in partly.items()
     ]
     return "\n".join(lines)
-
-
-def _manifest(stage_dir: Path) -> dict[str, Any]:
-    found = artifact.load_manifest(stage_dir)
-    return {} if found is None else {"content": found.content_sha256, **found.counts}
-
-
-def _at(manifests: Any, path: tuple[str, ...]) -> Any:
-    """The value at a path; None where an older run has none."""
-    for key in path:
-        manifests = manifests.get(key, {}) if isinstance(manifests, dict) else {}
-    return None if manifests == {} else manifests
 
 
 def _short(value: Any) -> str:

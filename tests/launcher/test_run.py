@@ -283,6 +283,16 @@ def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tupl
     ).stdout
     assert "the same, but for how the work is done" in text
     assert "rows that both were asked" in text
+    page = subprocess.run(
+        command("report", finished[0], right, "--out", config.parent / "page.html"),
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert page.returncode == 0, page.stderr
+    assert "sentiment: no sample was asked of all, of " in page.stdout
+    assert "2 runs side by side" in (config.parent / "page.html").read_text()
 
 
 @pytest.mark.slow

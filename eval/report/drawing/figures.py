@@ -131,7 +131,7 @@ def interval_plot(
             y += 18
             label = {"x": x.range[0] - 10, "y": y, "text_anchor": "end"}
             value = {"x": WIDTH, "y": y, "text_anchor": "end"}
-            parts.append(tag("text", row.label, class_="label", **label))
+            parts.append(tag("text", fitted(row.label, x.range[0]), class_="label", **label))
             parts.append(tag("text", row.text, class_=f"value {row.kind}", **value))
             parts += _mark(row, x, y - 4)
         y += 6

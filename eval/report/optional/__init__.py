@@ -7,8 +7,9 @@ macros. The page of a run that has nothing of it does not mention it.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from eval.report.sections.facts import Fact
 from hunmin.artifact import load_manifest
 from hunmin.registry import member, members
 
@@ -16,16 +17,6 @@ FOLDER = Path(__file__).parent
 ORDER = ("robustness", "generalization", "safety", "people", "benchmarks")  # on the page; others after them
 
 Content = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Fact:
-    """A line of the first screen: a name, a value, and in small print what stands behind it."""
-
-    name: str
-    value: str
-    note: str = ""
-    verdict: Literal["better", "worse", "unclear", ""] = ""  # good news, bad news; the word's colour
 
 
 @dataclass(frozen=True)

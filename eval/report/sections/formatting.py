@@ -91,6 +91,11 @@ def lang(text: str) -> Markup:
     return Markup('<span lang="ko">{}</span>').format(text)
 
 
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, with an ellipsis where some are left out."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def is_long(text: str) -> bool:
     """Whether the page folds the text."""
     return len(text) > FOLD_CHARS or text.count("\n") > 10

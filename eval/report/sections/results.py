@@ -41,8 +41,7 @@ def summary(
     records = sum(source["records"] for source in stats["sources"].values())
     kept = sum(source["kept"] for source in stats["sources"].values())
     rows = {split: stats["splits"][split]["rows"] for split in stats["splits"]}
-    headlines = [_headline(task, found) for task, found in results["tasks"].items() if found["metrics"]]
-    headlines.sort(key=lambda row: (-row["gain"], row["task"]))
+    all_headlines = headlines(results)
     goals = [_goal(goal) for goal in results.get("goals", [])]
     return {
         "model": _model_name(config["model"]),
@@ -60,15 +59,16 @@ def summary(
         "seconds": {stage: manifest.seconds for stage, manifest in manifests.items()},
         "goals": goals,
         "goals_met": sum(goal["met"] for goal in goals),
-        "headlines": headlines[: max(HEADLINE_TASKS - 2 * len(goals), LEAST_HEADLINES)],
-        "num_headlines": len(headlines),
-        "better": sum(row["verdict"] == "better" for row in headlines),
-        "worse": sum(row["verdict"] == "worse" for row in headlines),
+        "headlines": all_headlines[: max(HEADLINE_TASKS - 2 * len(goals), LEAST_HEADLINES)],
+        "num_headlines": len(all_headlines),
         "min_samples": MIN_SAMPLES,
-        "too_few": sum(row["n"] < MIN_SAMPLES for row in headlines),
-        "above": sum(row["above"] is True for row in headlines),
-        "with_baselines": sum(row["above"] is not None for row in headlines),
     }
+
+
+def headlines(results: Scores) -> list[Section]:
+    """A row for each task that was scored, by its first metric; the largest gain over base first."""
+    rows = [_headline(task, found) for task, found in results["tasks"].items() if found["metrics"]]
+    return sorted(rows, key=lambda row: (-row["gain"], row["task"]))
 
 
 def _model_name(model: Mapping[str, Any]) -> str:
@@ -114,7 +114,7 @@ def verdict(metric: MetricScores) -> str:
 
     Otherwise `unclear`, as where there is no interval or are fewer than MIN_SAMPLES samples.
     """
-    return _verdict_of(metric["delta"], metric["n"], metric["higher_is_better"])
+    return verdict_of(metric["delta"], metric["n"], metric["higher_is_better"])
 
 
 def above_baselines(metric: MetricScores) -> bool | None:
@@ -127,10 +127,11 @@ def above_baselines(metric: MetricScores) -> bool | None:
     if not baselines or not over.keys() >= set(baselines):
         return None
     n, higher = metric["n"], metric["higher_is_better"]
-    return all(_verdict_of(over[name], n, higher) == "better" for name in baselines)
+    return all(verdict_of(over[name], n, higher) == "better" for name in baselines)
 
 
-def _verdict_of(delta: Interval | None, n: int, higher_is_better: bool) -> str:
+def verdict_of(delta: Interval | None, n: int, higher_is_better: bool = True) -> str:
+    """The word for a difference over n samples, as in `verdict`."""
     if n < MIN_SAMPLES or delta is None or delta["low"] is None or delta["high"] is None:
         return "unclear"
     if delta["low"] <= 0 <= delta["high"]:
@@ -206,9 +207,7 @@ def _unseen(found: TaskScores) -> Section | None:
     rows = [
         {
             "name": name,
-            "verdict": _verdict_of(
-                metric["delta"], wordings["n"], found["metrics"][name]["higher_is_better"]
-            ),
+            "verdict": verdict_of(metric["delta"], wordings["n"], found["metrics"][name]["higher_is_better"]),
             **metric,
         }
         for name, metric in wordings["metrics"].items()

@@ -257,14 +257,8 @@ def test_few_answers_give_no_verdict(build_page: Callable[..., str]) -> None:
         only = spec.scores["tasks"]["chat"]["metrics"]["chrf"]
         only |= {"n": 1, "delta": {"value": -3.0, "low": None, "high": None}}
 
-    told = (
-        "Tuned is better than base on {} and worse on {} of 3 tasks (paired 95&nbsp;% interval without zero, "
-    )
-    assert told.format(1, 1) + "and at least 10 answers); by" in build_page()
     page = build_page(few, folder="few")
     outline(page)
-    too_few = "and at least 10 answers); 2 have fewer answers than that, too few to tell; by"
-    assert told.format(0, 0) + too_few in page
     assert '−3.0<small> <span class="unclear">unclear</span></small>' in page
 
 
@@ -278,10 +272,10 @@ def test_above_every_baseline_only_by_paired_intervals(build_page: Callable[...,
             for metric in task["metrics"].values():
                 metric.pop("over", None)
 
-    told = "; by the same measure, paired with each, it is above every trivial baseline on {} of 3."
+    told = "Better than no model?</a></dt><dd>on {} of 3 tasks<small>above every trivial baseline"
     assert told.format(2) in build_page()
     assert told.format(1) in build_page(close, folder="close")
-    assert "above every trivial baseline" not in build_page(old, folder="old")
+    assert "Better than no model?" not in build_page(old, folder="old")
 
 
 def test_what_was_not_asked_is_told(build_page: Callable[..., str]) -> None:
