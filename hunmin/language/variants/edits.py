@@ -1,8 +1,8 @@
-"""Small edits of a request that do not change what it asks: how people write who do not write like the corpus.
+"""Small edits of a request that do not change what it asks, for people do not write like a corpus.
 
-Punctuation, spacing, line breaks, a particle that talk leaves out, the speech level, a slip of the hand. Every
-edit is confirmed by reading the text again: what `protected` finds, the labels and answers that the caller
-names, and Korean names stand in it as often as before.
+Punctuation, spacing, line breaks, a particle that talk leaves out, the speech level, a slip of the hand.
+Every edit is confirmed by reading the text again: what `protected` finds, the labels and answers that the
+caller names, and Korean names stand in it as often as before.
 """
 
 import re
@@ -95,7 +95,7 @@ def punctuation(request: str, language: str) -> Iterator[Named]:
 
 
 def spacing(request: str, language: str) -> Iterator[Named]:
-    """A space doubled; in Korean also left out or put in before an auxiliary verb, where spelling allows both.
+    """A space doubled; in Korean also left out or put in before an auxiliary verb, as spelling allows.
 
     한글 맞춤법 47항: 분류해 주세요, 분류해주세요.
     """
@@ -143,7 +143,7 @@ def particles(request: str, language: str) -> Iterator[Named]:
 
 
 def speech_level(request: str, language: str) -> Iterator[Named]:
-    """Korean: another speech level or form of request; English: another frame (rewordings, by their rules)."""
+    """Korean: another speech level or form of request; English: another frame. By the rules of rewording."""
     body, gap = _parted(request)
     for found in rewordings(body, language=language):
         yield found.rule, found.text + gap
