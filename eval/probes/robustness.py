@@ -3,7 +3,7 @@
 Findings, by task: the metric, from which share of its best value an answer is right (`right`), and for `all`
 and each axis how many rows were asked how often, the measures of eval/scores/steadiness.py of each system,
 and tuned minus base on the same rows. All values are shares of the metric's best. `breaks` are pairs of
-questions, by their ids, of which the tuned model got one right and the other wrong.
+questions, by their ids, of which the tuned model got one right and the other wrong (`lost`: the other).
 """
 
 from collections import defaultdict
@@ -175,7 +175,7 @@ def _askings(own: Sample, others: Sequence[Sample], system: str, answered: _Answ
     return Askings([values[one.sample_id] for one in (own, *others)], [is_same(other) for other in others])
 
 
-def _breaks(own: Sequence[Sample], members: Sequence[Sample], answered: _Answered) -> list[dict[str, str]]:
+def _breaks(own: Sequence[Sample], members: Sequence[Sample], answered: _Answered) -> list[dict[str, Any]]:
     """Of each axis the pairs that differ most of which the tuned model got one right and the other wrong."""
     first = {(sample.row_id, sample.turn): sample for sample in own}
     values = answered.values["tuned"]
@@ -194,6 +194,7 @@ def _breaks(own: Sequence[Sample], members: Sequence[Sample], answered: _Answere
             "axis": axis,
             "own": first[other.row_id, other.turn].sample_id,
             "other": other.sample_id,
+            "lost": pair(other)[0] > pair(other)[1],
         }
         for axis, others in sorted(kept.items())
         for other in others
