@@ -16,7 +16,6 @@ from data_pipeline.augment.wrappers import (
     draw_role,
     draw_steps,
     exchange,
-    wants_bare_answer,
     with_prefix,
     with_role,
     wrapper_language,
@@ -29,6 +28,7 @@ from data_pipeline.tasks.wordings import Choice, draw_choice, draw_heldout, true
 from hunmin.language.answers.final_answer import extract_final_answer, with_final_answer
 from hunmin.language.script import comparable, language_of
 from hunmin.language.variants.rewordings import reword, rewordings
+from hunmin.language.variants.wrapper_words import wants_bare_answer
 from hunmin.rows import Message, Row
 
 

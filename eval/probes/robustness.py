@@ -7,7 +7,7 @@ questions, by their ids, of which the tuned model got one right and the other wr
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -16,9 +16,10 @@ from eval.probes import Answers, Findings, Material, Probe
 from eval.samples.samples import Sample, draw_samples
 from eval.samples.variants import axis_of, variants
 from eval.scores.intervals import Resamples
-from eval.scores.labelled import ExactMatch, LabelExtractor
+from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Metric
-from eval.scores.steadiness import RIGHT, Askings, mean_delta, mean_interval, measures
+from eval.scores.shares import best_value, mean_delta, mean_interval, metric_of_answers, shares
+from eval.scores.steadiness import RIGHT, Askings, measures
 from hunmin.hashing import stable_hash
 from hunmin.language.script import comparable
 
@@ -75,7 +76,9 @@ def judge(material: Material, asked: Sequence[Sample], answers: Answers) -> Find
         for system in SYSTEMS:
             for sample in members:
                 value = answered.values[system][sample.sample_id]
-                per_answer[system, sample.sample_id] = {answered.metric.name: value * answered.best}
+                per_answer[system, sample.sample_id] = {
+                    answered.metric.name: value * best_value(answered.metric)
+                }
         tasks[task] = _judged(task, own, members, answered, material)
     return Findings({"tasks": tasks}, per_answer)
 
@@ -85,7 +88,6 @@ class _Answered:
     """A task's answers as robustness sees them, by system and sample id."""
 
     metric: Metric
-    best: float  # of the metric's values
     values: Mapping[str, Mapping[str, float]]  # shares of the best value
     said: Mapping[str, Mapping[str, str | None]]  # the label, or the answer without its punctuation
 
@@ -93,30 +95,18 @@ class _Answered:
 def _answered(material: Material, task: str, samples: Sequence[Sample], answers: Answers) -> _Answered:
     labels = material.tasks[task]["labels"]
     extract = LabelExtractor(labels) if labels else lambda text: comparable(text).rstrip(" .!?。")
-    references = [sample.reference for sample in samples]
-    texts = {system: [answers[system][one.sample_id].text for one in samples] for system in SYSTEMS}
-    ids = [sample.sample_id for sample in samples]
-    metric = _metric_of_answers(material.metrics[task], samples)
-    best = 100.0 if metric.unit == "%" else 1.0
-    values: dict[str, dict[str, float]] = {}
-    for system in SYSTEMS:
-        found = metric.per_sample(metric.statistics(texts[system], references))
-        assert found is not None
-        values[system] = {name: float(value) / best for name, value in zip(ids, found, strict=True)}
-    said = {system: dict(zip(ids, map(extract, texts[system]), strict=True)) for system in SYSTEMS}
-    return _Answered(metric, best, values, said)
+    metric = metric_of_answers(material.metrics[task], samples[0].reference)
+    ids, references = [one.sample_id for one in samples], [one.reference for one in samples]
+    texts = {system: [answers[system][name].text for name in ids] for system in SYSTEMS}
 
+    def by_id(found: Iterable[Any]) -> dict[str, Any]:
+        return dict(zip(ids, found, strict=True))
 
-def _metric_of_answers(metrics: Sequence[Metric], samples: Sequence[Sample]) -> Metric:
-    """The task's first metric that a single answer has; exact match where there is none."""
-    one = samples[:1]
-    for metric in metrics:
-        statistics = metric.statistics(
-            [sample.question for sample in one], [sample.reference for sample in one]
-        )
-        if metric.per_sample(statistics) is not None:
-            return metric
-    return ExactMatch()
+    return _Answered(
+        metric,
+        values={system: by_id(shares(metric, said, references).tolist()) for system, said in texts.items()},
+        said={system: by_id(map(extract, said)) for system, said in texts.items()},
+    )
 
 
 def _judged(

@@ -6,8 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from eval.scores.intervals import Array, Resamples, interval, paired_delta
-from hunmin.schema import Interval
+from eval.scores.intervals import Array
 
 RIGHT = 0.5  # an answer is right from this share of its metric's best value on; of 0 and 1 that is 1
 
@@ -44,21 +43,3 @@ def _measures(row: Askings) -> dict[str, float]:
         "consistency": fmean(row.same),
         "reliable": float(worst >= RIGHT),
     }
-
-
-def mean_interval(values_R: Array, draws: Resamples) -> Interval:
-    """The mean with its interval, of rows whose families `draws` resamples."""
-    return interval(_statistics(values_R), _mean, draws)
-
-
-def mean_delta(values_R: Array, others_R: Array, draws: Resamples) -> Interval:
-    """The mean of the first minus that of the others, over the same rows."""
-    return paired_delta(_statistics(values_R), _statistics(others_R), _mean, draws)
-
-
-def _statistics(values_R: Array) -> Array:
-    return np.stack([values_R, np.ones(len(values_R))], axis=1)
-
-
-def _mean(sums_BK: Array) -> Array:
-    return sums_BK[:, 0] / sums_BK[:, 1]

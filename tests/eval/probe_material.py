@@ -14,10 +14,9 @@ from eval.scores.score_table import metrics_of
 from hunmin.schema import TaskInfo
 
 WORDINGS = {"sentiment/ko-10": "tone", "sentiment/ko-36": "format"}
-INFOS: dict[str, TaskInfo] = {
-    **TASKS,
-    "sentiment": TaskInfo(**TASKS["sentiment"], heldout_wordings=WORDINGS),
-}
+_SENTIMENT = TASKS["sentiment"].copy()
+_SENTIMENT["heldout_wordings"] = WORDINGS
+INFOS: dict[str, TaskInfo] = {**TASKS, "sentiment": _SENTIMENT}
 
 
 def sentiment(count: int = 20) -> list[dict[str, Any]]:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from eval.scores.intervals import Resamples
-from eval.scores.steadiness import Askings, mean_delta, mean_interval, measures
+from eval.scores.steadiness import Askings, measures
 
 
 def test_measures_by_hand() -> None:
@@ -27,15 +26,3 @@ def test_of_zeros_and_ones_the_worst_is_reliable_at_k() -> None:
     rows = [Askings([float(one) for one in rng.integers(0, 2, 4)], [True] * 3) for _ in range(50)]
     found = measures(rows)
     assert found["worst"].tolist() == found["reliable"].tolist()
-
-
-def test_intervals_resample_families() -> None:
-    values, others = np.array([1.0, 1.0, 0.0, 1.0]), np.zeros(4)
-    draws = Resamples(["a", "a", "b", "c"], num_resamples=200, seed=0)
-    found = mean_interval(values, draws)
-    assert found["value"] == 0.75
-    assert found["low"] is not None
-    assert found["low"] < 0.75 < (found["high"] or 0)
-    assert mean_delta(values, others, draws) == found
-    one = Resamples(["a"] * 4, num_resamples=200, seed=0)
-    assert mean_interval(values, one)["low"] is None
