@@ -42,6 +42,12 @@ def variants(
     ]
 
 
+def request_and_input(sample: Sample) -> tuple[str, str]:
+    """The question in two parts: the request with the white space behind it, and its input, empty if none."""
+    given = sample.text if sample.text != sample.question and sample.question.endswith(sample.text) else ""
+    return sample.question.removesuffix(given), given
+
+
 def axis_of(sample: Sample) -> str:
     """Along which axis a sample of `variants` differs from the row's own wording."""
     return (sample.wording_id or UNNAMED).partition(":")[0]
@@ -52,9 +58,7 @@ def _edited(sample: Sample, *, info: TaskInfo, seed: int) -> Iterator[tuple[str,
     if last["role"] != "user":  # a tool's result, which nobody words
         return
     draw = stable_hash("edits", seed, sample.sample_id)
-    # The input, where it is a field of its own, ends the message.
-    given = sample.text if sample.text != sample.question and sample.question.endswith(sample.text) else ""
-    request = sample.question.removesuffix(given) if given else sample.question
+    request, given = request_and_input(sample)
     for edit in edits(request, draw=draw, keep=[*info["labels"], *sample.reference.texts]):
         yield f"{edit.axis}:{edit.name}", _asked(sample, edit.text + given)
     answers = sample.reference.texts
