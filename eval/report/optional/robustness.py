@@ -12,10 +12,10 @@ from eval.report.drawing.svg import Figure
 from eval.report.optional import Content, OptionalSection
 from eval.report.sections import formatting
 from eval.report.sections.facts import Fact
+from eval.report.sections.formatting import in_percent
 from eval.report.sections.results import verdict_of
 from hunmin import artifact
 from hunmin.readable import shown
-from hunmin.schema import Interval
 
 FILES = ("scores.json", "probes.parquet", "samples.parquet")
 ALL = "all"
@@ -84,21 +84,16 @@ def _task(at: int, name: str, task: Mapping[str, Any], said: Mapping[str, Any]) 
 
 def _axis(found: Mapping[str, Any]) -> dict[str, Any]:
     percent = {
-        system: {name: _as_percent(one) for name, one in measures.items()}
+        system: {name: in_percent(one) for name, one in measures.items()}
         for system, measures in found["systems"].items()
     }
     return {
         "n": found["rows"],
         "k": found["k"],
         "verdict": verdict_of(percent["tuned"]["change"], found["rows"], higher_is_better=True),
-        "delta": _as_percent(found["delta"]["reliable"]),
+        "delta": in_percent(found["delta"]["reliable"]),
         **percent,
     }
-
-
-def _as_percent(found: Interval) -> Interval:
-    low, high = (None if end is None else 100 * end for end in (found["low"], found["high"]))
-    return Interval(value=100 * found["value"], low=low, high=high)
 
 
 def _figure(at: int, task: str, metric: str, axes: list[dict[str, Any]]) -> Figure:
