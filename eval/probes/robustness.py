@@ -179,6 +179,7 @@ def _breaks(own: Sequence[Sample], members: Sequence[Sample], answered: _Answere
     for other in broken:
         if len(kept[axis_of(other)]) < BREAKS:
             kept[axis_of(other)].append(other)
+    pairs = [(rank, axis, other) for axis, others in kept.items() for rank, other in enumerate(others)]
     return [
         {
             "axis": axis,
@@ -186,8 +187,7 @@ def _breaks(own: Sequence[Sample], members: Sequence[Sample], answered: _Answere
             "other": other.sample_id,
             "lost": pair(other)[0] > pair(other)[1],
         }
-        for axis, others in sorted(kept.items())
-        for other in others
+        for _, axis, other in sorted(pairs, key=lambda found: found[:2])  # one of each axis first
     ]
 
 

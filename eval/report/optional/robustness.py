@@ -36,7 +36,7 @@ AXES = {  # as the page calls them
     "typing": "slips of the hand",
     "option_order": "order of options",
 }
-MAX_BREAKS = 8  # of a task
+MAX_BREAKS = 12  # of a task
 MAX_CHARS = 600  # of a quoted text
 
 
@@ -90,7 +90,7 @@ def _axis(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "n": found["rows"],
         "k": found["k"],
-        "verdict": verdict_of(percent["tuned"]["change"], found["rows"], higher_is_better=True),
+        "verdict": verdict_of(percent["tuned"]["change"], found["rows"]),
         "delta": in_percent(found["delta"]["reliable"]),
         **percent,
     }

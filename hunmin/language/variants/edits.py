@@ -20,6 +20,7 @@ from hunmin.language.variants.typing_slips import typing_slips
 
 _SENTENCE_END = re.compile(r"(?<=[가-힣a-z)\"'][.!?]) (?=\S)")  # the space behind it; no 3. or e.g. X
 _CODE = re.compile(r"```|^(?: {4}|\t)|[{};]\s*$", re.MULTILINE)
+_PREFIX = re.compile(r"\[[^\[\]\n]+\]")  # of a task: [번역]
 Named = tuple[str, str]  # what was done, and the text
 
 
@@ -45,7 +46,7 @@ def edits(request: str, *, draw: int, keep: Iterable[str] = ()) -> list[Edit]:
     if not body or len(body) > MAX_CHARS or _CODE.search(body):
         return []
     language = language_of(body)
-    kept = [*keep, *(_names(body) if language == "ko" else ())]
+    kept = [*keep, *_PREFIX.findall(body), *(_names(body) if language == "ko" else ())]
     before = _kept(body, language=language, keep=kept)
     found: list[Edit] = []
     for axis, candidates in AXES.items():

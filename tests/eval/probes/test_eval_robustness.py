@@ -100,6 +100,17 @@ def test_what_breaks_the_model_is_found_by_axis_and_quoted() -> None:
     assert len(found["breaks"]) == 3
 
 
+def test_of_what_breaks_the_model_each_axis_is_shown_first() -> None:
+    given = material(sentiment(), robustness=20)
+    asked = PROBE.ask(given)
+    answers = answers_of(given, asked, lambda one: "모름" if ":" in one.sample_id[:12] else right(one))
+    found = PROBE.judge(given, asked, answers).scores["tasks"]["sentiment"]
+    axes = [one["axis"] for one in found["breaks"]]
+    every = sorted(set(found["axes"]) - {"all"})
+    assert axes == every * 3
+    assert all(one["lost"] for one in found["breaks"])
+
+
 def test_an_answer_without_a_label_agrees_with_none() -> None:
     given = material(sentiment(), robustness=4)
     asked = PROBE.ask(given)

@@ -28,6 +28,7 @@ KOREAN = [
     "세종대왕이 만든 글자를 세 문장으로 설명해줘",
     "아래 글을 읽고 'Kim et al.'을 인용한 문장 2개를 골라 주세요. 번호 3은 빼세요.\n\n",
     "이 영화 재미있어?",
+    "[감정] 다음 글의 감정을 분류해 주세요.\n\n",
 ]
 ENGLISH = [
     "Classify the sentiment of the following review as positive or negative.\n\n",
@@ -48,7 +49,7 @@ def test_whatever_is_drawn_numbers_names_quotations_and_labels_stay(request: str
         assert one.text != request
         assert one.text.strip()
         assert protected(one.text, language=language) == protected(request, language=language)
-        for label in LABELS:
+        for label in (*LABELS, "[감정]"):
             assert one.text.count(label) == request.count(label)
         if one.axis in ("punctuation", "spacing", "line_breaks"):  # every word stays as it is
             assert Counter(re.sub(r"[\s.?!:]", "", one.text)) == Counter(re.sub(r"[\s.?!:]", "", request))
