@@ -224,6 +224,12 @@ class SplitConfig(Section):
         0.1, ge=0, lt=1, description="share of the families in the held-out split, which only eval asks"
     )
     heldout_tasks: tuple[str, ...] = Field(default=(), description="tasks whose rows are all held out")
+    heldout_wordings: int = later_content(
+        1,
+        ge=1,
+        le=64,
+        description="held-out wordings that a held-out row is laid out in for eval, of every axis first",
+    )
 
     @model_validator(mode="after")
     def _leaves_some(self) -> Self:

@@ -178,13 +178,12 @@ def _ids(lines: list[Rendered]) -> pa.RecordBatch:
 
 
 def _asked(line: Rendered, build: BuildContext) -> Iterator[dict[str, Any]]:
-    """A row's lines of heldout.parquet: as prepared, with what was drawn; and in a held-out wording."""
+    """A row's lines of heldout.parquet: as prepared, with what was drawn; and in held-out wordings."""
     row = line["row"]
-    for asked, seen in ((line, True), (encode_unseen(row, build=build), False)):
-        if asked is not None:
-            drawn = ("messages", "wording_id", "wrapper", "constraints", "references")
-            transforms = {"transforms": [*row["transforms"], *asked["transforms"]], "seen_wording": seen}
-            yield {**row, **{name: asked[name] for name in drawn}, **transforms}
+    for asked, seen in ((line, True), *((one, False) for one in encode_unseen(row, build=build))):
+        drawn = ("messages", "wording_id", "wrapper", "constraints", "references")
+        transforms = {"transforms": [*row["transforms"], *asked["transforms"]], "seen_wording": seen}
+        yield {**row, **{name: asked[name] for name in drawn}, **transforms}
 
 
 def _jobs(work: WorkFolder, part: int) -> dict[int, list[tuple[int, int]]]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
 from hunmin.registry import members
-from hunmin.section import Section, execution
+from hunmin.section import Section, execution, later_content
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 5
@@ -88,6 +88,18 @@ class EvalConfig(Section):
         ge=0,
         le=10**9,
         description="samples of a task that the tuned model answers in a held-out wording too, at most",
+    )
+    robustness: int | None = later_content(
+        None,
+        ge=0,
+        le=10**6,
+        description="samples of a task asked in other words; absent: 16, at most doubling all that is asked",
+    )
+    wrappers: int = later_content(
+        0,
+        ge=0,
+        le=10**6,
+        description="samples of a task that are asked with worked examples, for steps, and below a role",
     )
     bootstrap_samples: int = Field(
         default=1000,

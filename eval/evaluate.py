@@ -37,6 +37,7 @@ from hunmin.schema import SCHEMA_VERSION, Scores
 from hunmin.stage import Inputs, open_stage
 
 __all__ = ["SYSTEMS", "run", "score_table"]
+DATA_FILES = ("heldout.parquet", "stats.json", "corpus.json", "tokenizer/")
 
 
 def run(
@@ -62,7 +63,7 @@ def run(
         GateError: the model does not fit the GPUs of a node.
         EnvironmentFailure: the actors kept dying, or find no place.
     """
-    verify(data_dir, cure="hunmin data CONFIG", only=("heldout.parquet", "stats.json", "tokenizer/"))
+    verify(data_dir, cure="hunmin data CONFIG", only=DATA_FILES)
     train = verify(train_dir, cure="hunmin train CONFIG", only=("export/", "base/"))
     stage = open_stage(out_dir, inputs)
 
@@ -153,7 +154,7 @@ def run(
             judge_goal(goal, scored[goal.task].scores if goal.task in scored else None)
             for goal in config.goals
         ],
-        probes={name: one.scores for name, one in found.items()},
+        probes={name: one.scores for name, one in found.items() if one.scores},
     )
     for name, table in tables.items():
         write_parquet(out_dir / name, table)
@@ -166,7 +167,7 @@ def run(
             "tasks": len(scored),
             "skipped": asked.skipped,
             "skipped_reworded": asked.skipped_again,
-            "probes": {name: len(members) for name, members in asked.probes.items()},
+            "probes": asked.num_probed,
             "skipped_probes": asked.skipped_probes,
         },
         files=[out_dir / name for name in (*tables, "scores.json")],

@@ -98,8 +98,8 @@ REJECTED = pa.schema([*_ORIGIN, ("reason", pa.string()), ("detail", pa.string())
 
 Refusal = tuple[str, str] | None  # (reason, detail) of a record that is not kept; None where it is
 
-# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}}. A row of which
-# a held-out wording of its task is true has two lines: the second in that wording, `seen_wording` false.
+# heldout.parquet: what eval asks. Schema metadata `hunmin` holds {"tasks": {name: TaskInfo}, "trained":
+# TrainedKinds}. A row has a line more for each held-out wording that it is laid out in, `seen_wording` false.
 HELDOUT = pa.schema([*ROW, ("seen_task", pa.bool_()), ("seen_wording", pa.bool_())])
 
 # Packed shards (Arrow IPC stream). Schema metadata `hunmin` holds PackMetadata as JSON.
@@ -231,6 +231,15 @@ class TaskInfo(TypedDict):
     metrics: list[str]
     labels: list[str]  # empty: not a label task
     language: str  # of the answers; "und" where they differ
+    heldout_wordings: NotRequired[dict[str, str]]  # the axis of each, by its id: task/wording
+
+
+class TrainedKinds(TypedDict):
+    """How many rows of the train split are of each task, domain and language (of the answer)."""
+
+    task: dict[str, int]
+    domain: dict[str, int]
+    language: dict[str, int]
 
 
 class SplitStats(TypedDict):

@@ -11,13 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from data_pipeline.augment.chance import Chance
 from data_pipeline.augment.few_shot import ExamplePool
-from data_pipeline.augment.rewordings import reword, rewordings
 from data_pipeline.augment.wrappers import (
     Steps,
     draw_role,
     draw_steps,
     exchange,
-    wants_bare_answer,
     with_prefix,
     with_role,
     wrapper_language,
@@ -26,9 +24,11 @@ from data_pipeline.augment.wrappers import (
 )
 from data_pipeline.config import AugmentConfig
 from data_pipeline.tasks.tasks import DEFAULT_TASK, Task, task_of
-from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
+from data_pipeline.tasks.wordings import Choice, draw_choice, draw_heldout, true_choices
 from hunmin.language.answers.final_answer import extract_final_answer, with_final_answer
 from hunmin.language.script import comparable, language_of
+from hunmin.language.variants.rewordings import reword, rewordings
+from hunmin.language.variants.wrapper_words import wants_bare_answer
 from hunmin.rows import Message, Row
 
 
@@ -71,7 +71,6 @@ def draw_variant(
     repeat: int,
     examples: ExamplePool | None,
     plain: bool = False,
-    heldout: bool = False,
 ) -> Drawn:
     """A row as it stands in an epoch.
 
@@ -82,8 +81,6 @@ def draw_variant(
         examples: of the train split; None gives no row worked examples.
         plain: of validation and held-out rows: the wording of epoch 0 beside the answer as it is, nothing
             reworded, no wrapper but the task's prefix.
-        heldout: its wording is one that training never draws from; without an effect on a row that asks
-            in words of its own.
     """
     task = task_of(tasks, row["task"])
     if plain:
@@ -94,10 +91,27 @@ def draw_variant(
         request = requests[repeat % len(requests)]
     else:
         chance = Chance(seed, row["row_id"], epoch, repeat)
-        request = _draw_request(row, task, augment=augment, chance=chance, plain=plain, heldout=heldout)
+        request = _draw_request(row, task, augment=augment, chance=chance, plain=plain)
     if row["messages"]:
         return _draw_chat(row, request, task, augment=augment, chance=chance)
     return _draw_fields(row, request, task, augment=augment, chance=chance, examples=examples)
+
+
+def draw_unseen(
+    row: Row, *, tasks: dict[str, Task], augment: AugmentConfig, seed: int, at_most: int
+) -> list[Drawn]:
+    """A held-out row in wordings that training never draws from, plainly.
+
+    None of a row that asks in words of its own.
+    """
+    task, chance = task_of(tasks, row["task"]), Chance(seed, row["row_id"], 0, 0)
+    augment = _plain(augment)
+    choices = draw_heldout(task, row, seed=seed, at_most=at_most, cross_language=augment.cross_language)
+    requests = [_Request(choice.instruction, choice) for choice in choices]
+    return [
+        _draw_fields(row, request, task, augment=augment, chance=chance, examples=None)
+        for request in requests
+    ]
 
 
 def num_variants(row: Row, *, tasks: dict[str, Task], augment: AugmentConfig) -> int:
@@ -117,7 +131,6 @@ def _draw_request(
     augment: AugmentConfig,
     chance: Chance,
     plain: bool = False,
-    heldout: bool = False,
 ) -> _Request:
     """One true form of a row: its own instruction, that reworded, or a wording of its task."""
     own = _own_instruction(row)
@@ -130,7 +143,6 @@ def _draw_request(
             epoch=at.epoch,
             repeat=at.repeat,
             plain=plain,
-            heldout=heldout,
             cross_language=augment.cross_language,
         )
         return _Request(choice.instruction, choice) if choice else _Request(None)

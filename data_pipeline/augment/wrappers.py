@@ -6,7 +6,6 @@ the examples' answers are context (train false) by the same mask as everything e
 prompt with examples is built by nothing but appending messages.
 """
 
-import re
 from typing import NamedTuple
 
 from data_pipeline.augment.chance import Chance
@@ -16,6 +15,7 @@ from data_pipeline.tasks.derived import is_derived
 from data_pipeline.tasks.tasks import DEFAULT_CHAT_TASK, Task
 from hunmin.language.korean.rewording import mixes_levels
 from hunmin.language.script import language_of
+from hunmin.language.variants.wrapper_words import STEPS
 from hunmin.rows import Message, Row
 
 
@@ -33,37 +33,6 @@ class Steps(NamedTuple):
     request: str
 
 
-# Asked for before an answer that shows its steps and ends in "정답: X" or "Answer: X"
-# (hunmin/language/answers/final_answer.py).
-STEPS: dict[str, tuple[str, ...]] = {
-    "ko": (
-        "단계별로 생각한 뒤 마지막 줄에 '정답:'으로 답을 적어 주세요.",
-        "답을 내기까지의 과정을 먼저 쓰고, 끝에 '정답: '을 붙여 답을 밝혀 주세요.",
-        "차근차근 풀어 나가고, 맨 끝에 '정답:' 형식으로 답해 주세요.",
-        "왜 그런 답이 나오는지 먼저 설명하십시오. 답은 마지막에 '정답:' 다음에 적으십시오.",
-        "근거를 먼저 말하고 나서 '정답:'으로 마무리해 줘.",
-        "생각하는 과정을 보여 줘. 답은 끝에 '정답:' 하고 써 줘.",
-    ),
-    "en": (
-        "Think step by step, then give the answer after 'Answer:'.",
-        "Show your reasoning first and finish with a line that starts with 'Answer:'.",
-        "Work through it step by step. End with 'Answer:' followed by the answer.",
-        "Explain how you get there before you answer; put the answer after 'Answer:' at the end.",
-        "Please reason it out first, and close with 'Answer:' and your answer.",
-        "Let's go through this one step at a time. State the result at the end after 'Answer:'.",
-    ),
-}
-
-# Instructions that want the bare answer: asking for steps beside them would contradict them.
-_BARE = re.compile(
-    r"\b(only|just|nothing but|nothing else|(one|single) (word|sentence|letter|number)|briefly"
-    r"|without (an? )?(explanation|explaining|reasoning)|(no|do not|don't) expla\w+)\b"
-    r"|만으로|만 (?:간단히 )?(?:답|대답|출력|적|써|쓰|고르|골라|말)|(?:한|하나의) (?:단어|낱말|문장|글자)"
-    r"|(?:설명|이유|풀이|과정) ?(?:없이|은 빼고|을 빼고)|단답|간단히|짧게",
-    re.IGNORECASE,
-)
-
-
 def wrapper_language(instruction: str | None, *, row: Row) -> str:
     """`ko` or `en`: that of the instruction, else that of the answer, else English."""
     for language in (language_of(instruction or ""), row["language"]):
@@ -75,11 +44,6 @@ def wrapper_language(instruction: str | None, *, row: Row) -> str:
 def with_prefix(text: str | None, task: Task, *, augment: AugmentConfig) -> str | None:
     """The text behind the task's prefix, where the task has one and `augment.task_prefix` is on."""
     return f"{task.prefix} {text or ''}".rstrip() if augment.task_prefix and task.prefix else text
-
-
-def wants_bare_answer(instruction: str | None) -> bool:
-    """The instruction leaves no room for steps before the answer."""
-    return bool(_BARE.search(instruction or ""))
 
 
 def draw_steps(instruction: str | None = None, *, language: str, chance: Chance) -> Steps:

@@ -100,17 +100,31 @@ def write_rejected(database: RowDatabase, path: Path, *, work: WorkFolder) -> Wr
     return Written(rejected.num_rows, rejected.sha256)
 
 
+def _trained(database: RowDatabase, kind: str) -> dict[str, int]:
+    """Rows of train that are rendered at all, by their task, domain or language."""
+    return database.counts(
+        f"SELECT {kind}, count(*) FROM rows SEMI JOIN "
+        "(SELECT ord FROM renders WHERE split = 'train' AND reason IS NULL) USING (ord) GROUP BY 1"
+    )
+
+
 def write_heldout(
     database: RowDatabase, path: Path, *, work: WorkFolder, tasks: dict[str, TaskInfo]
 ) -> Written:
-    """heldout.parquet: rows as prepared, messages as rendered; a second line in a held-out wording."""
+    """heldout.parquet: rows as prepared, messages as rendered; more lines in held-out wordings."""
     asked = database.counts(
         "SELECT task, count(*) FROM renders WHERE split = 'heldout' AND reason IS NULL GROUP BY 1"
     )
     trained = database.counts(
         "SELECT task, count(*) FROM placed JOIN renders USING (ord, epoch, repeat, turn) GROUP BY 1"
     )
-    metadata = json.dumps({"tasks": {name: tasks[name] for name in sorted(asked)}}, ensure_ascii=False)
+    metadata = json.dumps(
+        {
+            "tasks": {name: tasks[name] for name in sorted(asked)},
+            "trained": {kind: _trained(database, kind) for kind in ("task", "domain", "language")},
+        },
+        ensure_ascii=False,
+    )
     schema = HELDOUT.with_metadata({METADATA_KEY: metadata.encode()})
     with table_writer(path, schema) as heldout:
         for part in work.parts("heldout"):

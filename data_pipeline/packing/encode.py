@@ -1,6 +1,6 @@
 """A row in one epoch: variant drawn, template applied, tokenized and masked; or a reason why not."""
 
-from data_pipeline.augment.draw import Drawn, draw_variant
+from data_pipeline.augment.draw import Drawn, draw_unseen, draw_variant
 from data_pipeline.augment.few_shot import ExamplePool
 from data_pipeline.build.context import BuildContext
 from data_pipeline.packing.fit import Fitter, Part
@@ -90,19 +90,26 @@ def _unrendered(where: InEpoch, row: Row, drawn: Drawn, refused: RowRefused) -> 
     )
 
 
-def encode_unseen(row: Row, *, build: BuildContext) -> Drawing | None:
-    """A held-out row asked in a held-out wording of its task: `row`, and what was drawn for it.
+def encode_unseen(row: Row, *, build: BuildContext) -> list[Drawing]:
+    """A held-out row asked in held-out wordings of its task: `row`, and what was drawn for it.
 
-    None where no held-out wording is true of the row, or its prompt does not fit.
+    Those that are true of the row and whose prompts fit, `data.split.heldout_wordings` at most.
     """
-    drawn = _draw(row, build, 0, 0, examples=None, plain=True, heldout=True)
-    if drawn.wording_id is None:
-        return None
-    try:
-        whole = _fitter(build, row).whole(drawn)
-    except RowRefused:  # the row itself is asked in another wording, or counted as refused
-        return None
-    return _as_drawn(row, whole.drawn, whole.ids)
+    config, fitter = build.config, _fitter(build, row)
+    found: list[Drawing] = []
+    for drawn in draw_unseen(
+        row,
+        tasks=build.tasks,
+        augment=config.augment,
+        seed=build.seed,
+        at_most=config.split.heldout_wordings,
+    ):
+        try:
+            whole = fitter.whole(drawn)
+        except RowRefused:  # the row itself is asked in another wording, or counted as refused
+            continue
+        found.append(_as_drawn(row, whole.drawn, whole.ids))
+    return found
 
 
 def _as_drawn(row: Row, drawn: Drawn, rendered: RenderedIds) -> Drawing:
@@ -132,7 +139,6 @@ def _draw(
     *,
     examples: ExamplePool | None,
     plain: bool = False,
-    heldout: bool = False,
 ) -> Drawn:
     return draw_variant(
         row,
@@ -143,5 +149,4 @@ def _draw(
         repeat=repeat,
         examples=examples,
         plain=plain or row["split"] != "train",
-        heldout=heldout,
     )

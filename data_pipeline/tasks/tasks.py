@@ -156,7 +156,9 @@ class Task(Section):
     def info(self) -> TaskInfo:
         """What eval must know."""
         language = self.languages[0] if len(self.languages) == 1 else "und"
-        return {"metrics": list(self.metrics), "labels": list(self.labels), "language": language}
+        info = TaskInfo(metrics=list(self.metrics), labels=list(self.labels), language=language)
+        axes = {f"{self.name}/{one.id}": one.axis for one in self.wordings if one.heldout}
+        return {**info, "heldout_wordings": axes} if axes else info
 
 
 def load_tasks(folder: Path | None) -> dict[str, Task]:

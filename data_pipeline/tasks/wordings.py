@@ -7,6 +7,7 @@ source, `requires` verified on the answer, `answer` written anew by a renderer.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
 
@@ -57,7 +58,6 @@ def draw_choice(
     epoch: int,
     repeat: int,
     plain: bool = False,
-    heldout: bool = False,
     cross_language: bool = True,
 ) -> Choice | None:
     """One of `true_choices`, each as likely as another; None where there is none.
@@ -69,17 +69,40 @@ def draw_choice(
         plain: leave out the wordings whose answer a renderer writes; what is asked to be scored by its own
             label or reference is asked so.
     """
+    drawn = stable_hash("wording", seed, row["row_id"], epoch, repeat)
+    return next(_drawn(task, row, drawn, plain=plain, heldout=False, cross_language=cross_language), None)
+
+
+def draw_heldout(
+    task: Task, row: Row, *, seed: int, at_most: int, cross_language: bool = True
+) -> list[Choice]:
+    """Held-out wordings that are true of a row: one of each axis, before a second one of any.
+
+    The order is drawn by hash: a lower `at_most` gives the first ones of the same list. Wordings whose answer
+    a renderer writes are left out, as in `draw_choice`.
+    """
+    drawn = stable_hash("wording", seed, row["row_id"], 0, 0)
+    by_axis: dict[str, list[Choice]] = {}
+    for choice in _drawn(task, row, drawn, plain=True, heldout=True, cross_language=cross_language):
+        by_axis.setdefault(choice.axis, []).append(choice)
+    rounds = zip_longest(*by_axis.values())
+    return [choice for one_of_each in rounds for choice in one_of_each if choice is not None][:at_most]
+
+
+def _drawn(
+    task: Task, row: Row, state: int, *, plain: bool, heldout: bool, cross_language: bool
+) -> Iterator[Choice]:
+    """The true wordings of a row in the order drawn by a 64-bit hash, each looked at when asked for."""
     if _asks_already(row):
-        return None
+        return
     facts = _Facts(row)
     bank = [
         one
         for one in _bank(task, facts, heldout=heldout, cross_language=cross_language)
         if not (plain and one.answer)
     ]
-    drawn = stable_hash("wording", seed, row["row_id"], epoch, repeat)
-    choices = (_choice(task, wording, facts) for wording in _shuffled(bank, drawn))
-    return next((choice for choice in choices if choice is not None), None)
+    choices = (_choice(task, wording, facts) for wording in _shuffled(bank, state))
+    yield from (choice for choice in choices if choice is not None)
 
 
 def _asks_already(row: Row) -> bool:

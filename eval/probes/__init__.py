@@ -52,6 +52,7 @@ class Probe:
     # Of the questions that could be asked; one whose prompt is too long is left out, and counted.
     judge: Callable[[Material, Sequence[Sample], Answers], Findings]
     systems: tuple[str, ...] = ("base", "tuned")  # that are asked
+    of_heldout: bool = False  # it speaks of the held-out answers too, and judges even where it asks nothing
 
 
 def probes() -> dict[str, Probe]:

@@ -20,7 +20,7 @@ class Questions:
 
     material: Material  # its samples are the held-out rows that are asked
     again: list[Sample]  # those in a held-out wording, of the tuned model only
-    probes: dict[str, list[Sample]]  # by probe; one that asks nothing is left out
+    probes: dict[str, list[Sample]]  # by probe; one that asks nothing and judges nothing is left out
     prompts: dict[str, list[int]]  # ids, by sample id
     skipped: dict[str, int]
     skipped_again: dict[str, int]
@@ -30,6 +30,11 @@ class Questions:
     def samples(self) -> Sequence[Sample]:
         """The held-out rows."""
         return self.material.samples
+
+    @property
+    def num_probed(self) -> dict[str, int]:
+        """Questions of each probe that asks some."""
+        return {name: len(members) for name, members in self.probes.items() if members}
 
 
 def choose_questions(
@@ -58,7 +63,7 @@ def choose_questions(
     return Questions(
         material,
         again,
-        {name: members for name, (members, _) in probed.items() if members},
+        {name: members for name, (members, _) in probed.items() if members or probes()[name].of_heldout},
         prompts,
         skipped,
         skipped_again,
@@ -73,9 +78,9 @@ def say_what_is_asked(asked: Questions) -> None:
             f"eval: {len(asked.again)} of the {len(asked.samples)} held-out samples are asked in a held-out "
             "wording too"
         )
-    if asked.probes:
-        counts = ", ".join(f"{name} {len(members)}" for name, members in asked.probes.items())
-        say(f"eval: questions besides: {counts}")
+    if counts := asked.num_probed:
+        said = ", ".join(f"{name} {count}" for name, count in counts.items())
+        say(f"eval: questions besides: {said}")
     skipped = Counter(asked.skipped) + Counter(asked.skipped_again) + Counter(asked.skipped_probes)
     if skipped:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(skipped.items()))

@@ -15,7 +15,7 @@ from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer, Reference
 from hunmin.models.renderer import Renderer, RowRefused
 from hunmin.rows import Message
-from hunmin.schema import TaskInfo
+from hunmin.schema import TaskInfo, TrainedKinds
 
 _SENTENCE = re.compile(r".*?[.!?…][\"'”’)\]]*(?=\s|$)|.+")  # without DOTALL: at most the first line
 
@@ -136,3 +136,8 @@ def read_heldout(path: Path) -> tuple[list[dict[str, Any]], dict[str, TaskInfo]]
     """The rows of heldout.parquet, and its tasks by name."""
     table = pq.read_table(path)
     return table.to_pylist(), json.loads((table.schema.metadata or {})[b"hunmin"])["tasks"]
+
+
+def read_trained(path: Path) -> TrainedKinds | None:
+    """What heldout.parquet tells of the train split; None where it was written before it told that."""
+    return json.loads((pq.read_schema(path).metadata or {})[b"hunmin"]).get("trained")

@@ -12,10 +12,16 @@ from hunmin.schema import WordingMetric, WordingScores
 def draw_again(
     samples: Sequence[Sample], reworded: Sequence[Sample], *, per_task: int, seed: int
 ) -> list[Sample]:
-    """Which samples are asked again: at most `per_task` of each task, drawn by hash, in canonical order."""
+    """Which samples are asked again, each once: at most `per_task` of each task, drawn by hash.
+
+    Of a row that is laid out in several held-out wordings it is the first; the order is canonical.
+    """
     asked = {(sample.row_id, sample.turn) for sample in samples}
-    twins = [sample for sample in reworded if (sample.row_id, sample.turn) in asked]
-    return draw_samples(twins, per_task=per_task, seed=seed)
+    first: dict[tuple[str, int], Sample] = {}
+    for sample in reworded:
+        if (sample.row_id, sample.turn) in asked:
+            first.setdefault((sample.row_id, sample.turn), sample)
+    return draw_samples([*first.values()], per_task=per_task, seed=seed)
 
 
 @dataclass

@@ -101,6 +101,24 @@ def interval_of(value: float, resampled: Array | None) -> Interval | None:
     return _interval(value, resampled)
 
 
+def unpaired_delta(
+    first_NK: Array,
+    first_draws: Resamples,
+    second_MK: Array,
+    second_draws: Resamples,
+    aggregate: Aggregate,
+) -> Interval:
+    """First minus second over different samples, each side resampled by draws of its own.
+
+    The draws are independent where their seeds or their families' numbers differ. No interval where a side is
+    a single family.
+    """
+    value = value_of(first_NK, aggregate) - value_of(second_MK, aggregate)
+    if not (first_draws.can_spread and second_draws.can_spread):
+        return Interval(value=value, low=None, high=None)
+    return _interval(value, aggregate(first_draws.sums(first_NK)) - aggregate(second_draws.sums(second_MK)))
+
+
 def _interval(value: float, resampled: Array) -> Interval:
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value=value, low=float(low), high=float(high))

@@ -1,6 +1,7 @@
 """The data stage as a user starts it: real Ray, real files with dirt, from the command line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -255,6 +256,12 @@ def test_held_out_rows_are_asked_in_held_out_wordings_too(built: Path) -> None:
     assert not any(bank[one].heldout for one in trained if one in bank)
     splits = json.loads((built / "stats.json").read_text())["splits"]
     assert splits["heldout"]["rows"] == len(seen), "a row that is asked twice is one row"
+    told = json.loads(pq.read_metadata(built / "heldout.parquet").metadata[b"hunmin"])
+    axes = told["tasks"]["sentiment"]["heldout_wordings"]
+    assert axes == {name: one.axis for name, one in bank.items() if one.heldout}
+    rows = pq.read_table(built / "rows.parquet", columns=["row_id", "split", "task", "domain"]).to_pylist()
+    domains = {line["row_id"]: line["domain"] for line in rows if line["split"] == "train"}
+    assert told["trained"]["domain"] == dict(Counter(domains.values()))
 
 
 def test_a_second_start_does_nothing_and_says_why(built: Path) -> None:

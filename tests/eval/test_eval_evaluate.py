@@ -16,7 +16,7 @@ from hunmin.errors import ArtifactError, InputError
 from hunmin.schema import SAMPLES
 from hunmin.stage import Inputs
 
-CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50)
+CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50, robustness=0)
 
 
 def evaluate(stages: Stages, out_dir: Path, config: EvalConfig = CONFIG) -> Manifest:
@@ -147,7 +147,7 @@ def test_held_out_wordings_are_asked_beside_and_change_no_other_score(
         if row["task"] == "sentiment"
     ]
     stages = make_stages(tmp_path / "run", tokenizer, rows=rows + again)
-    config = CONFIG.model_copy(update={"unseen_wordings": 3})
+    config = CONFIG.model_copy(update={"unseen_wordings": 3, "robustness": 1})
     manifest = evaluate(stages, tmp_path / "eval", config)
     assert "3 of the 13 held-out samples are asked in a held-out wording too" in capsys.readouterr().out
     assert (manifest.counts["samples"], manifest.counts["reworded"]) == (13, 3)
@@ -163,6 +163,14 @@ def test_held_out_wordings_are_asked_beside_and_change_no_other_score(
     wordings = tasks["sentiment"].pop("unseen_wordings")
     assert tasks == scores_in(evaluated)["tasks"]
     assert (wordings["n"], wordings["wordings"]) == (3, 1)
+    probed = pq.read_table(tmp_path / "eval" / "probes.parquet").to_pylist()
+    assert manifest.counts["probes"] == {"robustness": len(probed) / 2}  # base and tuned
+    assert {line["probe"] for line in probed} == {"robustness"}
+    found = scores_in(tmp_path / "eval")["probes"]["robustness"]["tasks"]["sentiment"]
+    assert found["rows"] == 1
+    assert found["axes"]["wording"]["k"] == 2, "its own wording and the held-out one"
+    asked_so = [line for line in probed if line["wording_id"] == "wording:sentiment/ko-10"]
+    assert [dict(line["scores"]).keys() for line in asked_so] == [{"accuracy"}] * 2
     mean = sum(dict(line["scores"])["accuracy"] for line in lines) / 3
     assert wordings["metrics"]["accuracy"]["unseen"]["value"] == pytest.approx(mean)
 

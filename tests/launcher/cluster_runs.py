@@ -11,5 +11,6 @@ SMALL = (  # of the quickstart: its whole corpus, once, and little more
     "model.from_scratch.num_layers=2",
     "eval.max_samples_per_task=2",
     "eval.max_new_tokens=8",
+    "eval.robustness=0",
     "eval.bootstrap_samples=50",
 )

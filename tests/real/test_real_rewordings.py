@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_pipeline.augment.rewordings import reword, rewordings
 from hunmin.language.protected import protected
+from hunmin.language.variants.rewordings import reword, rewordings
 
 
 def gpteacher(folder: Path) -> list[str]:

@@ -34,6 +34,7 @@ SMALL = (
     "train.num_steps=2",
     "train.global_batch_size=2",
     "eval.max_samples_per_task=4",
+    "eval.robustness=0",
     "eval.bootstrap_samples=50",
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from hunmin.language.script import HANGUL
+from hunmin.schema import Interval
 
 LATIN = re.compile(r"[A-Za-z]")
 FOLD_CHARS = 320  # longer texts are folded
@@ -68,6 +69,12 @@ def score(value: float | None, unit: str, *, signed: bool = False) -> str:
     if float(written) == 0:
         written = written.lstrip("+-")
     return written.replace("-", MINUS)
+
+
+def in_percent(found: Interval) -> Interval:
+    """Shares as percentages."""
+    low, high = (None if end is None else 100 * end for end in (found["low"], found["high"]))
+    return Interval(value=100 * found["value"], low=low, high=high)
 
 
 def interval(bounds: Any, unit: str, *, signed: bool = False) -> str:

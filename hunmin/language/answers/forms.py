@@ -180,6 +180,11 @@ def in_scale(answered: Answered, scale: range) -> bool:
 
 def options(text: str) -> dict[str, str]:
     """The options that a text lists last, by their marks: (A), 1., ②. Empty where there are none."""
+    return {mark: text[start:end] for mark, start, end in option_places(text)}
+
+
+def option_places(text: str) -> list[tuple[str, int, int]]:
+    """Mark, start and end of each option that a text lists last, in their order."""
     found: list[re.Match[str]] = []
     for match in _OPTION.finditer(text):
         mark = match[match.lastindex or 0]
@@ -188,12 +193,14 @@ def options(text: str) -> dict[str, str]:
         elif found and ord(mark[-1]) == ord(found[-1][found[-1].lastindex or 0][-1]) + 1:
             found.append(match)
     if len(found) < 2:
-        return {}
+        return []
     ends = [match.start() for match in found[1:]] + [len(text)]
-    return {
-        match[match.lastindex or 0]: text[match.end() : end].strip().partition("\n")[0].strip()
-        for match, end in zip(found, ends, strict=True)
-    }
+    places = []
+    for match, end in zip(found, ends, strict=True):
+        said = text[match.end() : end].strip().partition("\n")[0].strip()
+        start = text.index(said, match.end())
+        places.append((match[match.lastindex or 0], start, start + len(said)))
+    return places
 
 
 def is_option(answered: Answered, _: Any) -> bool:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from data_pipeline.augment import draw as module
 from data_pipeline.augment.draw import Drawn, draw_variant, num_variants
 from data_pipeline.augment.few_shot import ExamplePool
-from data_pipeline.augment.rewordings import Rewording
 from data_pipeline.config import AugmentConfig
 from data_pipeline.tasks.tasks import Task, load_tasks
 from hunmin.language.answers.final_answer import extract_final_answer
+from hunmin.language.variants.rewordings import Rewording
 
 TASKS = {
     "t": Task.model_validate(

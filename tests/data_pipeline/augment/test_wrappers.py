@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from data_pipeline.augment.chance import Chance
 from data_pipeline.augment.few_shot import MAX_EXAMPLES, ExamplePool, pool_rank
-from data_pipeline.augment.personas import ROLES, fits
+from data_pipeline.augment.personas import fits
 from data_pipeline.augment.wrappers import (
     STEPS,
     Steps,
     draw_role,
     draw_steps,
-    wants_bare_answer,
     with_prefix,
     wrapper_language,
     write_question,
@@ -21,6 +20,7 @@ from data_pipeline.augment.wrappers import (
 from data_pipeline.config import ROLE_NAMES, AugmentConfig
 from data_pipeline.tasks.tasks import Task
 from hunmin.language.script import language_of
+from hunmin.language.variants.wrapper_words import ROLES, wants_bare_answer
 
 TASK = Task.model_validate({"name": "t", "prefix": "[일]"})
 

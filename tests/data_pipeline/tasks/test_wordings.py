@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.tasks.tasks import Task, Wording
-from data_pipeline.tasks.wordings import Choice, draw_choice, true_choices
+from data_pipeline.tasks.wordings import Choice, draw_choice, draw_heldout, true_choices
 
 
 def wording(name: str, **settings: Any) -> Any:
@@ -114,6 +114,23 @@ def test_rows_that_ask_themselves_get_no_wording() -> None:
 def test_held_out_wordings_are_paired_apart() -> None:
     assert ids(true_choices(BANK, row("짧은 답"), heldout=True)) == ["kept", "kept_short"]
     assert ids(true_choices(BANK, row("이 답은 열 글자보다 깁니다."), heldout=True)) == ["kept"]
+
+
+def test_held_out_wordings_are_laid_out_of_every_axis_first() -> None:
+    axes = ["tone", "tone", "tone", "format", "expression", "expression"]
+    bank = [wording(f"h{at}", axis=axis, heldout=True) for at, axis in enumerate(axes)]
+    task = Task.model_validate({"name": "t", "wordings": [*bank, wording("trained")]})
+    every: list[list[Choice]] = []
+    for number in range(20):
+        asked = row("답", row_id=f"s:f:{number}.0")
+        found = draw_heldout(task, asked, seed=0, at_most=64)
+        assert sorted(ids(found)) == [f"h{at}" for at in range(6)]
+        assert sorted(one.axis for one in found[:3]) == ["expression", "format", "tone"]
+        assert draw_heldout(task, asked, seed=0, at_most=2) == found[:2]
+        every.append(found)
+    assert len({found[0].wording_id for found in every}) > 2
+    own = row("답", instruction="요약해 주세요.")
+    assert draw_heldout(task, own, seed=0, at_most=64) == []
 
 
 def test_a_choice_tells_what_was_verified_and_how_its_answer_came_about() -> None:

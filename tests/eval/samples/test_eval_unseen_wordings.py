@@ -23,6 +23,8 @@ def test_only_rows_that_are_asked_are_asked_again_up_to_a_limit() -> None:
     assert draw_again(SAMPLES[1:3], twins, per_task=50, seed=0) == twins[1:3]
     assert len(draw_again(SAMPLES, twins, per_task=2, seed=0)) == 2
     assert draw_again(SAMPLES, twins, per_task=0, seed=0) == []
+    more = [reworded(sample, "sentiment/ko-37") for sample in SAMPLES]
+    assert draw_again(SAMPLES, [*twins, *more], per_task=50, seed=0) == twins, "each row once"
 
 
 def test_scores_are_of_the_rows_that_were_asked_twice() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from data_pipeline.augment.wrappers import STEPS
 from data_pipeline.tasks.tasks import Task
+from hunmin.language.variants.wrapper_words import STEPS
 from hunmin.models.renderer import Renderer
 from launcher.inspect.origin import Origin, origin_of
 from launcher.inspect.rebuild import Rebuilt

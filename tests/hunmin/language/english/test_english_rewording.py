@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_pipeline.augment.rewordings import rewordings
+from hunmin.language.variants.rewordings import rewordings
 
 
 def forms(text: str) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_pipeline.augment.rewordings import rewordings
 from hunmin.language.korean.sentence_types import read
+from hunmin.language.variants.rewordings import rewordings
 
 
 def forms(text: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_pipeline.augment.rewordings import MAX_CHARS, Rewording, reword, rewordings
 from hunmin.language.protected import protected
+from hunmin.language.variants.rewordings import MAX_CHARS, Rewording, reword, rewordings
 
 # Words that hold 이, 다음, 은, 는, 해, 주세요 … inside: what replacing strings would break.
 _WORDS = """
@@ -106,11 +106,11 @@ def test_texts_that_are_not_looked_at() -> None:
 
 def test_a_candidate_that_changes_a_constraint_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = [("ko:haeyo", "글을 두 문장으로 요약하세요."), ("ko:haeyo", "글을 세 문장으로 요약하세요.")]
-    monkeypatch.setattr("data_pipeline.augment.rewordings.korean_candidates", lambda _: wrong)
+    monkeypatch.setattr("hunmin.language.variants.rewordings.korean_candidates", lambda _: wrong)
     assert rewordings("글을 세 문장으로 요약하시오.", language="ko") == [Rewording(wrong[1][1], "ko:haeyo")]
 
 
 def test_a_candidate_that_changes_a_word_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = [("ko:haeyo", "파다음썬 글을 요약하세요."), ("ko:haeyo", "파이썬 글을 번역하세요.")]
-    monkeypatch.setattr("data_pipeline.augment.rewordings.korean_candidates", lambda _: wrong)
+    monkeypatch.setattr("hunmin.language.variants.rewordings.korean_candidates", lambda _: wrong)
     assert rewordings("파이썬 글을 요약하시오.", language="ko") == []
