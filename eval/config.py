@@ -117,5 +117,5 @@ def stage_inputs(
 
 
 def report_inputs(*, name: str, seed: int, parents: dict[str, str]) -> Inputs:
-    """What `report/` depends on: the content of every other stage, by name."""
+    """What `report/` depends on: the content of every other stage, and of what else it shows, by name."""
     return Inputs.of(REPORT_STAGE_VERSION, parents=parents, name=name, seed=seed)

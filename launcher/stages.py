@@ -115,7 +115,9 @@ def _eval(run: Run, inputs: Inputs) -> Manifest:
 
 
 def _report_inputs(run: Run) -> Inputs:
-    parents = {name: _content(run, name) for name in ("data", "train", "eval")}
+    from eval.report.optional import parents_of
+
+    parents = {name: _content(run, name) for name in ("data", "train", "eval")} | parents_of(run.dir)
     return eval_config.report_inputs(name=run.config.name, seed=run.config.seed, parents=parents)
 
 

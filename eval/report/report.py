@@ -1,8 +1,8 @@
 """The report stage: what the other stages left in a run folder, as one HTML page and its figures.
 
 The page is self-contained (style, script and figures inside it, no network) and a function of those files
-alone: equal inputs give equal bytes. Read `run` first; what the page says is in `corpus.py`, `training.py`,
-`results.py` and `answers.py`, how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
+alone: equal inputs give equal bytes. Read `run` first; what the page says is in `sections/` and, where only
+some runs have it, in `optional/`; how it looks in `page.html.j2` and `page.css`, what moves in `page.js`.
 """
 
 import json
@@ -18,6 +18,7 @@ import yaml
 from eval.report.drawing import pictures
 from eval.report.drawing.svg import Figure
 from eval.report.html_page import render_page
+from eval.report.optional import contents_of
 from eval.report.sections import answers, corpus, results, training
 from hunmin import artifact, hashing
 from hunmin.artifact import Manifest
@@ -54,6 +55,7 @@ class RunContents:
     scores: Scores
     choice: answers.Choice  # which samples the page shows
     samples: pa.Table  # those
+    optional: list[dict[str, Any]]  # the sections that not every run has
 
 
 def run(*, run_dir: Path, name: str, inputs: Inputs) -> Manifest:
@@ -116,6 +118,7 @@ def read_contents(run_dir: Path, parents: dict[str, str]) -> RunContents:
         scores=scores,
         choice=choice,
         samples=_read(samples, lambda path: read_samples(path, list(choice.reasons))),
+        optional=contents_of(run_dir),
     )
 
 
@@ -133,6 +136,7 @@ def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
         ),
         "overview": results.overview(contents.scores),
         "scores": results.scores(contents.scores),
+        "optional": contents.optional,
         "answers": answers.section(
             contents.samples.to_pylist(),
             contents.choice,
@@ -148,6 +152,7 @@ def render(contents: RunContents, name: str) -> tuple[str, list[Figure]]:
         name=name,
         config_text=contents.config_text,
         num_figures=len(figures),
+        facts=[(shown["name"], fact) for shown in contents.optional for fact in shown["facts"]],
         corpus_page="../corpus.html",  # eval/corpus_page lays it beside the stages' folders
         **sections,
     )
