@@ -22,9 +22,9 @@ from eval.answering.room import NO_GPUS
 from eval.config import EvalConfig
 from eval.engines import Generation, GenerationSettings, context_length
 from eval.probes import probes
+from eval.samples.answers_table import SYSTEMS, probes_table, samples_table
 from eval.samples.questions import Questions, choose_questions, say_what_is_asked
 from eval.samples.samples import Sample, baseline_answers
-from eval.samples.answers_table import SYSTEMS, probes_table, samples_table
 from eval.samples.unseen_wordings import compare_wordings
 from eval.scores.goals import judge_goal
 from eval.scores.metric import Answer

@@ -102,7 +102,13 @@ def write_config(folder: Path) -> Path:
             "split": {"val": 0.1, "heldout": 0.2},
         },
         "train": {"objective": "twice", "global_batch_size": 2, "num_steps": 3, "val_interval": 3},
-        "eval": {"engine": "echo", "max_new_tokens": 8, "max_samples_per_task": 5, "bootstrap_samples": 20},
+        "eval": {
+            "engine": "echo",
+            "max_new_tokens": 8,
+            "max_samples_per_task": 5,
+            "bootstrap_samples": 20,
+            "safety": 0,
+        },
         "cluster": {"num_cpus": 2, "num_workers": 2},
     }
     path = folder / "seams.yaml"

@@ -12,4 +12,5 @@ SMALL = (  # of the quickstart: its whole corpus, once, and little more
     "eval.max_samples_per_task=2",
     "eval.max_new_tokens=8",
     "eval.bootstrap_samples=50",
+    "eval.safety=0",
 )

@@ -34,6 +34,7 @@ SMALL = (
     "train.num_steps=2",
     "train.global_batch_size=2",
     "eval.max_samples_per_task=4",
+    "eval.safety=1",
     "eval.bootstrap_samples=50",
 )
 
