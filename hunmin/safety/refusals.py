@@ -56,7 +56,8 @@ _BROADLY = (
     r"\bi(?:'d| would)\s(?:rather|prefer)\s(?:not|to not)\b|\bi (?:won't|will not|wouldn't)\b",
     r"\bi (?:(?:must|have to|need to) )?(?:decline|refuse)\b|\bturn (?:(?:this|it|that|you) )?down\b",
     r"\bi (?:don't|do not) have (?:access|personal|the ability)\b|\b(?:my|the) answer is no\b|\bsay no to\b",
-    r"\babsolutely not\b|^\s*(?:let's not|please (?:do not|don't))\b|\bis not (?:appropriate|acceptable|okay)\b",
+    r"\babsolutely not\b|^\s*(?:let's not|please (?:do not|don't))\b",
+    r"\bis not (?:appropriate|acceptable|okay)\b",
     r"\bunethical\b|\bis a (?:crime|violation)\b",
 )
 
