@@ -297,7 +297,10 @@ def judge(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="its model; default: $HUNMIN_JUDGE_MODEL")
+        str | None,
+        typer.Option(
+            "--model", help="its model; default: $HUNMIN_JUDGE_MODEL; a key: only $HUNMIN_JUDGE_KEY"
+        ),
     ] = None,
     local: Annotated[
         Path | None, typer.Option("--local", help="instead: a model folder or a run on this machine")
@@ -307,9 +310,7 @@ def judge(
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="seconds of a try")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Let a model compare the answers of base and tuned, pair by pair in both orders.
-
-    A key comes from $HUNMIN_JUDGE_KEY only. Replies are kept, so a stopped command goes on.
+    """Let a model compare the answers of base and tuned, in both orders.
 
     Example: hunmin judge runs/quickstart --url http://127.0.0.1:8000/v1 --model judge
     """
