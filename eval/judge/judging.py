@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from eval.judge.askers import Asker
+from eval.judge.pair_verdicts import Replies, agreement, verdict, wins
 from eval.judge.rubric import CRITERIA, VERSION, Choice, Language, read_reply, request
-from eval.judge.verdicts import Replies, agreement, verdict, wins
 from eval.samples.samples import read_heldout
 from hunmin import artifact
 from hunmin.artifact import Manifest

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from eval.judge.pair_verdicts import Replies, agreement, verdict, wins
 from eval.judge.rubric import CRITERIA, Choice, read_reply, request
-from eval.judge.verdicts import Replies, agreement, verdict, wins
 
 
 def said(choice: Choice, **others: Choice) -> dict[str, Choice]:

@@ -8,8 +8,8 @@ import pytest
 from report_run import small_run, write_run
 from safety_material import answered, heldout_sample, material
 
+from eval.judge.pair_verdicts import wins
 from eval.judge.rubric import CRITERIA, Choice
-from eval.judge.verdicts import wins
 from eval.probes import bias, harm
 from eval.report import report
 from eval.report.optional import model_judge, safety

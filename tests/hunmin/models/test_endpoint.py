@@ -1,19 +1,16 @@
 """A chat endpoint over real HTTP: what is tried again, what is refused, what is kept."""
 
-import sys
 import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+from chat_server import Answer, serving
 
 from hunmin.errors import EnvironmentFailure, InputError
 from hunmin.models.endpoint import Endpoint, Reply, _asked_wait_s
 from hunmin.models.reply_cache import ReplyCache
-
-sys.path.append(str(Path(__file__).parents[2] / "eval" / "judge"))
-from chat_server import Answer, serving
 
 ASKED = [{"role": "user", "content": "안녕?"}]
 
