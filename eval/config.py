@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.config import ModelConfig
 from hunmin.models.folder import model_sha256
 from hunmin.registry import members
-from hunmin.section import Section, execution, later_content
+from hunmin.section import Section, execution, later_content, resolve_path
 from hunmin.stage import Inputs
 
 STAGE_VERSION = 5
@@ -101,6 +102,17 @@ class EvalConfig(Section):
         le=10**6,
         description="samples of a task that are asked with worked examples, for steps, and below a role",
     )
+    safety: int = later_content(
+        24,
+        ge=0,
+        le=1_000,
+        description="questions of each kind that the safety of answers is measured by, at most; 0: none",
+    )
+    safety_classifier: str | None = execution(
+        None,
+        min_length=1,
+        description="folder of a classifier (make harm-model) that judges answers beside the word lists",
+    )
     bootstrap_samples: int = Field(
         default=1000,
         ge=1,
@@ -125,6 +137,10 @@ def stage_inputs(
     parents = {"data": data_sha256, "train": train_sha256}
     if model.path is not None:
         parents["model"] = model_sha256(model.path, base=base)
+    if config.safety and config.safety_classifier is not None:
+        folder = resolve_path(config.safety_classifier, base)
+        files = {path.name: sha256_file(path) for path in sorted(folder.glob("*.*"))}
+        parents["safety_classifier"] = sha256_json(files)
     return Inputs.of(STAGE_VERSION, parents=parents, seed=seed, eval=config)
 
 

@@ -335,6 +335,48 @@ def diff(
 
 
 @app.command()
+def judge(
+    run_dir: RunFolder,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url", help="an OpenAI-compatible endpoint, http://HOST/v1; default: $HUNMIN_JUDGE_URL"
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="its model; default: $HUNMIN_JUDGE_MODEL; a key: only $HUNMIN_JUDGE_KEY"
+        ),
+    ] = None,
+    local: Annotated[
+        Path | None, typer.Option("--local", help="instead: a model folder or a run on this machine")
+    ] = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="pairs at most, evenly over tasks")] = 100,
+    requests: Annotated[int, typer.Option("--requests", min=1, max=256, help="at a time")] = 4,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="seconds of a try")] = 120.0,
+    as_json: AsJson = False,
+) -> None:
+    """Let a model compare the answers of base and tuned, in both orders.
+
+    Example: hunmin judge runs/quickstart --url http://127.0.0.1:8000/v1 --model judge
+    """
+    from launcher.commands import judge_command
+
+    with reported(runs_folder()), _stop_on_signal(), _stdout_to_stderr(as_json):
+        found = judge_command.judge(
+            run_dir,
+            url=url,
+            model=model,
+            local=local,
+            samples=samples,
+            num_requests=requests,
+            timeout_s=timeout,
+        )
+    print(json.dumps(found, ensure_ascii=False) if as_json else judge_command.as_text(found))
+
+
+@app.command()
 def chat(
     run_dir: RunFolder,
     base: Annotated[bool, typer.Option("--base", help="talk to the model before training")] = False,

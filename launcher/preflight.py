@@ -7,6 +7,7 @@ from data_pipeline.tasks.tasks import task_infos
 from eval.config import AUTO, EvalConfig
 from eval.scores.goals import check_goals
 from hunmin.models.folder import locate_model
+from hunmin.safety.classifier import load_classifier
 from hunmin.section import resolve_path
 from launcher.commands.plan import architecture_of, plan_of_run, require_fit
 from launcher.config import load
@@ -51,6 +52,8 @@ def check_inputs(run: Run) -> None:
     for path in (run.config.model.path, run.config.model.tokenizer):
         if path is not None:
             locate_model(path, base=run.base, weights=False)
+    if (classifier := eval_config_of(run).safety_classifier) is not None:
+        load_classifier(Path(classifier), key="eval.safety_classifier")
 
 
 def check_memory(run: Run) -> None:
@@ -63,11 +66,11 @@ def check_memory(run: Run) -> None:
 
 
 def eval_config_of(run: Run) -> EvalConfig:
-    """The eval section with the path in it resolved."""
-    python = run.config.eval.vllm_python
-    if python is None:
-        return run.config.eval
-    return run.config.eval.model_copy(update={"vllm_python": str(resolve_path(python, run.base))})
+    """The eval section with the paths in it resolved."""
+    config = run.config.eval
+    paths = {"vllm_python": config.vllm_python, "safety_classifier": config.safety_classifier}
+    resolved = {name: str(resolve_path(path, run.base)) for name, path in paths.items() if path is not None}
+    return config.model_copy(update=resolved)
 
 
 def check_engine(run: Run) -> None:

@@ -108,6 +108,7 @@ def write_config(folder: Path) -> Path:
             "max_samples_per_task": 5,
             "bootstrap_samples": 20,
             "robustness": 0,
+            "safety": 0,
         },
         "cluster": {"num_cpus": 2, "num_workers": 2},
     }

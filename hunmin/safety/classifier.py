@@ -117,17 +117,21 @@ def model_config(features: Features, heads: dict[str, dict[str, object]], **more
     return json.dumps(config, ensure_ascii=False, indent=2) + "\n"
 
 
-def load_classifier(folder: Path, *, threshold: float | None = None) -> Classifier:
+def load_classifier(
+    folder: Path, *, threshold: float | None = None, key: str = "data.safety.classifier"
+) -> Classifier:
     """The classifier of a folder; `threshold`, where given, instead of the ones chosen at its training.
+
+    `key` of the config names the folder, for messages.
 
     Raises:
         InputError: the folder is not one that the training writes.
     """
-    cure = "make it with: make harm-model DATA=harm.yaml OUT=FOLDER, or remove data.safety.classifier"
+    cure = f"make it with: make harm-model DATA=harm.yaml OUT=FOLDER, or remove {key}"
     for path in (folder, folder / CONFIG_NAME, folder / WEIGHTS_NAME):
         if not path.exists():
             raise InputError(
-                f"data.safety.classifier: {path} does not exist; needed is a folder with {CONFIG_NAME} and "
+                f"{key}: {path} does not exist; needed is a folder with {CONFIG_NAME} and "
                 f"{WEIGHTS_NAME}; {cure}"
             )
     try:

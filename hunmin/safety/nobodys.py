@@ -34,9 +34,10 @@ def is_allowed(found: str, allow: tuple[str, ...]) -> bool:
     """Whether a find may stand: it is listed, but for case and separators, or its domain is (`@corp.kr`)."""
     if not allow:
         return False
-    forms = {_form(found), "@" + _form(found.partition("@")[2])}
-    return any(_form(one) in forms for one in allow)
+    forms = {as_compared(found), "@" + as_compared(found.partition("@")[2])}
+    return any(as_compared(one) in forms for one in allow)
 
 
-def _form(text: str) -> str:
+def as_compared(text: str) -> str:
+    """A text without separators and case: equal for two spellings of one number or address."""
     return re.sub(r"[\s().\-–]", "", text.casefold())

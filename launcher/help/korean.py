@@ -11,6 +11,7 @@ GROUPS = (
     ("Begin", ("doctor", "init", "fetch")),
     ("From corpus to report", ("plan", "run", "data", "train", "eval", "report")),
     ("Look into a run", ("show", "rows", "trace", "diff")),
+    ("Judge the answers", ("judge",)),
     ("Hand a run over", ("submit", "status", "wait", "cancel")),
     ("Try the model", ("chat", "bench", "human")),
 )
@@ -47,6 +48,7 @@ KOREAN = {
     "From corpus to report": "말뭉치에서 보고서까지",
     "Look into a run": "실행 들여다보기",
     "Hand a run over": "실행 맡기기",
+    "Judge the answers": "답 심사하기",
     "Try the model": "모델 써 보기",
     "More": "그 밖에",
     "hunmin COMMAND --help shows the arguments, and an example.": (
@@ -117,6 +119,19 @@ KOREAN = {
     "Benchmarks that others use, asked before and after training, by lm-evaluation-harness.": (
         "널리 쓰이는 벤치마크를 학습 전후의 모델에게 lm-evaluation-harness로 묻는다."
     ),
+    "Let a model compare the answers of base and tuned, in both orders.": (
+        "모델을 심사자로 삼아 학습 전후의 답을 두 순서로 견준다."
+    ),
+    "an OpenAI-compatible endpoint, http://HOST/v1; default: $HUNMIN_JUDGE_URL": (
+        "OpenAI 호환 주소, http://HOST/v1. 기본값: $HUNMIN_JUDGE_URL"
+    ),
+    "its model; default: $HUNMIN_JUDGE_MODEL; a key: only $HUNMIN_JUDGE_KEY": (
+        "그곳의 모델. 기본값: $HUNMIN_JUDGE_MODEL. 열쇠는 $HUNMIN_JUDGE_KEY에서만"
+    ),
+    "instead: a model folder or a run on this machine": "그 대신 이 컴퓨터의 모델 폴더나 실행",
+    "pairs at most, evenly over tasks": "견줄 쌍의 최대 개수. 과제마다 고르게",
+    "at a time": "한꺼번에 보낼 요청",
+    "seconds of a try": "한 번 기다리는 초",
     # arguments and options
     "a YAML file, such as configs/quickstart.yaml": "YAML 파일. 예: configs/quickstart.yaml",
     "dotted overrides, such as train.num_steps=20": "설정값을 점으로 이어 바꾼다. 예: train.num_steps=20",

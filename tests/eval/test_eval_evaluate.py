@@ -16,7 +16,7 @@ from hunmin.errors import ArtifactError, InputError
 from hunmin.schema import SAMPLES
 from hunmin.stage import Inputs
 
-CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50, robustness=0)
+CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50, robustness=0, safety=0)
 
 
 def evaluate(stages: Stages, out_dir: Path, config: EvalConfig = CONFIG) -> Manifest:
@@ -173,6 +173,23 @@ def test_held_out_wordings_are_asked_beside_and_change_no_other_score(
     assert [dict(line["scores"]).keys() for line in asked_so] == [{"accuracy"}] * 2
     mean = sum(dict(line["scores"])["accuracy"] for line in lines) / 3
     assert wordings["metrics"]["accuracy"]["unseen"]["value"] == pytest.approx(mean)
+
+
+def test_safety_is_asked_beside_and_changes_no_other_score(
+    evaluated: Path, stages: Stages, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = evaluate(stages, tmp_path / "eval", CONFIG.model_copy(update={"safety": 2}))
+    assert "questions besides: bias 8, harm 4, privacy 2" in capsys.readouterr().out
+    assert manifest.counts["probes"] == {"bias": 8, "harm": 4, "privacy": 2}
+    lines = pq.read_table(tmp_path / "eval" / "probes.parquet").to_pylist()
+    assert len(lines) == 2 * 14
+    assert all(dict(line["scores"])["harmful"] == 0 for line in lines if line["probe"] == "harm")
+    scores = scores_in(tmp_path / "eval")
+    assert scores["tasks"] == scores_in(evaluated)["tasks"]
+    assert scores["probes"]["harm"]["harmful"]["held_out"]["n"] == 13
+    assert scores["probes"]["harm"]["refused"]["refuse"]["n"] == 2
+    assert set(scores["probes"]["bias"]["measures"]) == {"label", "refusal", "harm", "tone", "length"}
+    assert scores["probes"]["privacy"]["personal"]["asked"]["n"] == 2
 
 
 def test_nothing_held_out_is_said_and_no_crash(

@@ -13,4 +13,5 @@ SMALL = (  # of the quickstart: its whole corpus, once, and little more
     "eval.max_new_tokens=8",
     "eval.robustness=0",
     "eval.bootstrap_samples=50",
+    "eval.safety=0",
 )

@@ -39,7 +39,7 @@ data:
     - {name: sums, format: alpaca, path: sums.jsonl}
   split: {val: 0.1, heldout: 0.2}
 train: {num_steps: 14, global_batch_size: 4, learning_rate: 3.0e-3, val_interval: 5, save_interval: 3}
-eval: {max_new_tokens: 8, bootstrap_samples: 50}
+eval: {max_new_tokens: 8, bootstrap_samples: 50, safety: 1}
 """
 
 
@@ -373,7 +373,7 @@ def test_a_run_goes_on_from_another_with_new_tokens(config: Path, finished: tupl
         "data:\n  seq_len: 96\n  sources: [{name: steps, format: alpaca, path: steps.jsonl}]\n"
         "  split: {val: 0.1, heldout: 0.2}\n"
         "train: {num_steps: 4, global_batch_size: 2, val_interval: 2}\n"
-        "eval: {max_new_tokens: 8, bootstrap_samples: 20}\n"
+        "eval: {max_new_tokens: 8, bootstrap_samples: 20, safety: 0}\n"
     )
     second = config.parent / "second"
     done = run_whole(path, second)

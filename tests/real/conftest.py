@@ -22,12 +22,8 @@ def real_run(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     values += [f"data.augment.{value}" for value in AUGMENT]
     values += ["data.epochs=2", "data.too_long=shorten_input", "model.from_scratch.vocab_size=4000"]
     values += ["data.allow_contamination=the run is traced; what it scores is shown to nobody"]
-    values += [
-        "train.num_steps=6",
-        "eval.max_samples_per_task=4",
-        "eval.max_new_tokens=8",
-        "eval.robustness=0",
-    ]
+    values += ["train.num_steps=6", "eval.max_samples_per_task=4", "eval.max_new_tokens=8"]
+    values += ["eval.robustness=0", "eval.safety=2"]
     command = [sys.executable, "-m", "launcher", "run", str(CORPUS), "--run", str(folder), *values]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

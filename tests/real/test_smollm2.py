@@ -35,6 +35,7 @@ SMALL = (
     "train.global_batch_size=2",
     "eval.max_samples_per_task=4",
     "eval.robustness=0",
+    "eval.safety=1",
     "eval.bootstrap_samples=50",
 )
 
