@@ -101,6 +101,7 @@ def run(
         num_threads=config.num_threads,
         engine=choice.engine,
         dtype=choice.dtype,
+        batch_size=config.batch_size,
     )
     groups = _groups(
         asked, models, settings=settings, batch_size=config.batch_size, parts_dir=out_dir / "parts"

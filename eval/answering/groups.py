@@ -17,7 +17,7 @@ from hunmin.errors import ArtifactError, one_line
 from hunmin.hashing import sha256_json
 from hunmin.progress import say
 
-BATCHES_PER_GROUP = 4  # a batch refills within a group; a kill loses what one actor has answered of one group
+BATCHES_PER_GROUP = 8  # a batch refills within a group; what an actor has answered of one a kill loses
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from eval.engines._kv_cache import Loan, make_cache
 from eval.engines._prefixes import Share, cut_alike, cut_waves
 from hunmin.errors import one_line
 
-REFILL_SHARE = 0.25  # of the slots that must be free: prompts that come together share their forwards
+REFILL_SHARE = 0.125  # of the slots that must be free: prompts that come together share their forwards
 SHRINK_SHARE = 0.5  # of the slots that must be free, when no prompt waits, for the batch to become smaller
 
 Pick = Callable[[Tensor, list[int]], list[int]]  # (logits_KV, indices of prompts) -> the next token of each
@@ -148,8 +148,9 @@ class Batch:
         Of a prompt that has fewer unread some are read again: as cheap as a pad, and no gap in its row.
         """
         last = [self._prompts[row.prompt][-num_tokens:] for row in rows]
-        start = min(row.start for row in rows)
-        self._cache.look(start=start, num_new=num_tokens, slots=[row.slot for row in rows])
+        start = self._cache.look(
+            start=min(row.start for row in rows), num_new=num_tokens, slots=[row.slot for row in rows]
+        )
         ids_KS = [[0] * (num_tokens - len(ids)) + ids for ids in last]
         self._take(rows, self._logits(ids_KS, starts=[row.start for row in rows], start=start))
 
@@ -159,8 +160,7 @@ class Batch:
             self._shrink()
         alive = self._alive()
         self._make_room(alive, num_new=1)
-        start = min(row.start for row in alive)
-        self._cache.look_on(start=start)
+        start = self._cache.look_on(start=min(row.start for row in alive))
         # Slots without such a row are computed too. They must see a column, whichever: the last one.
         rows = [None if row is None or row.ended else row for row in self._slots]
         logits_BV = self._logits(

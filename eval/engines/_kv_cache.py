@@ -131,15 +131,21 @@ class SlotCache:
             layer.move(start, shift=shift)
         return shift
 
-    def look(self, *, start: int, num_new: int, slots: Sequence[int]) -> None:
-        """The next forward holds the rows of these slots from column `start` on, and writes their last ones."""
-        self._window.start, self._window.num_new = start, num_new
-        self._window.slots = None if len(slots) == self._window.num_slots else torch.tensor(slots)
+    def look(self, *, start: int, num_new: int, slots: Sequence[int]) -> int:
+        """The next forward holds the rows of these slots from column `start` on, and writes their last ones.
 
-    def look_on(self, *, start: int) -> None:
-        """The next forward holds all rows from column `start` on, and writes one more behind their end."""
+        Returns the first column that it sees.
+        """
+        self._window.start, self._window.num_new = start, num_new
+        all_in_order = list(slots) == list(range(self._window.num_slots))
+        self._window.slots = None if all_in_order else torch.tensor(slots)
+        return start
+
+    def look_on(self, *, start: int) -> int:
+        """The same for all rows, and for one more column behind their end."""
         self._window.start, self._window.num_new, self._window.slots = start, 1, None
         self._window.end += 1
+        return start
 
     def lend(self, loans: Sequence[Loan]) -> None:
         """Copy what rows that come share with others."""
@@ -176,12 +182,14 @@ class WholeCache:
         self.end = max(self.end, width)
         return 0
 
-    def look(self, *, start: int, num_new: int, slots: Sequence[int]) -> None:
-        """A forward holds all there is."""
+    def look(self, *, start: int, num_new: int, slots: Sequence[int]) -> int:
+        """A forward sees all there is."""
+        return 0
 
-    def look_on(self, *, start: int) -> None:
-        """One more column."""
+    def look_on(self, *, start: int) -> int:
+        """The same, and one more column."""
         self.end += 1
+        return 0
 
     def lend(self, loans: Sequence[Loan]) -> None:
         """No row comes to one that is there."""
