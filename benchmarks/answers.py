@@ -80,7 +80,9 @@ def by_generate(model: Any, prompts: list[Prompt], settings: GenerationSettings)
     return answers
 
 
-def by_engine(engine: HFEngine, prompts: list[Prompt], settings: GenerationSettings, batch_size: int) -> Answers:
+def by_engine(
+    engine: HFEngine, prompts: list[Prompt], settings: GenerationSettings, batch_size: int
+) -> Answers:
     """As eval asks: the groups of one model, one after the other."""
     groups = make_groups(
         prompts,
@@ -112,7 +114,9 @@ def cpu_seconds(work: Callable[[], Answers]) -> tuple[float, Answers]:
 
 def main() -> None:
     """Print a line a workload."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workload", nargs="+", default=["plain", "wordings", "few_shot", "labels"])
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--num-prompts", type=int, default=128)

@@ -115,6 +115,7 @@ def run(
         gpus_per_model=choice.gpus_per_model,
         python=config.vllm_python,
     )
+    failed = _failed(generations)
     said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
     answers = baseline_answers(asked.samples, majority=read_majority(data_dir / "stats.json"))
     answers |= {system: [found[one.sample_id] for one in asked.samples] for system, found in said.items()}
@@ -168,6 +169,7 @@ def run(
             "tasks": len(scored),
             "skipped": asked.skipped,
             "skipped_reworded": asked.skipped_again,
+            "failed": failed,
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},
@@ -253,6 +255,20 @@ def _say_what_is_asked(asked: _Asked) -> None:
         )
     if not asked.samples:
         say("eval: no held-out sample to ask, so there are no scores; raise data.split.heldout")
+
+
+def _failed(generations: Mapping[str, Mapping[str, Generation]]) -> dict[str, int]:
+    """How many samples a model could not answer, by reason, which is said; an empty answer stands for each."""
+    failed = [
+        (one.error, f"{name} ({system})")
+        for system, by_sample in generations.items()
+        for name, one in by_sample.items()
+        if one.error is not None
+    ]
+    for error, count in sorted(Counter(error for error, _ in failed).items()):
+        first = next(name for reason, name in failed if reason == error)
+        say(f"eval: {count} samples failed in the model and count as empty answers: {error}; first {first}")
+    return dict(sorted(Counter(error for error, _ in failed).items()))
 
 
 def _answers(by_sample: Mapping[str, Generation], tokenizer: Any) -> dict[str, Answer]:

@@ -164,7 +164,9 @@ class SlotCache:
             layer.batch_select_indices(torch.tensor(slots))
 
     def _used(self) -> list[SlotLayer]:
-        return [layer for layer in self.states.layers if isinstance(layer, SlotLayer) and layer.is_initialized]
+        return [
+            layer for layer in self.states.layers if isinstance(layer, SlotLayer) and layer.is_initialized
+        ]
 
 
 class WholeCache:

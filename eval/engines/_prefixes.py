@@ -60,7 +60,9 @@ def _largest_share(ids: Ids, ready: Sequence[Named]) -> Share:
     place = bisect(ready, (ids, -1))
     shares = [Share(key, num_shared(ids, other)) for other, key in ready[max(place - 1, 0) : place + 1]]
     best = max(shares, key=lambda share: share.num_tokens, default=Share())
-    return Share(best.lender, min(best.num_tokens, len(ids) - 1)) if best.num_tokens >= MIN_SHARED else Share()
+    return (
+        Share(best.lender, min(best.num_tokens, len(ids) - 1)) if best.num_tokens >= MIN_SHARED else Share()
+    )
 
 
 def cut_alike(num_unread: Mapping[int, int]) -> list[list[int]]:

@@ -96,7 +96,9 @@ class HFEngine:
         """The answer to a prompt that fails alone; the model must still read another, a single token."""
         (row,) = self._answer([[0]], None)
         if row.error is not None:
-            raise EnvironmentFailure(f"the model fails at any prompt ({row.error}); run the same command again")
+            raise EnvironmentFailure(
+                f"the model fails at any prompt ({row.error}); run the same command again"
+            )
         return Generation([], False, error)
 
     def _picker(self, prompts: Sequence[Sequence[int]]) -> Pick:

@@ -63,6 +63,7 @@ def test_the_stage_is_committed_and_its_parts_are_gone(evaluated: Path) -> None:
         "tasks": 2,
         "skipped": {},
         "skipped_reworded": {},
+        "failed": {},
     }
     assert manifest.stage == "eval"
 

@@ -30,13 +30,13 @@ ROOT = Path(__file__).resolve().parents[3]
 def groups_of(
     folder: Path, parts_dir: Path, prompts: Sequence[Sequence[int]], **settings: int
 ) -> tuple[list[Group], GenerationSettings]:
-    """Groups of four prompts, in batches of two that refill."""
+    """Groups of eight prompts, in batches of two that refill."""
     changed = replace(SETTINGS, batch_size=2, **settings)  # type: ignore[arg-type]
     groups = make_groups(
         [Prompt(f"row/{index}", list(ids)) for index, ids in enumerate(prompts)],
         models=[ModelRef("base", str(folder), "a"), ModelRef("tuned", str(folder), "b")],
         settings=changed,
-        batch_size=4,
+        batch_size=1,
         parts_dir=parts_dir,
     )
     return groups, changed
@@ -118,7 +118,7 @@ def test_actors_leave_a_cpu_to_others(num_cpus: int, num_actors: int) -> None:
 
 def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path: Path) -> None:
     first, second, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
-    write_part(first, [Generation([1], True)] * 4)
+    write_part(first, [Generation([1], True)] * 8)
     assert read_part(first) == {prompt.sample_id: Generation([1], True) for prompt in first.prompts}
     first.part.rename(second.part)
     with pytest.raises(ArtifactError, match="other samples"):
@@ -129,7 +129,7 @@ def test_a_damaged_part_is_asked_again_or_says_the_same(
     prompts: list[list[int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     group, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
-    write_part(group, [Generation([1, 23, 456], True), Generation([], False)] * 2)
+    write_part(group, [Generation([1, 23, 456], True), Generation([], False)] * 4)
     answers, sound = read_part(group), group.part.read_bytes()
     for data in damaged(sound, every=1):
         group.part.write_bytes(data)

@@ -56,7 +56,13 @@ def test_greedy_ids_do_not_depend_on_the_batch(
 ) -> None:
     """Some prompts share beginnings, one is asked twice, the longest comes last: batches refill and grow."""
     shared = prompts[0] * 3
-    asked = [*prompts[:12], *(shared + prompt[:20] for prompt in prompts[12:]), shared, shared, prompts[1] * 12]
+    asked = [
+        *prompts[:12],
+        *(shared + prompt[:20] for prompt in prompts[12:]),
+        shared,
+        shared,
+        prompts[1] * 12,
+    ]
     expected = generate_alone(model_folder, asked, stop_ids)
     for batch_size in (3, 8, 100):
         settings = replace(GREEDY, stop_ids=stop_ids, batch_size=batch_size)

@@ -46,7 +46,9 @@ def test_rows_come_borrow_grow_and_leave() -> None:
         rows.check([0, 2], keys[[0, 2]])
         assert cache.states.get_seq_length() + 1 == keys.shape[2]
     begins = rows.wanted[2][:, :5]  # a row of nine tokens takes the place of the one that it begins like
-    cache.lend([Loan(2, cache.end - rows.wanted[2].shape[1], target=2, target_start=cache.end - 9, num_tokens=5)])
+    cache.lend(
+        [Loan(2, cache.end - rows.wanted[2].shape[1], target=2, target_start=cache.end - 9, num_tokens=5)]
+    )
     rows.wanted[2] = begins
     cache.look(start=cache.end - 9, num_new=4, slots=[2])
     rows.check([2], rows.write([2], 4))

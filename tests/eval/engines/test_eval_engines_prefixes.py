@@ -41,7 +41,9 @@ PROMPTS = st.lists(
 
 
 @given(PROMPTS, PROMPTS)
-def test_of_any_prompts_each_comes_once_and_borrows_what_is_there(there: list[list[int]], new: list[list[int]]) -> None:
+def test_of_any_prompts_each_comes_once_and_borrows_what_is_there(
+    there: list[list[int]], new: list[list[int]]
+) -> None:
     old, coming = dict(enumerate(there)), dict(enumerate(new, start=len(there)))
     waves = cut_waves(old, coming)
     assert sorted(key for wave in waves for key in wave) == sorted(coming)
