@@ -1,17 +1,16 @@
 """Useful tokens a second of the `hf` engine beside transformers' `generate`, with the same greedy answers.
 
-    python benchmarks/answers.py [--workload plain wordings few_shot labels] [--batch-size 16] [--repeats 5]
+    python benchmarks/answers.py [--workload plain wordings few_shot labels] [--batch-size 16] [--repeats 3]
 
-A Llama with random weights (256 wide, 6 layers, vocabulary 8,000) answers 128 prompts on one thread in fp32.
-Its weights are drawn wide, so that greedy answers do not loop, and every `--mean-tokens`-th token of the
-vocabulary ends an answer: lengths are geometric, at most 192. `generate` takes batches of 8 in the order of the
-corpus, padded to the left; it is the same model object, and both count only the tokens that stand in answers.
-The two take turns; medians, CPU seconds of this process. Workloads:
+A Llama with random weights (256 wide, 6 layers, vocabulary 8,000) answers 128 prompts on one thread in fp32. Its
+weights are drawn wide, so that greedy answers do not loop, and every 40th token of the vocabulary ends an answer:
+lengths are geometric, at most 192. `generate` takes batches of 8 in the order of the corpus, padded to the left;
+both count the tokens that stand in answers. The two take turns; medians of the CPU seconds of this process.
 
     plain     prompts of 16 to 128 tokens that share nothing
     wordings  a system message of 48 tokens, 32 inputs of 32 to 96 tokens, each asked in 4 wordings
-    few_shot  a system message and 3 worked examples, 288 tokens in all, before inputs of 16 to 64 tokens
-    labels    as wordings, but answers have 4 tokens in the mean: reading prompts is most of the work
+    few_shot  a system message and worked examples, 288 tokens in all, before inputs of 16 to 64 tokens
+    labels    as wordings, but every 4th token ends an answer: reading prompts is most of the work
 """
 
 import argparse
@@ -20,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,13 +53,8 @@ def workload(name: str, num_prompts: int) -> list[Prompt]:
     return [Prompt(f"row/{index:04d}", ids) for index, ids in enumerate(prompts)]
 
 
-def stop_ids(mean_tokens: int) -> tuple[int, ...]:
-    """So many of the vocabulary that a geometric answer has that mean."""
-    return tuple(range(0, VOCABULARY, mean_tokens))
-
-
 def by_generate(model: Any, prompts: list[Prompt], settings: GenerationSettings) -> Answers:
-    """transformers alone: left-padded batches of 8 in the order given."""
+    """By transformers alone: left-padded batches of 8 in the order given."""
     answers: Answers = {}
     ends = set(settings.stop_ids)
     for start in range(0, len(prompts), PLAIN_BATCH):
@@ -80,16 +75,14 @@ def by_generate(model: Any, prompts: list[Prompt], settings: GenerationSettings)
     return answers
 
 
-def by_engine(
-    engine: HFEngine, prompts: list[Prompt], settings: GenerationSettings, batch_size: int
-) -> Answers:
+def by_engine(engine: HFEngine, prompts: list[Prompt], settings: GenerationSettings) -> Answers:
     """As eval asks: the groups of one model, one after the other."""
     groups = make_groups(
         prompts,
         models=[ModelRef("base", "", "")],
         settings=settings,
-        batch_size=batch_size,
-        parts_dir=engine_parts(),
+        batch_size=settings.batch_size,
+        parts_dir=Path("parts"),  # a name: nothing is written
     )
     answers: Answers = {}
     for group in groups:
@@ -98,18 +91,39 @@ def by_engine(
     return answers
 
 
-def engine_parts() -> Any:
-    """A folder's name: nothing is written."""
-    from pathlib import Path
-
-    return Path("parts")
-
-
 def cpu_seconds(work: Callable[[], Answers]) -> tuple[float, Answers]:
     """CPU seconds of this process, and what it answered."""
     start = time.process_time()
     answers = work()
     return time.process_time() - start, answers
+
+
+def measure(model: Any, folder: str, name: str, args: argparse.Namespace) -> str:
+    """A line on one workload."""
+    settings = GenerationSettings(
+        max_new_tokens=MAX_NEW_TOKENS,
+        temperature=0.0,
+        seed=0,
+        stop_ids=tuple(range(0, VOCABULARY, 4 if name == "labels" else 40)),
+        num_threads=1,
+        batch_size=args.batch_size,
+    )
+    engine = HFEngine(folder, settings=settings)
+    prompts = workload(name, args.num_prompts)
+    plain: list[tuple[float, Answers]] = []
+    own: list[tuple[float, Answers]] = []
+    for _ in range(args.repeats):
+        plain.append(cpu_seconds(lambda: by_generate(model, prompts, settings)))
+        own.append(cpu_seconds(lambda: by_engine(engine, prompts, settings)))
+    answers = plain[0][1]
+    plain_s, own_s = (statistics.median(seconds for seconds, _ in runs) for runs in (plain, own))
+    num_tokens = sum(len(one.ids) + one.stopped for one in answers.values())
+    num_equal = sum(own[-1][1][key] == one for key, one in answers.items())
+    return (
+        f"{name:9} {sum(len(one.ids) for one in prompts):6} tokens asked {num_tokens:5} answered; tokens/s: "
+        f"generate {num_tokens / plain_s:.0f}, engine {num_tokens / own_s:.0f}, ratio {plain_s / own_s:.2f}; "
+        f"{num_equal} of {len(answers)} answers equal"
+    )
 
 
 def main() -> None:
@@ -120,8 +134,7 @@ def main() -> None:
     parser.add_argument("--workload", nargs="+", default=["plain", "wordings", "few_shot", "labels"])
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--num-prompts", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--mean-tokens", type=int, default=40)
+    parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -140,32 +153,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         for name in args.workload:
-            settings = GenerationSettings(
-                max_new_tokens=MAX_NEW_TOKENS,
-                temperature=0.0,
-                seed=0,
-                stop_ids=stop_ids(4 if name == "labels" else args.mean_tokens),
-                num_threads=1,
-                batch_size=args.batch_size,
-            )
-            engine = HFEngine(folder, settings=settings)
-            prompts = workload(name, args.num_prompts)
-            seconds: dict[str, list[float]] = {"generate": [], "engine": []}
-            same = 0
-            for _ in range(args.repeats):
-                plain_s, plain = cpu_seconds(lambda: by_generate(model, prompts, settings))
-                own_s, own = cpu_seconds(lambda: by_engine(engine, prompts, settings, args.batch_size))
-                seconds["generate"].append(plain_s)
-                seconds["engine"].append(own_s)
-                same = sum(own[key] == plain[key] for key in plain)
-            num_tokens = sum(len(one.ids) + one.stopped for one in plain.values())
-            medians = {key: statistics.median(values) for key, values in seconds.items()}
-            print(
-                f"{name:9} prompt tokens {sum(len(one.ids) for one in prompts):6} answer tokens {num_tokens:5} "
-                f"longest {max(len(one.ids) for one in plain.values())} generate {num_tokens / medians['generate']:.0f}/s "
-                f"engine {num_tokens / medians['engine']:.0f}/s "
-                f"ratio {medians['generate'] / medians['engine']:.2f}, {same} of {len(plain)} answers equal"
-            )
+            print(measure(model, folder, name, args), flush=True)
 
 
 if __name__ == "__main__":

@@ -258,7 +258,7 @@ def _say_what_is_asked(asked: _Asked) -> None:
 
 
 def _failed(generations: Mapping[str, Mapping[str, Generation]]) -> dict[str, int]:
-    """How many samples a model could not answer, by reason, which is said; an empty answer stands for each."""
+    """How many samples a model could not answer, by reason, which is said. Their answers are empty."""
     failed = [
         (one.error, f"{name} ({system})")
         for system, by_sample in generations.items()

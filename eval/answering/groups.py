@@ -56,8 +56,9 @@ def make_groups(
 ) -> list[Group]:
     """Cut the prompts into groups of like size, of at most BATCHES_PER_GROUP batches, for each model in turn.
 
-    Prompts that begin alike meet in a group, where what they share is read once; groups with the longest prompts
-    come first. A part's name depends on all that its answers depend on, so a part that exists is the answer.
+    Prompts that begin alike meet in a group, where what they share is read once; groups with the longest
+    prompts come first. A part's name depends on all that its answers depend on, so a part that exists is the
+    answer.
     """
     ordered = sorted(prompts, key=lambda prompt: (prompt.ids, prompt.sample_id))
     num_groups = math.ceil(len(ordered) / (batch_size * BATCHES_PER_GROUP))

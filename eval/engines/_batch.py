@@ -7,7 +7,7 @@ Shapes: B slots, K rows of a forward, S tokens of each, T columns that it sees, 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any

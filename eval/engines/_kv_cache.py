@@ -1,7 +1,7 @@
 """Keys and values of a fixed number of rows that come and go: the rows' last tokens share a column.
 
-A row that has ended leaves its slot to a new one, whose tokens are written so that they end at the same column;
-the others are neither moved nor copied. Each next token takes one more column of room kept behind them.
+A row that has ended leaves its slot to a new one, whose tokens are written so that they end at the same
+column; the others are neither moved nor copied. Each next token takes one more column of room kept behind them.
 transformers' dynamic layer concatenates all keys and values with each new token's, and cannot replace a row.
 
 Shapes: B slots, H heads, T columns of room, D head_size; K rows of a forward, S tokens of each.
@@ -19,7 +19,7 @@ from transformers.cache_utils import DynamicLayer, get_layer_types_and_kwargs
 ROOM_TOKENS = 128  # reserved at a time
 
 # Layers that see of all earlier tokens what their mask says. A sliding window is in the mask, which counts
-# columns: a row has no gap. Other layers keep a state, or count from a row's first token; "dummy" has no cache.
+# columns: a row has no gap. Other layers keep a state, or count from a row's first token; "dummy" keeps none.
 _BY_MASK = {"full_attention", "sliding_attention", "dummy"}
 
 
@@ -47,7 +47,7 @@ class Window:
 
 
 class SlotLayer(DynamicLayer):
-    """Keys and values of a layer, (B, H, T, D) each. What no one wrote is zero: a mask does not hide a NaN."""
+    """Keys and values of a layer, (B, H, T, D) each. What was not written is zero: no mask hides a NaN."""
 
     def __init__(self, window: Window):
         super().__init__()
@@ -74,7 +74,7 @@ class SlotLayer(DynamicLayer):
         return self._window.end - self._window.num_new - self._window.start
 
     def move(self, start: int, *, shift: int) -> None:
-        """Lay the columns from `start` on `shift` columns further right, in the room that the window has now."""
+        """Lay the columns from `start` on `shift` columns further right, in the room that there is now."""
         for index, room in enumerate(self._rooms):
             moved = room.new_zeros(*room.shape[:2], self._window.num_columns, room.shape[3])
             kept = room[:, :, start : self._window.end - shift]
@@ -170,7 +170,7 @@ class SlotCache:
 
 
 class WholeCache:
-    """As SlotCache, for a model whose layers keep more than keys and values: rows come all at once, padded."""
+    """As SlotCache, for a model that keeps more than keys and values: rows come all at once, padded."""
 
     refills: ClassVar[bool] = False
 

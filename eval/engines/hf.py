@@ -65,8 +65,8 @@ class HFEngine:
     ) -> list[Generation]:
         """Answer the prompts, `batch_size` of them at a time; where one ends the next comes in.
 
-        `on_token` is told each token of an answer as it comes, behind its prompt's index. A prompt that failed
-        among others is asked again alone, and if it fails there, its answer is an error.
+        `on_token` is told each token of an answer as it comes, behind its prompt's index. A prompt that
+        failed among others is asked again alone, and if it fails there, its answer is an error.
 
         Raises:
             EnvironmentFailure: the model fails at any prompt.
@@ -75,7 +75,7 @@ class HFEngine:
         answers = []
         for prompt, row in zip(prompts, rows, strict=True):
             if row.error is not None and len(prompts) > 1:
-                (row,) = self._answer([prompt], None)  # noqa: PLW2901
+                (row,) = self._answer([prompt], None)
             answers.append(Generation(row.ids, row.stopped) if row.error is None else self._failed(row.error))
         return answers
 

@@ -35,7 +35,9 @@ def test_waves_by_hand() -> None:
 
 
 PROMPTS = st.lists(
-    st.lists(st.sampled_from([[1] * 9, [2] * 9, [3]]), min_size=1, max_size=6).map(lambda one: sum(one, [])),
+    st.lists(st.sampled_from([[1] * 9, [2] * 9, [3]]), min_size=1, max_size=6).map(
+        lambda runs: [token for run in runs for token in run]
+    ),
     max_size=9,
 )
 

@@ -11,7 +11,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from eval.scores.intervals import value_of
-from eval.scores.metric import Metric, Reference, normalize
+from eval.scores.metric import Metric, Reference
 from eval.scores.overlap import cut, metrics
 
 METRICS = {metric.name: metric for metric in metrics()}
@@ -114,7 +114,21 @@ class Given:
         return tokens
 
 
-WORDS = "나는 어제 학교에 갔다 오늘 정말 재미있는 영화였습니다. 고양이가 the quick brown fox jumps 3 dogs! 했어요".split()
+WORDS = [
+    "나는",
+    "어제",
+    "학교에",
+    "갔다",
+    "정말",
+    "영화였습니다.",
+    "했어요",
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "3",
+    "Dogs!",
+]
 TEXT = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
 
 
