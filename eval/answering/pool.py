@@ -176,7 +176,7 @@ def model_for(
     """The model that a free actor asks next: the one it has loaded, else the one that is furthest behind.
 
     `waiting`: groups that no one has taken; `others`: what the other actors have loaded. An actor leaves a
-    model only when no group of it waits, so it loads each at most once, and with two actors or more mostly one.
+    model only when no group of it waits, so it loads each at most once, and where there are two mostly one.
     """
     left = {model: count for model, count in waiting.items() if count}
     if loaded in left or not left:

@@ -1,7 +1,7 @@
 """Keys and values of a fixed number of rows that come and go: the rows' last tokens share a column.
 
 A row that has ended leaves its slot to a new one, whose tokens are written so that they end at the same
-column; the others are neither moved nor copied. Each next token takes one more column of room kept behind them.
+column; the others are neither moved nor copied. Each next token takes a column of room kept behind them.
 transformers' dynamic layer concatenates all keys and values with each new token's, and cannot replace a row.
 
 Shapes: B slots, H heads, T columns of room, D head_size; K rows of a forward, S tokens of each.

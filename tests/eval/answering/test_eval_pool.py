@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +106,48 @@ def test_an_actor_keeps_to_its_model_and_helps_out_where_most_is_left() -> None:
     assert model_for(base, waiting={base: 0, tuned: 1}, others=[tuned]) == tuned
     assert model_for(None, waiting={base: 8, tuned: 3}, others=[base, tuned]) == base
     assert model_for(base, waiting={base: 0, tuned: 0}, others=[tuned]) is None
+
+
+class FakeActor:
+    """Knows the models that it was asked with; its answers are the lengths of prompts."""
+
+    def __init__(self) -> None:
+        self.models: list[str] = []  # that it was asked with, in turn
+        self.answer = self
+
+    def remote(self, group: Group) -> Callable[[], list[Generation]]:
+        if group.model.system not in self.models[-1:]:
+            self.models.append(group.model.system)
+        return lambda: [Generation([len(prompt.ids)], True) for prompt in group.prompts]
+
+
+class FakeRay:
+    """A reference is a function of no argument; the newest is ready first."""
+
+    @staticmethod
+    def wait(references: list[object]) -> tuple[list[object], list[object]]:
+        return references[-1:], references[:-1]
+
+    @staticmethod
+    def get(reference: Callable[[], list[Generation]]) -> list[Generation]:
+        return reference()
+
+
+@pytest.mark.parametrize("num_actors", [1, 2, 4])
+def test_every_group_is_answered_and_an_actor_loads_a_model_once(
+    prompts: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_actors: int
+) -> None:
+    groups, _ = groups_of(tmp_path, tmp_path, prompts)
+    monkeypatch.setattr(pool, "ray", FakeRay)
+    actors = [FakeActor() for _ in range(num_actors)]
+    found = list(pool._answered(groups, actors))
+    assert sorted(str(group.part) for group, _ in found) == sorted(str(group.part) for group in groups)
+    for group, generations in found:
+        assert [one.ids for one in generations] == [[len(prompt.ids)] for prompt in group.prompts]
+    loaded = [actor.models for actor in actors]
+    assert all(len(models) == len(set(models)) for models in loaded)
+    if num_actors > 1:
+        assert {models[0] for models in loaded} == {"base", "tuned"}
 
 
 @pytest.mark.parametrize(("num_cpus", "num_actors"), [(1, 1), (1, 2), (2, 1), (2, 2), (8, 2), (64, 100)])
