@@ -4,8 +4,8 @@
 
 A Llama with random weights (256 wide, 6 layers, vocabulary 8,000) answers 128 prompts on one thread in fp32.
 Its weights are drawn wide, so that greedy answers do not loop, and every 40th token of the vocabulary ends an
-answer: lengths are geometric, at most 192. `generate` takes batches of 8 in the order of the corpus, padded to
-the left; both count the tokens that stand in answers. The two take turns; medians of this process's CPU seconds.
+answer: lengths are geometric, at most 192. `generate` takes batches of 8 in the order of the corpus, padded
+left; both count the tokens that stand in answers. The two take turns; medians, CPU seconds.
 
     plain     prompts of 16 to 128 tokens that share nothing
     wordings  a system message of 48 tokens, 32 inputs of 32 to 96 tokens, each asked in 4 wordings

@@ -1,7 +1,7 @@
 """A batch that refills: where an answer ends the next prompt comes in, and what prompts share is read once.
 
 What happens when depends on the prompts and the answers alone, never on time: the same call answers the same
-bits, wherever and however often it is made.
+bits, wherever and however often it is made. Not yet run on a GPU.
 
 Shapes: B slots, K rows of a forward, S tokens of each, T columns that it sees, V vocabulary.
 """
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -106,13 +107,14 @@ class Batch:
             self._empty()
         there = [row for row in self._slots if row is not None and row.error is None]
         free = [slot for slot, row in enumerate(self._slots) if row is None or row.ended]
-        coming = [self._waiting.popleft() for _ in free[: len(self._waiting)]]
+        coming = list(islice(self._waiting, len(free)))
         self._make_room(there, width=max(len(self._prompts[prompt]) for prompt in coming))
         for slot, prompt in zip(free, coming, strict=False):
+            self._waiting.popleft()
             row = Row(prompt, slot, start=self._cache.end - len(self._prompts[prompt]))
             self._rows[prompt] = self._slots[slot] = row
         for wave in self._waves(there, coming):
-            # A lender may have failed since, or its slot been taken: never by a wave that comes before.
+            # A lender may have failed since. Only the first wave borrows from rows whose slots are taken.
             shares = {
                 prompt: share if self._sound(share.lender) else Share() for prompt, share in wave.items()
             }
@@ -209,9 +211,9 @@ class Batch:
             shift = self._cache.make_room(start=start, width=width, num_new=num_new)
         for slot, row in enumerate(self._slots):
             if row is not None:
-                row.start += shift
-                if row not in rows and shift:
+                if shift and row.start < start:
                     self._slots[slot] = None
+                row.start += shift
 
     def _shrink(self) -> None:
         """Leave out slots without a row that goes on, where they are so many that the copy pays."""

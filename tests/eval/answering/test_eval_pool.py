@@ -170,8 +170,8 @@ def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path
 def test_a_damaged_part_is_asked_again_or_says_the_same(
     prompts: list[list[int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    group, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
-    write_part(group, [Generation([1, 23, 456], True), Generation([], False)] * 4)
+    group, *_ = groups_of(tmp_path, tmp_path, prompts[:4])[0]
+    write_part(group, [Generation([1, 23, 456], True), Generation([], False)] * 2)
     answers, sound = read_part(group), group.part.read_bytes()
     for data in damaged(sound, every=1):
         group.part.write_bytes(data)

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, MistralConfig, PreTrainedTokenize
 
 from eval.engines import Generation, GenerationSettings, Place, hf
 from eval.engines._batch import Batch
+from eval.engines._kv_cache import SlotCache
 from eval.engines.hf import HFEngine
 from hunmin.errors import ArtifactError, EnvironmentFailure
 
@@ -158,6 +159,23 @@ def test_a_poisonous_prompt_costs_itself_alone(
     assert found[6].error is not None
     assert ("numbers" if poison == "is no number" else "IndexError") in found[6].error
     assert [*found[:6], *found[7:]] == generate_alone(model_folder, prompts, stop_ids)
+
+
+def test_a_batch_that_finds_no_memory_is_asked_one_by_one(
+    model_folder: Path, prompts: list[list[int]], stop_ids: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No prompt is lost, whether it was in the batch or about to come in."""
+    plain = SlotCache.make_room
+
+    def scarce(cache: SlotCache, **kwargs: int) -> int:
+        if cache.end and kwargs["width"]:
+            raise torch.OutOfMemoryError("out of memory")
+        return plain(cache, **kwargs)
+
+    monkeypatch.setattr(SlotCache, "make_room", scarce)
+    settings = replace(GREEDY, stop_ids=stop_ids, batch_size=4)
+    found = HFEngine(str(model_folder), settings=settings).generate(prompts[:10])
+    assert found == generate_alone(model_folder, prompts[:10], stop_ids)
 
 
 def test_a_model_that_answers_nothing_is_the_environments_fault(
