@@ -7,6 +7,7 @@ data/heldout.parquet -> samples -> a pool of actors -> answers -> scores -> eval
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from hunmin.artifact import Manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
+from hunmin.progress import say
 from hunmin.schema import SCHEMA_VERSION, Scores
 from hunmin.stage import Inputs, open_stage
 
@@ -96,6 +98,7 @@ def run(
         num_threads=config.num_threads,
         engine=choice.engine,
         dtype=choice.dtype,
+        batch_size=config.batch_size,
     )
     groups = _groups(
         asked, models, settings=settings, batch_size=config.batch_size, parts_dir=out_dir / "parts"
@@ -109,6 +112,7 @@ def run(
         gpus_per_model=choice.gpus_per_model,
         python=config.vllm_python,
     )
+    failed = _failed(generations)
     said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
     answers = baseline_answers(asked.samples, majority=read_majority(data_dir / "stats.json"))
     answers |= {system: [found[one.sample_id] for one in asked.samples] for system, found in said.items()}
@@ -169,6 +173,7 @@ def run(
             "skipped_reworded": asked.skipped_again,
             "probes": asked.num_probed,
             "skipped_probes": asked.skipped_probes,
+            "failed": failed,
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},
@@ -207,6 +212,20 @@ def read_majority(path: Path) -> dict[str, str]:
     """The commonest train answer of each task, from stats.json."""
     stats = json.loads(path.read_text())
     return {task: info["majority_answer"] for task, info in stats["tasks"].items()}
+
+
+def _failed(generations: Mapping[str, Mapping[str, Generation]]) -> dict[str, int]:
+    """How many samples a model could not answer, by reason, which is said. Their answers are empty."""
+    failed = [
+        (one.error, f"{name} ({system})")
+        for system, by_sample in generations.items()
+        for name, one in by_sample.items()
+        if one.error is not None
+    ]
+    for error, count in sorted(Counter(error for error, _ in failed).items()):
+        first = next(name for reason, name in failed if reason == error)
+        say(f"eval: {count} samples failed in the model and count as empty answers: {error}; first {first}")
+    return dict(sorted(Counter(error for error, _ in failed).items()))
 
 
 def _answers(by_sample: Mapping[str, Generation], tokenizer: Any) -> dict[str, Answer]:
