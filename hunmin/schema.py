@@ -672,9 +672,7 @@ class HumanModeScores(TypedDict):
     families: int
     equal_answers: int  # pairwise: samples both answered alike, counted as ties
     unpaired: int  # absolute: samples of which one answer was rated and the other not
-    first_shown: (
-        float | None
-    )  # pairwise: of the overall judgements that are no ties, for the answer shown first
+    first_shown: float | None  # pairwise: share of overall judgements, ties apart, for the answer shown first
     criteria: dict[str, CriterionScores]
     main: CriterionScores  # absolute: of the mean over the criteria; pairwise: of the overall judgement
     tasks: dict[str, CriterionScores]  # the same, by task

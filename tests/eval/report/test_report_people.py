@@ -75,7 +75,7 @@ def test_the_page_has_ratings_agreement_and_their_first_line(tmp_path: Path) -> 
         '<td class="n">+1.25<small>+0.90 to +1.60</small> <small class="better">better</small></td>',
         '<td class="n">0.71<small>0.60 to 0.80</small></td><td class="n">–</td>',
         '<th scope="row"><span lang="ko">감성</span></th><td>chrf</td><td class="n">48</td>',
-        "1 sample both models answered alike counts as ties. Of the overall judgements that are no",
+        "1 sample both models answered alike counts as a tie. Of the overall judgements that are no",
         '<td class="n">37.5<small>30.0 to 45.0</small> <small class="worse">worse</small></td>',
     ):
         assert words in section, words
