@@ -37,6 +37,7 @@ STAGES = {
     "train": ("metrics.jsonl", EXPORT_CARD),
     "eval": ("scores.json", "samples.parquet"),
 }
+BATCH_ROWS = 2_048  # of samples.parquet, which are Python objects at a time
 LEDGER_COLUMNS = ["family_id", "split", "language", "licence", "synthetic"]
 
 T = TypeVar("T")
@@ -217,7 +218,7 @@ def read_samples(path: Path, sample_ids: list[str]) -> pa.Table:
 
 def _rows(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
     with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(columns=columns):
+        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             yield from batch.to_pylist()
 
 

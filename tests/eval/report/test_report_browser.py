@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from compared_runs import beside, right_answers, write_answers
 from needs import lacking
 from playwright.sync_api import expect, sync_playwright
 from report_dirty import KOREAN, TASKS, TEXTS, dirty_run
 from report_run import write_run
 
 from eval.report import report
+from eval.report.compared import compared_page
 from eval.report.sections import answers
 
 CHROMIUM = shutil.which("chromium")
@@ -475,3 +477,30 @@ def test_thousands_of_samples_stay_usable(browser: Any, tmp_path: Path) -> None:
     )
     assert spent < 2_000, json.dumps({"ms": spent})
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (320, "dark")]
+)
+def test_the_page_of_several_runs_fits_and_is_read(
+    browser: Any, tmp_path: Path, width: int, scheme: str
+) -> None:
+    names = ["plain", TASKS[0], TASKS[1], "넷째", "fifth"]
+    runs = [
+        write_answers(
+            tmp_path / str(number), ["모름"] * 10 + right_answers(10 * number, first=10), task=TASKS[1]
+        )
+        for number in range(1, 6)
+    ]
+    settings = {"data.sources.0.path": [TEXTS[4]] * 4 + [None], KOREAN: list(range(5))}
+    path = tmp_path / "page.html"
+    path.write_text(compared_page.render(beside(runs, names=names, settings=settings)), encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened = Opened(context.new_page(), path.as_uri())
+    opened.page.goto(opened.url)
+    assert opened.page.evaluate(OVERFLOW) == [0, []]
+    count, bad = opened.page.evaluate(CONTRAST)
+    assert count > 100
+    assert bad == []
+    assert (opened.said, set(opened.asked)) == ([], {opened.url})
+    context.close()
