@@ -468,11 +468,11 @@ class DataConfig(Section):
         le=2**26,
         description="MB of memory for joins over all rows; what needs more goes to the disk",
     )
-    ray_from_mb: float = execution(
-        64.0,
+    ray_from_mb: float | None = execution(
+        None,
         ge=0,
         le=1e9,
-        description="MB of source files from which Ray builds data/; less is done by processes of this one",
+        description="MB of sources from which Ray builds data/; absent: in a cluster 64, else never",
     )
     fast_tokenizer: bool = execution(
         False,
