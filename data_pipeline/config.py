@@ -479,10 +479,10 @@ class DataConfig(Section):
         description="tokenize by gigatoken, held to tokenizers' ids on a sample of every part",
     )
     part_rows: int = execution(
-        4_000,
+        2_000,
         ge=1,
         le=10_000_000,
-        description="rows in a file of unfinished work at most; a change starts unfinished work anew",
+        description="records in a file of unfinished work at most; a change starts unfinished work anew",
     )
 
     @model_validator(mode="after")
