@@ -59,9 +59,8 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
             trained on, and those that training is steered by (validation).
         heldout: the same of the held-out rows.
     """
-    con.create_function(
-        "gate_found", found_halves, ["UBIGINT[]", "UBIGINT[]", "INTEGER"], "INTEGER[2]", type="arrow"
-    )  # type: ignore[arg-type]
+    lists, pair = "UBIGINT[]", "INTEGER[2]"
+    con.create_function("gate_found", found_halves, [lists, lists, "INTEGER"], pair, type="arrow")  # type: ignore[arg-type]
     try:
         _make_equal(con, train, heldout)
         con.execute(
