@@ -51,7 +51,7 @@ class Run:
             self.config.data,
             base=self.base,
             num_cpus=cores if of_one_machine else min(self.config.cluster.num_cpus, cores),
-            in_cluster="RAY_ADDRESS" in os.environ and not of_one_machine,
+            in_cluster=bool(os.environ.get("RAY_ADDRESS")) and not of_one_machine,
         )
 
     def model_path(self) -> str | None:

@@ -210,7 +210,7 @@ def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> 
 def found_halves(train: pa.Array, heldout: pa.Array, asked: pa.Array) -> pa.Array:
     """How many shingles of each held-out row its train row has, of what is asked and of what is answered.
 
-    All pairs at once, each shingle under the number of its pair and by the first 52 bits of its hash: two of
+    All pairs at once, each shingle under the number of its pair and by the first 53 bits of its hash: two of
     a pair that agree in those and not in the rest are one in 10^9 pairs or fewer.
 
     Args:
