@@ -474,21 +474,21 @@ class DataConfig(Section):
         le=2**26,
         description="MB of memory for joins over all rows; what needs more goes to the disk",
     )
-    ray_from_mb: float = execution(
-        64.0,
+    ray_from_mb: float | None = execution(
+        None,
         ge=0,
         le=1e9,
-        description="MB of source files from which Ray builds data/; less is done by processes of this one",
+        description="MB of sources from which Ray builds data/; absent: in a cluster 64, else never",
     )
     fast_tokenizer: bool = execution(
         False,
         description="tokenize by gigatoken, held to tokenizers' ids on a sample of every part",
     )
     part_rows: int = execution(
-        4_000,
+        2_000,
         ge=1,
         le=10_000_000,
-        description="rows in a file of unfinished work at most; a change starts unfinished work anew",
+        description="records in a file of unfinished work at most; a change starts unfinished work anew",
     )
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """What a worker does with one part: read and judge its records, render and tokenize its rows. No Ray here."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -21,19 +21,20 @@ from data_pipeline.rows.prepare import prepare
 from data_pipeline.stats.part_counts import KIND, PartCounts
 from data_pipeline.workers.done import Done, note_done, noted
 from hunmin.artifact import written_whole
+from hunmin.errors import InputError
 from hunmin.models.fast_ids import FastIdsDiffer
 from hunmin.progress import say
-from hunmin.rows import DraftRow, Rejected, Rendered, texts_of
+from hunmin.rows import Rendered, texts_of
 
 PART_CHARS = 1 << 25  # a part ends after so many characters, if it has not after data.part_rows
 STRIDE_BYTES = 4 << 20  # of a file for which one task more is started
 
 T = TypeVar("T")
-Read = DraftRow | Rejected
+Numbered = tuple[int, sources.Record]
 
 
 class Stride(NamedTuple):
-    """Every `step`-th part of a file, from the `first` on: what one task judges. Each parses the file."""
+    """Every `step`-th part of a file, from the `first` on: what one task judges. Each reads all records."""
 
     unit_number: int
     unit: sources.Unit
@@ -50,40 +51,66 @@ def num_strides(unit: sources.Unit, *, num_cpus: int) -> int:
 def read_stride(stride: Stride, *, build: BuildContext, work: WorkFolder) -> Done:
     """Write a file of PREPARED for each part of the stride that is not there yet; how many rows that took."""
     parts: list[Path] = []
-    drafts = sources.read(stride.unit, build.config.sources[stride.unit.source_index])
+    source = build.config.sources[stride.unit.source_index]
+    records = enumerate(sources.records(stride.unit, source))
     judged = 0
-    for number, members in groupby(_numbered(drafts, build.config.part_rows), key=itemgetter(0)):
+    for number, members in groupby(_numbered(records, build.config.part_rows), key=itemgetter(0)):
         if number % stride.step != stride.first:
-            continue
+            continue  # other tasks make rows of these records, which takes several times as long
         place = part_number(stride.unit_number, number)
         path, note = work.path("read", place), work.path("read", place, "json")
         parts.append(path)
         if noted(note) is None:
-            first = first_ord(part_number(stride.unit_number, number))
-            rows = (
-                {
-                    **prepare(
-                        draft, config=build.config, tasks=build.tasks, seed=build.seed, base=build.base
-                    ),
-                    "ord": first + index,
-                }
-                for index, (_, draft) in enumerate(members)
-            )
-            count = _write_rows(path, rows)
+            own = (record for _, record in members)
+            count = _write_rows(path, _prepared(own, stride.unit, build=build, first=first_ord(place)))
             note_done(note, Done([path], {"judged": count}))
             judged += count
     return Done(parts, {"judged": judged})
 
 
-def _numbered(drafts: Iterable[Read], part_rows: int) -> Iterator[tuple[int, Read]]:
-    """Each draft with the number of its part, which depends on the file and on part_rows alone."""
-    part = rows = chars = 0
-    for draft in drafts:
-        yield part, draft
-        rows += 1
-        chars += _num_chars(draft)
-        if rows == min(part_rows, MAX_PART_ROWS) or chars >= PART_CHARS:
-            part, rows, chars = part + 1, 0, 0
+def _numbered(records: Iterable[Numbered], part_rows: int) -> Iterator[tuple[int, Numbered]]:
+    """Each record with the number of its part, which depends on the file and on part_rows alone."""
+    part = size = chars = 0
+    for number, record in records:
+        yield part, (number, record)
+        size += 1
+        chars += _chars_in(record.value)
+        if size == min(part_rows, MAX_PART_ROWS) or chars >= PART_CHARS:
+            part, size, chars = part + 1, 0, 0
+
+
+def _chars_in(value: Any) -> int:
+    """Characters of all texts in a record."""
+    chars, left = 0, [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, (str, bytes)):
+            chars += len(one)
+        elif isinstance(one, Mapping):
+            left += one.values()
+        elif isinstance(one, Sequence):
+            left += one
+    return chars
+
+
+def _prepared(
+    records: Iterable[Numbered], unit: sources.Unit, *, build: BuildContext, first: int
+) -> Iterator[Mapping[str, Any]]:
+    """The lines of PREPARED of a part's records, but for COMPARED; `first` is the `ord` of the first.
+
+    Raises:
+        InputError: the records give more rows than a part can number.
+    """
+    config, source = build.config, build.config.sources[unit.source_index]
+    drafts = (draft for number, record in records for draft in sources.rows(record, number, unit, source))
+    for index, draft in enumerate(drafts):
+        if index == MAX_PART_ROWS:
+            raise InputError(
+                f"source {unit.source}: {unit.file} has data.part_rows = {config.part_rows} records that "
+                f"give over {MAX_PART_ROWS} rows; set data.part_rows lower"
+            )
+        row = prepare(draft, config=config, tasks=build.tasks, seed=build.seed, base=build.base)
+        yield {**row, "ord": first + index}
 
 
 def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

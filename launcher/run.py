@@ -1,5 +1,6 @@
 """A run folder and its config: opened, or refused with what stands in the way."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ from hunmin.models.folder import local_model
 from hunmin.section import resolve_path
 from hunmin.stage import made_by_a_stage
 from hunmin.url_secrets import filled
+from launcher.cluster.ray_address import hosts_of_job
 from launcher.config import RunConfig, difference, load, resolved
 from launcher.doctor.machine import usable_cores
 from launcher.failures import runs_folder
@@ -43,8 +45,14 @@ class Run:
         """
         from data_pipeline.build.inputs import choose_workers
 
-        num_cpus = max(1, min(self.config.cluster.num_cpus, int(usable_cores()[0])))
-        return choose_workers(self.config.data, base=self.base, num_cpus=num_cpus)
+        cores = max(1, int(usable_cores()[0]))
+        of_one_machine = len(hosts_of_job(os.environ)) == 1  # a job whose CPUs are all here, and ours
+        return choose_workers(
+            self.config.data,
+            base=self.base,
+            num_cpus=cores if of_one_machine else min(self.config.cluster.num_cpus, cores),
+            in_cluster=bool(os.environ.get("RAY_ADDRESS")) and not of_one_machine,
+        )
 
     def model_path(self) -> str | None:
         """The model's local folder where there is one, else the hub id; None for one from scratch."""

@@ -38,12 +38,16 @@ class BuildContext:
     @property
     def renderer(self) -> Renderer:
         """The renderer of this build's tokenizer."""
-        return _renderer(self.out_dir / "tokenizer", self.config.fast_tokenizer)
+        return _renderer(self._tokenizer_dir, self.config.fast_tokenizer)
 
     @property
     def byte_tokens(self) -> np.ndarray:
         """Which ids are pieces of characters: bool, (vocab_size,)."""
-        return _byte_tokens(self.out_dir / "tokenizer")
+        return _byte_tokens(self._tokenizer_dir)
+
+    @cached_property
+    def _tokenizer_dir(self) -> Path:  # made once: each row asks for its renderer
+        return self.out_dir / "tokenizer"
 
     @cached_property
     def examples(self) -> ExamplePool | None:

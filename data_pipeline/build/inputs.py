@@ -1,5 +1,6 @@
 """What the data stage reads besides its config: checked before it starts, hashed to know when it must."""
 
+import math
 from pathlib import Path
 
 from jinja2 import TemplateSyntaxError
@@ -9,7 +10,6 @@ from data_pipeline.config import STAGE_VERSION, DataConfig
 from data_pipeline.sources import describe, expand, read
 from data_pipeline.sources.files.text_files import PACKED_SUFFIXES
 from data_pipeline.sources.formats import format_of
-from data_pipeline.sources.settings import HUB, paths_of
 from data_pipeline.tasks.tasks import SHIPPED, check_attests, check_task_names, load_tasks, require_bank
 from data_pipeline.workers.each_item import Workers
 from data_pipeline.workers.on_processes import CAN_FORK
@@ -24,6 +24,7 @@ from hunmin.section import resolve_path
 from hunmin.stage import Inputs
 
 PACKED = (*PACKED_SUFFIXES, ".parquet")
+RAY_FROM_MB = 64  # of sources, in a cluster; less is built by one machine before Ray's tasks have begun
 PROCESSES_FROM_MB = 0.5  # of sources; less is read before the second process has its first rows
 PACKED_FACTOR = 10  # of what such a file unpacks to
 PEEK_BYTES = 64 << 20  # larger files may take long: natural_instructions and gettext are read whole
@@ -91,22 +92,26 @@ def input_paths(config: DataConfig, model: ModelConfig, *, base: Path) -> list[P
     return paths + [folder for path in models if (folder := local_model(path, base)) is not None]
 
 
-def choose_workers(config: DataConfig, *, base: Path, num_cpus: int) -> Workers:
-    """Who builds the sources soonest: this process, `num_cpus` processes of this machine, or Ray.
+def choose_workers(config: DataConfig, *, base: Path, num_cpus: int, in_cluster: bool) -> Workers:
+    """Who builds the sources soonest: this process, `num_cpus` processes of this machine, or a cluster's Ray.
 
     A process takes 50 ms to start, Ray some seconds and 15 CPU seconds; a row takes about a millisecond.
+
+    Args:
+        in_cluster: the run is in a Ray that may have CPUs of several machines.
 
     Raises:
         InputError: a source has no file.
     """
+    from_mb = config.ray_from_mb
+    if from_mb is None:
+        from_mb = RAY_FROM_MB if in_cluster or not CAN_FORK else math.inf
     size_mb = 0.0
     for index, source in enumerate(config.sources):
-        if any(path.startswith(HUB) for path in paths_of(source)):
-            return Workers(on_ray=True)
         for unit in expand(source, index=index, base=base):
             for path in map(Path, unit.paths):
                 size_mb += path.stat().st_size / 1e6 * (PACKED_FACTOR if path.suffix in PACKED else 1)
-    if size_mb >= config.ray_from_mb:
+    if size_mb >= from_mb:
         return Workers(on_ray=True)
     return Workers(num_processes=num_cpus if CAN_FORK and size_mb >= PROCESSES_FROM_MB else 1)
 

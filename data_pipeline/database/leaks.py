@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from data_pipeline.dedup.leak_keys import KINDS, STEP, TURN
 
@@ -33,6 +36,7 @@ MIN_SAMPLED_HALF = 4  # shingles of a half; fewer say nothing about it
 OTHER_TASK = "other_task"  # kind of a leak from the rows of another task: not with this answer
 MAX_SHINGLES = 4_000_000  # of held-out rows, looked for at a time: what a join holds in memory
 _FETCH = 10_000
+_PAIR_BITS = 11  # of DuckDB's vectors, which have 2,048 lines
 
 
 class Leak(NamedTuple):
@@ -55,6 +59,8 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
             trained on, and those that training is steered by (validation).
         heldout: the same of the held-out rows.
     """
+    lists, pair = "UBIGINT[]", "INTEGER[2]"
+    con.create_function("gate_found", found_halves, [lists, lists, "INTEGER"], pair, type="arrow")  # type: ignore[arg-type]
     try:
         _make_equal(con, train, heldout)
         con.execute(
@@ -81,6 +87,7 @@ def find_leaks(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> Iter
             for kind, train_ord, heldout_ord, score, same_task in lines:
                 yield Leak(KINDS[kind] if same_task else OTHER_TASK, train_ord, heldout_ord, score)
     finally:
+        con.remove_function("gate_found")
         for name in ("equal", "wanted", "common", "rare", "candidates", "train", "heldout", "contained"):
             con.execute(f"DROP TABLE IF EXISTS gate_{name}")
 
@@ -183,8 +190,8 @@ def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> 
                    greatest(t.gate_level, h.gate_level)::UBIGINT AS level,
                    h.gate_shingles[:h.gate_asked] AS asked_list,
                    h.gate_shingles[h.gate_asked + 1:] AS said_list,
-                   len(list_intersect(t.gate_shingles, asked_list)) AS asked,
-                   len(list_intersect(t.gate_shingles, said_list)) AS said
+                   gate_found(t.gate_shingles, h.gate_shingles, h.gate_asked) AS found,
+                   found[1] AS asked, found[2] AS said
             FROM gate_candidates
             JOIN gate_train t ON t.ord = train_ord JOIN gate_heldout h ON h.ord = heldout_ord
         ), counted AS (
@@ -198,6 +205,44 @@ def _add_contained(con: duckdb.DuckDBPyConnection, train: str, heldout: str) -> 
            OR {_long_half("asked")} OR {_long_half("said")}
         """
     )
+
+
+def found_halves(train: pa.Array, heldout: pa.Array, asked: pa.Array) -> pa.Array:
+    """How many shingles of each held-out row its train row has, of what is asked and of what is answered.
+
+    All pairs at once, each shingle under the number of its pair and by the first 53 bits of its hash: two of
+    a pair that agree in those and not in the rest are one in 10^9 pairs or fewer.
+
+    Args:
+        train: (pairs,) lists of distinct uint64, at most 2 ** _PAIR_BITS pairs.
+        heldout: (pairs,) such lists, those of what is asked first.
+        asked: (pairs,) how many those are.
+
+    Returns:
+        (pairs, 2) int32.
+    """
+    # They lie in two runs that rise already, which a stable sort merges in a tenth of the time.
+    there, _ = _in_pairs(train)
+    there.sort(kind="stable")
+    wanted, starts = _in_pairs(heldout)
+    places = np.searchsorted(there, wanted)
+    found = np.zeros(len(wanted) + 1, np.int32)  # how many of those before are found
+    if len(there):
+        np.cumsum(there[np.minimum(places, len(there) - 1)] == wanted, out=found[1:])
+    ends = np.stack([starts[:-1], starts[:-1] + asked.to_numpy(zero_copy_only=False), starts[1:]])
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.diff(found[ends], axis=0).T.ravel()), 2)
+
+
+def _in_pairs(shingles: pa.Array) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """The shingles of all pairs under their pair's number; where each pair's begin and end."""
+    if isinstance(shingles, pa.ChunkedArray):
+        shingles = shingles.combine_chunks()
+    counts = np.diff(shingles.offsets.to_numpy())
+    assert len(counts) <= 1 << _PAIR_BITS, f"{len(counts)} pairs at once"
+    pairs = np.arange(len(counts), dtype=np.uint64) << np.uint64(64 - _PAIR_BITS)
+    # Of 63 bits (leak_keys.py); a sample has zeros at the end of them.
+    values = shingles.flatten().to_numpy() >> np.uint64(_PAIR_BITS - 1)
+    return np.repeat(pairs, counts) | values, np.concatenate(([0], np.cumsum(counts)))
 
 
 def _sampled(half: str) -> str:

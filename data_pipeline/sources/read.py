@@ -29,15 +29,28 @@ def read(unit: Unit, source: SourceConfig) -> Iterator[DraftRow | Rejected]:
     Raises:
         InputError: the whole file cannot be what the source says it is.
     """
-    records = joined_records(unit, source)
-    for number, record in enumerate(islice(records, source.max_records)):
-        for sub_record, outcome in enumerate(_outcomes(record, unit, source)):
-            if isinstance(outcome, Reject):
-                detail = printable(f"{record.place}: {outcome}")
-                origin = _origin(unit, number, sub_record)
-                yield Rejected(**origin, reason=outcome.reason, detail=detail, text=_text_of(record, outcome))
-            elif outcome is not None:
-                yield _row(outcome, source, _origin(unit, number, sub_record))
+    for number, record in enumerate(records(unit, source)):
+        yield from rows(record, number, unit, source)
+
+
+def records(unit: Unit, source: SourceConfig) -> Iterator[Record]:
+    """The records that are read of a file, in its order; a record's number is its place among them.
+
+    Raises:
+        InputError: the whole file cannot be what the source says it is.
+    """
+    return islice(joined_records(unit, source), source.max_records)
+
+
+def rows(record: Record, number: int, unit: Unit, source: SourceConfig) -> Iterator[DraftRow | Rejected]:
+    """What one record gives. Takes several times as long as to read the record."""
+    for sub_record, outcome in enumerate(_outcomes(record, unit, source)):
+        if isinstance(outcome, Reject):
+            detail = printable(f"{record.place}: {outcome}")
+            origin = _origin(unit, number, sub_record)
+            yield Rejected(**origin, reason=outcome.reason, detail=detail, text=_text_of(record, outcome))
+        elif outcome is not None:
+            yield _row(outcome, source, _origin(unit, number, sub_record))
 
 
 def _outcomes(record: Record, unit: Unit, source: SourceConfig) -> Outcomes:

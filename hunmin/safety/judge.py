@@ -197,7 +197,7 @@ def apply_personal(draft: DraftRow, config: PersonalDataConfig) -> tuple[DraftRo
     texts += [text for message in draft["messages"] or () for text in texts_of(message)]
     texts += [tools] if (tools := draft.get("tools")) else []
     looked_for = {"kinds": config.kinds, "allow": config.allow, "code": config.code}
-    if not any(personal_data.find(text, **looked_for) for text in texts):
+    if not any(personal_data.find(text, **looked_for) for text in dict.fromkeys(texts)):  # an answer is twice
         return draft, [], None
     language = language_of(" ".join(texts))
     counts: Counter[PersonalKind] = Counter()

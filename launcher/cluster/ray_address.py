@@ -8,6 +8,7 @@ import select
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import IO
 
 from hunmin.errors import EnvironmentFailure, InputError
@@ -27,6 +28,11 @@ except Exception as error:
     sys.exit((str(error).splitlines() or [type(error).__name__])[0])
 print("answers", flush=True)
 """
+
+
+def hosts_of_job(environ: Mapping[str, str]) -> list[str]:
+    """Names of the machines of the job that the run is in, where it is one of ours; else none."""
+    return [name for name in environ.get("HUNMIN_HOSTS", "").split(",") if name]
 
 
 def require_answer(address: str) -> None:

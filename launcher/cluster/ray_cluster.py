@@ -18,7 +18,7 @@ from typing import Any
 
 from hunmin.errors import EnvironmentFailure, GateError, InputError, one_line
 from hunmin.progress import say
-from launcher.cluster.ray_address import require_answer
+from launcher.cluster.ray_address import hosts_of_job, require_answer
 from launcher.cluster.ray_folder import ray_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,7 @@ def ray_for(*, num_cpus: int, num_gpus: int, run_dir: Path, inputs: Sequence[Pat
             yield
         return
     with _joined(address):
-        _await_hosts([name for name in os.environ.get("HUNMIN_HOSTS", "").split(",") if name])
+        _await_hosts(hosts_of_job(os.environ))
         require_shared(run_dir, inputs)
         yield
 

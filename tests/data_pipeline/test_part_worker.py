@@ -2,17 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from data_pipeline import sources
+from data_pipeline import part_worker, sources
 from data_pipeline.build.context import BuildContext
 from data_pipeline.build.prepared_rows import rows_at
 from data_pipeline.build.work_folder import WorkFolder, first_ord, part_number, part_of
 from data_pipeline.config import DataConfig
 from data_pipeline.part_worker import Stride, read_stride
+from data_pipeline.sources import rows
 from hunmin.artifact import written_whole
+from hunmin.errors import InputError
 
 
 def build_of(folder: Path, num_rows: int, part_rows: int) -> tuple[BuildContext, WorkFolder, sources.Unit]:
@@ -53,6 +56,41 @@ def test_parts_are_the_same_for_any_number_of_tasks(tmp_path: Path, part_rows: i
         assert rows[-1]["reason"] == "broken_json"
         found.append(parts)
     assert found[0] == found[1]
+
+
+def test_each_task_makes_rows_of_its_own_parts_records_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To draft a row takes several times as long as to read its record: no task does another's."""
+    build, work, unit = build_of(tmp_path, 10, 4)
+    made: list[int] = []
+
+    def counted(record: sources.Record, number: int, *of: Any) -> Any:
+        made.append(number)
+        return rows(record, number, *of)
+
+    monkeypatch.setattr(sources, "rows", counted)
+    read_stride(Stride(0, unit, 1, 2), build=build, work=work)
+    assert made == [4, 5, 6, 7]
+
+
+def test_a_part_ends_after_so_many_characters_of_its_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, work, unit = build_of(tmp_path, 10, 100)
+    monkeypatch.setattr(part_worker, "PART_CHARS", 3 * len("0에 1을 더하면?1입니다."))
+    read_stride(Stride(0, unit, 0, 1), build=build, work=work)
+    assert [pq.read_metadata(work.path("read", part)).num_rows for part in work.parts("read")] == [3, 3, 3, 2]
+
+
+def test_records_that_give_more_rows_than_a_part_can_number_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, work, unit = build_of(tmp_path, 10, 4)
+    monkeypatch.setattr(part_worker, "MAX_PART_ROWS", 7)
+    monkeypatch.setattr(sources, "rows", lambda *of: [*rows(*of), *rows(*of)])
+    with pytest.raises(InputError, match=r"source a: a.jsonl .*part_rows = 4 .* over 7 rows; set .* lower"):
+        read_stride(Stride(0, unit, 0, 1), build=build, work=work)
 
 
 def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:

@@ -133,15 +133,24 @@ def test_processes_of_this_machine_give_the_same_content_as_ray(built: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"),
-    [(100_000, Workers()), (900_000, Workers(num_processes=4)), (90_000_000, Workers(on_ray=True))],
+    ("size", "settings", "in_cluster", "expected"),
+    [
+        (100_000, [], True, Workers()),
+        (900_000, [], True, Workers(num_processes=4)),
+        (90_000_000, [], True, Workers(on_ray=True)),
+        (90_000_000, [], False, Workers(num_processes=4)),  # what one machine's Ray would do, they do sooner
+        (90_000_000, ["data.ray_from_mb=80"], False, Workers(on_ray=True)),
+    ],
 )
-def test_who_builds_hangs_on_the_size_of_the_sources(tmp_path: Path, size: int, expected: Workers) -> None:
+def test_who_builds_hangs_on_the_size_of_the_sources_and_on_a_cluster(
+    tmp_path: Path, size: int, settings: list[str], in_cluster: bool, expected: Workers
+) -> None:
     (tmp_path / "r").mkdir()
-    run = open_run(write_corpus(tmp_path), [], tmp_path / "r", force=False)
+    run = open_run(write_corpus(tmp_path), settings, tmp_path / "r", force=False)
     with (tmp_path / "reviews.tsv").open("r+b") as file:
         file.truncate(size)
-    assert choose_workers(run.config.data, base=run.base, num_cpus=4) == expected
+    found = choose_workers(run.config.data, base=run.base, num_cpus=4, in_cluster=in_cluster)
+    assert found == expected
 
 
 def test_every_record_is_kept_or_rejected_with_its_place(built: Path) -> None:

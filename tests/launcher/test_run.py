@@ -295,6 +295,36 @@ def test_diff_of_a_run_and_one_that_answers_rightly(config: Path, finished: tupl
     assert "2 runs side by side" in (config.parent / "page.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("address", "hosts", "expected"),
+    [
+        (None, None, {"num_cpus": 1, "in_cluster": False}),
+        ("head:6379", None, {"num_cpus": 1, "in_cluster": True}),  # of ray job submit: nobody says how many
+        ("head:6379", "one,two", {"num_cpus": 1, "in_cluster": True}),
+        ("head:6379", "one", {"num_cpus": 3, "in_cluster": False}),
+    ],
+)
+def test_a_job_of_several_nodes_is_a_cluster_to_the_data_stage(
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str | None,
+    hosts: str | None,
+    expected: dict[str, Any],
+) -> None:
+    for name, value in (("RAY_ADDRESS", address), ("HUNMIN_HOSTS", hosts)):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    asked: dict[str, Any] = {}
+    monkeypatch.setattr("launcher.run.usable_cores", lambda: (3.0, ""))
+    monkeypatch.setattr("data_pipeline.build.inputs.choose_workers", lambda config, **how: asked.update(how))
+    run_dir = tmp_path / "r"
+    run_dir.mkdir()
+    _ = open_run(config, ["cluster.num_cpus=1"], run_dir, force=False).data_workers
+    assert {name: asked[name] for name in expected} == expected
+
+
 @pytest.mark.slow
 def test_no_damage_to_a_finished_run_is_believed(
     config: Path, finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch

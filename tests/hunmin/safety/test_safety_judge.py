@@ -42,6 +42,14 @@ def outcome(draft: Any, source_action: Any = None, **settings: Any) -> tuple[lis
     return judged.flags, judged.refusal
 
 
+def test_a_text_that_stands_twice_in_a_row_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    monkeypatch.setattr("hunmin.safety.personal_data.find", lambda text, **how: searched.append(text) or [])
+    draft = row(instruction="하나", input="둘", answer="하나") | {"references": ["하나", "셋"]}
+    apply_safety(draft, config(), None, detector=DETECTOR)
+    assert searched == ["하나", "둘", "셋"]
+
+
 def test_a_clean_row_comes_back_as_it_is() -> None:
     draft = row(
         instruction="한 문장으로 요약해 줘.", input="오늘은 3월 5일이다.", answer="오늘은 3월 5일이다."
