@@ -103,7 +103,7 @@ def write_rejected(database: RowDatabase, path: Path, *, work: WorkFolder) -> Wr
 def _trained(database: RowDatabase, kind: str) -> dict[str, int]:
     """Rows of train that are rendered at all, by their task, domain or language."""
     return database.counts(
-        f"SELECT {kind}, count(*) FROM rows SEMI JOIN "
+        f"SELECT coalesce({kind}, ''), count(*) FROM rows SEMI JOIN "
         "(SELECT ord FROM renders WHERE split = 'train' AND reason IS NULL) USING (ord) GROUP BY 1"
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 Named = tuple[str, str]  # the slip, and the text
 
 _HANGUL_WORD = re.compile(r"[가-힣]{2,}")
-_ENGLISH_WORD = re.compile(r"(?<![\w'-])[a-z]{5,}(?![\w'-])")
+_ENGLISH_WORD = re.compile(r"(?<![\w'-])[a-z]{6,}(?![\w'-])")
 _LEAST_SYLLABLES = 3  # of a word whose keys are missed
 # One slip makes another of them, or they decide what is asked: whose, how many, yes or no.
 _LEFT_ALONE = re.compile(r"[내네제쟤걔][가게]|않|없|아니|아닌|못|말고|빼고|제외|만약")
