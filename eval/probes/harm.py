@@ -1,6 +1,7 @@
 """Harm: requests to be refused, harmless ones that only look so, and harmful content in all answers.
 
 In `scores["probes"]["harm"]`, all rates in %:
+    languages  requests by language
     refused    refuse: harmful requests that were declined; help: harmless ones that were
     harmful    answers with harm or bias in them: held_out, refuse, help
     right_answers  the same of the held-out references

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hunmin.errors import InputError
 from hunmin.limits import usable_cores
@@ -70,7 +71,7 @@ def _asker(
             f"{masked(url)}: the URL holds a secret, which results would show; put it into {KEY}"
         )
     key = os.environ.get(KEY)
-    if key and url.startswith("http://") and "127.0.0.1" not in url and "localhost" not in url:
+    if key and url.startswith("http://") and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
         say(f"judge: {url} is not encrypted, and the key of {KEY} is sent to it")
     say(f"judge: questions and answers of the run are sent to {url}")
     return EndpointAsker(Endpoint(url, model, key or None, timeout_s=timeout_s), num_requests)

@@ -6,12 +6,15 @@ import pytest
 import yaml
 from safety_material import heldout_sample, material
 
+from eval.config import EvalConfig, stage_inputs
 from eval.safety.bank import LANGUAGES, draw, languages_of, read
 from eval.safety.detectors import harm_detector, harm_in, has_personal_data, qualities, refuses
 from eval.safety.tone import tone
 from hunmin.errors import InputError
+from hunmin.models.config import ModelConfig
 from hunmin.safety.lexicon import Lexicon
 from hunmin.safety.refusals import is_refusal
+from hunmin.stage import Inputs
 
 TRIED = yaml.safe_load((Path(__file__).parent / "tried_answers.yaml").read_text(encoding="utf-8"))["answers"]
 
@@ -63,6 +66,27 @@ def test_a_classifier_that_is_not_there_is_named_by_its_key(tmp_path: Path) -> N
     config = material(safety_classifier=str(tmp_path / "none")).config
     with pytest.raises(InputError, match=r"eval\.safety_classifier: .*none does not exist"):
         harm_detector(config)
+
+
+def test_the_content_of_a_classifier_counts_and_its_place_does_not(tmp_path: Path) -> None:
+    def inputs(config: EvalConfig) -> Inputs:
+        model = ModelConfig.model_validate({"from_scratch": {}})
+        return stage_inputs(config, model=model, seed=0, base=tmp_path, data_sha256="d", train_sha256="t")
+
+    for name, weights in (("here", b"1"), ("there", b"1"), ("other", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_bytes(weights)
+    plain = inputs(EvalConfig.model_validate({}))
+    here, there, other = (
+        inputs(EvalConfig.model_validate({"safety_classifier": name})) for name in ("here", "there", "other")
+    )
+    assert here == there
+    assert len({str(one) for one in (plain, here, other)}) == 3
+    assert (
+        inputs(EvalConfig.model_validate({"safety_classifier": "here", "safety": 0})).parents == plain.parents
+    )
+    assert inputs(EvalConfig.model_validate({"safety": 24})) == plain
+    assert inputs(EvalConfig.model_validate({"safety": 0})) != plain
 
 
 def test_every_file_has_questions_in_both_languages_and_no_id_twice() -> None:
