@@ -9,7 +9,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from transformers import AutoConfig
@@ -21,16 +20,17 @@ from eval.answering.pool import answer_groups, find_gpus
 from eval.answering.room import NO_GPUS
 from eval.config import EvalConfig
 from eval.engines import Generation, GenerationSettings, context_length
-from eval.probes import probes
+from eval.probes import Material, probes
+from eval.samples.answers_table import SYSTEMS, probes_table, samples_table
 from eval.samples.questions import Questions, choose_questions, say_what_is_asked
 from eval.samples.samples import Sample, baseline_answers
-from eval.samples.answers_table import SYSTEMS, probes_table, samples_table
 from eval.samples.unseen_wordings import compare_wordings
 from eval.scores.goals import judge_goal
 from eval.scores.metric import Answer
 from eval.scores.score_table import Scored, score_table, score_task
 from hunmin.artifact import Manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
+from hunmin.models.answer_parts import AnswerReader
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
 from hunmin.schema import SCHEMA_VERSION, Scores
@@ -108,12 +108,12 @@ def run(
         gpus_per_model=choice.gpus_per_model,
         python=config.vllm_python,
     )
-    said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
+    said = {system: _answers(by_sample, renderer.answers) for system, by_sample in generations.items()}
     answers = baseline_answers(asked.samples, majority=read_majority(data_dir / "stats.json"))
     answers |= {system: [found[one.sample_id] for one in asked.samples] for system, found in said.items()}
 
     bootstrap = {"num_resamples": config.bootstrap_samples, "seed": seed}
-    scored = _score(asked.samples, answers, metrics, **bootstrap)
+    scored = _score(asked.samples, answers, asked.material, **bootstrap)
     compared = compare_wordings(
         asked.samples, asked.again, answers=said.get("tuned", {}), metrics=metrics, **bootstrap
     )
@@ -208,19 +208,21 @@ def read_majority(path: Path) -> dict[str, str]:
     return {task: info["majority_answer"] for task, info in stats["tasks"].items()}
 
 
-def _answers(by_sample: Mapping[str, Generation], tokenizer: Any) -> dict[str, Answer]:
-    """Generated ids as texts, by sample id."""
+def _answers(by_sample: Mapping[str, Generation], reader: AnswerReader) -> dict[str, Answer]:
+    """Generated ids as answers, by sample id."""
 
-    def text(ids: list[int]) -> str:
-        return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    def answer(one: Generation) -> Answer:
+        parts = reader.read(one.ids)
+        num_thought_tokens = None if parts.thought is None else reader.num_tokens(parts.thought)
+        return Answer(parts.said, len(one.ids), one.stopped, parts.thought, num_thought_tokens)
 
-    return {name: Answer(text(one.ids), len(one.ids), one.stopped) for name, one in by_sample.items()}
+    return {name: answer(one) for name, one in by_sample.items()}
 
 
 def _score(
     samples: Sequence[Sample],
     answers: Mapping[str, Sequence[Answer]],
-    metrics: Mapping[str, Sequence[Any]],
+    material: Material,
     *,
     num_resamples: int,
     seed: int,
@@ -232,7 +234,8 @@ def _score(
     return {
         task: score_task(
             task,
-            metrics=metrics[task],
+            metrics=material.metrics[task],
+            labels=material.tasks[task]["labels"],
             references=[samples[place].reference for place in members],
             families=[samples[place].family_id for place in members],
             answers={system: [answers[system][place] for place in members] for system in SYSTEMS},

@@ -132,10 +132,12 @@ SAMPLES = pa.schema(
         ("prompt", pa.string()),  # the last user message
         ("references", pa.list_(pa.string())),
         ("label", pa.string()),  # the right label, where the task has labels
-        ("answer", pa.string()),  # the whole text generated, end-of-turn token excluded
+        ("answer", pa.string()),  # as scored: without the thought, calls as <tool_call>{...}</tool_call>
+        ("thought", pa.string()),  # what a model wrote before it; null: nothing
         ("extracted", pa.string()),  # the label found in the answer, null if none
         ("num_prompt_tokens", pa.int32()),
-        ("num_answer_tokens", pa.int32()),
+        ("num_answer_tokens", pa.int32()),  # of all that was generated, the thought included
+        ("num_thought_tokens", pa.int32()),  # of the thought alone; null: none
         ("stopped", pa.bool_()),  # ended by itself, not by max_new_tokens
         ("scores", pa.map_(pa.string(), pa.float64())),  # per-sample metric values
     ]
@@ -515,15 +517,23 @@ class WordingScores(TypedDict):
     metrics: dict[str, WordingMetric]
 
 
-class TaskScores(TypedDict):
+class Habits(TypedDict):
+    """How each system answers a task, whatever is right."""
+
+    stop_rate: dict[str, float]  # by system, models only
+    length_ratio: dict[str, float]  # answer characters / reference characters
+    repetition: NotRequired[dict[str, float]]  # mean share of an answer's 4-grams that stand in it before
+    unread: NotRequired[dict[str, float]]  # of label tasks: share of answers that give no label, or several
+    thought_tokens: NotRequired[dict[str, float]]  # mean length of thoughts, models only, where some think
+
+
+class TaskScores(Habits):
     """One task's scores, in wordings that training draws from; `unseen_wordings` where some are held out."""
 
     n: int
     families: NotRequired[int]  # of the n samples; intervals resample these
     languages: dict[str, int]
     metrics: dict[str, MetricScores]
-    stop_rate: dict[str, float]  # by system, models only
-    length_ratio: dict[str, float]  # answer characters / reference characters
     unseen_wordings: NotRequired[WordingScores]
 
 

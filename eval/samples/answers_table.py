@@ -44,9 +44,11 @@ def samples_table(
                     "references": sample.reference.texts,
                     "label": sample.reference.label,
                     "answer": said.text,
+                    "thought": said.thought,
                     "extracted": extract(said.text) if extract else None,
                     "num_prompt_tokens": len(prompts[sample.sample_id]),
                     "num_answer_tokens": said.num_tokens,
+                    "num_thought_tokens": said.num_thought_tokens,
                     "stopped": said.stopped,
                     "scores": sorted(metrics.items()),
                 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eval.config import EvalConfig
 from eval.probes import Material, probes
-from eval.samples.samples import Sample, draw_samples, make_samples, read_heldout, render_prompts
+from eval.samples.samples import Sample, as_written, draw_samples, make_samples, read_heldout, render_prompts
 from eval.samples.unseen_wordings import draw_again
 from eval.scores.score_table import metrics_of
 from hunmin.models.renderer import Renderer
@@ -48,9 +48,12 @@ def choose_questions(
         return [sample for sample in samples if sample.sample_id in rendered], skipped
 
     rows, tasks = read_heldout(data_dir / "heldout.parquet")
-    seen = make_samples([row for row in rows if row["seen_wording"]], tasks)
+    seen, unread = as_written(
+        make_samples([row for row in rows if row["seen_wording"]], tasks), renderer.answers
+    )
     unseen = make_samples([row for row in rows if not row["seen_wording"]], tasks)
     samples, skipped = renderable(draw_samples(seen, per_task=config.max_samples_per_task, seed=seed))
+    skipped |= unread
     again, skipped_again = renderable(draw_again(samples, unseen, per_task=config.unseen_wordings, seed=seed))
     metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
     material = Material(config, seed, data_dir, tasks, metrics, samples, unseen)

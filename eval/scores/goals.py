@@ -47,7 +47,7 @@ def _hint(name: str, known: Mapping[str, object]) -> str:
 
 def judge_goal(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
     """A goal against the scores of its task; without any it is not met."""
-    metric = task["metrics"][goal.metric] if task else None
+    metric = task["metrics"].get(goal.metric) if task else None
     rivals = {system: _rival(metric, system, margin=goal.margin) for system in goal.over} if metric else {}
     n = metric["n"] if metric else 0
     return GoalScore(

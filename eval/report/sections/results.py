@@ -22,6 +22,12 @@ SYSTEMS = {
 HEADLINE_TASKS = 8  # with goals above them, fewer: the summary is one screen
 LEAST_HEADLINES = 3
 ALL_TASKS = "all"  # of train.best_by
+# How models answer besides what is scored: in words, the key of schema.Habits, the form of a number.
+_HABITS = (
+    ("Repeated 4-grams", "repetition", "percent"),
+    ("No label to be read", "unread", "percent"),
+    ("Tokens of thought", "thought_tokens", "integer"),
+)
 MIN_SAMPLES = 10  # of a verdict: the percentile interval of fewer is too narrow, of equal ones even empty
 
 Section = dict[str, Any]
@@ -194,6 +200,11 @@ def _task(index: int, name: str, found: TaskScores) -> Section:
         "length_ratio": {
             name: found["length_ratio"][name] for name in MODELS if name in found["length_ratio"]
         },
+        "habits": [
+            (what, {name: shares[name] for name in MODELS if name in shares}, form)
+            for what, key, form in _HABITS
+            if (shares := found.get(key))
+        ],
         "unseen": _unseen(found),
     }
 

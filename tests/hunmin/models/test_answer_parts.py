@@ -68,8 +68,8 @@ def test_a_thought_is_what_begins_the_answer(
 def hermes() -> AnswerForm:
     template = (
         "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\n' + m.content }}"
-        "{%- for call in m.tool_calls or [] %}{{- '<tool_call>\n' + ({'name': call.function.name, 'arguments': "
-        "call.function.arguments} | tojson) + '\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
+        "{%- for call in m.tool_calls or [] %}{{- '<tool_call>\n' + "
+        "({'name': call.function.name, 'arguments': call.function.arguments} | tojson) + '\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
         "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
     )
     return Renderer(byte_level(template)).answers._form
