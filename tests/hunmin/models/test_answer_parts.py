@@ -69,7 +69,8 @@ def hermes() -> AnswerForm:
     template = (
         "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\n' + m.content }}"
         "{%- for call in m.tool_calls or [] %}{{- '<tool_call>\n' + "
-        "({'name': call.function.name, 'arguments': call.function.arguments} | tojson) + '\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
+        "({'name': call.function.name, 'arguments': call.function.arguments} | tojson) + "
+        "'\n</tool_call>' }}{%- endfor %}{{- '<|im_end|>\n' }}"
         "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
     )
     return Renderer(byte_level(template)).answers._form
