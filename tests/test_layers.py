@@ -36,7 +36,7 @@ BEHIND_ONE_FILE = {
 }
 HEAVY = ("torch", "ray", "deepspeed")
 # One name may stand in several packages where it means the same there.
-SHARED_NAMES = {"__init__.py", "__main__.py", "config.py", "plan.py", "rewording.py"}
+SHARED_NAMES = {"__init__.py", "__main__.py", "config.py", "plan.py", "rewording.py", "tool_calls.py"}
 
 
 def files_of(package: str) -> list[Path]:

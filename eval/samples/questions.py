@@ -55,7 +55,7 @@ def choose_questions(
     samples, skipped = renderable(draw_samples(seen, per_task=config.max_samples_per_task, seed=seed))
     skipped |= unread
     again, skipped_again = renderable(draw_again(samples, unseen, per_task=config.unseen_wordings, seed=seed))
-    metrics = {task: metrics_of(task, info) for task, info in tasks.items()}
+    metrics = {task: metrics_of(task, info, run_code=config.run_code) for task, info in tasks.items()}
     material = Material(config, seed, data_dir, tasks, metrics, samples, unseen)
     probed = {name: renderable(probe.ask(material)) for name, probe in probes().items()}
     return Questions(

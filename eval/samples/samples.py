@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from eval.metrics.pass_at_1 import shown_tests
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer, Reference
 from hunmin.models.answer_parts import AnswerReader
@@ -45,10 +46,15 @@ def make_samples(rows: Sequence[Mapping[str, Any]], tasks: Mapping[str, TaskInfo
     extractors = {
         name: LabelExtractor(info["labels"]) for name, info in sorted(tasks.items()) if info["labels"]
     }
-    return [sample for row in rows for sample in _samples_of(row, extractors.get(row["task"]))]
+    tested = {name for name, info in tasks.items() if "pass_at_1" in info["metrics"]}
+    return [
+        sample
+        for row in rows
+        for sample in _samples_of(row, extractors.get(row["task"]), tested=row["task"] in tested)
+    ]
 
 
-def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Iterator[Sample]:
+def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None, *, tested: bool) -> Iterator[Sample]:
     messages = row["messages"]
     places = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     for turn, index in enumerate(places):
@@ -79,6 +85,7 @@ def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Itera
                 _label(fields.get("label"), texts[0], extract),
                 constraints=tuple(row["constraints"] or ()) if is_last else (),
                 given=fields.get("input") or "",
+                tests=shown_tests(question) if tested else (),
             ),
             calling=answer if calls else None,
         )

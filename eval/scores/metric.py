@@ -48,6 +48,7 @@ class Metric(ABC):
     name: ClassVar[str]
     unit: ClassVar[str] = "%"
     unasked: ClassVar[bool] = False  # scores the samples that it is for in every task, named or not
+    runs_code: ClassVar[bool] = False  # that a model wrote: only where eval.run_code says so
 
     def applies(self, reference: Reference) -> bool:
         """Whether it is for such a sample; a turn that calls tools is for metrics of calls only."""

@@ -31,8 +31,8 @@ def _plain_metrics() -> dict[str, Metric]:
     }
 
 
-def metrics_of(task: str, info: TaskInfo) -> list[Metric]:
-    """The metrics a task is scored with.
+def metrics_of(task: str, info: TaskInfo, *, run_code: bool = False) -> list[Metric]:
+    """The metrics a task is scored with; those that run a model's code only with `run_code` (eval.run_code).
 
     Raises:
         InputError: a metric is unknown, or needs labels that the task does not have.
@@ -45,7 +45,7 @@ def metrics_of(task: str, info: TaskInfo) -> list[Metric]:
         if name not in known:
             every = sorted({*known, *LABEL_METRICS})
             raise InputError(f"task {task}: metric {name} is unknown; choose from {', '.join(every)}")
-    return [known[name] for name in names]
+    return [known[name] for name in names if run_code or not known[name].runs_code]
 
 
 def with_unasked(metrics: Sequence[Metric], references: Sequence[Reference]) -> list[Metric]:
