@@ -99,7 +99,7 @@ class EvalConfig(Section):
         1,
         ge=1,
         le=1_000,
-        description="answers to each sample, drawn at temperature above 0: mean and spread of metrics, pass@k",
+        description="answers to each sample, at a temperature above 0: mean and spread of metrics, pass@k",
     )
     own_history: int = later_content(
         0,
@@ -109,7 +109,7 @@ class EvalConfig(Section):
     )
     run_code: bool = later_content(
         False,
-        description="run the code that models write in a sandbox, against tests that its request shows (pass_at_1)",
+        description="run the code that models write, in a sandbox, against tests in the request (pass_at_1)",
     )
     goals: tuple[GoalConfig, ...] = Field(
         default=(), description="what the run is to show, checked at its end"

@@ -145,6 +145,9 @@ SAMPLES = pa.schema(
 # probes.parquet: the answers to what probes asked, of the same columns behind the probe's name. `task` is
 # that of the held-out row that a question was made from, or the probe's own word for a kind of question.
 PROBES = pa.schema([("probe", pa.string()), *SAMPLES])
+# draws.parquet: with eval.num_answers, every answer of the models to every sample; those of draw 0 are in
+# samples.parquet too.
+DRAWS = pa.schema([("draw", pa.int32()), *SAMPLES])
 
 
 class PackMetadata(TypedDict):
@@ -517,6 +520,38 @@ class WordingScores(TypedDict):
     metrics: dict[str, WordingMetric]
 
 
+class DrawnMetric(TypedDict):
+    """A metric over several draws of answers to the same samples."""
+
+    mean: float  # of its value over all samples, in each draw
+    spread: float  # standard deviation over the draws (n - 1)
+    pass_at: NotRequired[dict[str, float]]  # by k, for metrics that run code: one of k answers passes
+
+
+class Drawn(TypedDict):
+    """What several answers to each sample show: by metric, by model."""
+
+    draws: int
+    metrics: dict[str, dict[str, DrawnMetric]]
+
+
+class HistoryMetric(TypedDict):
+    """A model by one metric on the same turns, behind the row's answers and behind its own."""
+
+    unit: str
+    given: Interval
+    own: Interval
+    delta: Interval  # own minus given, paired bootstrap
+
+
+class HistoryScores(TypedDict):
+    """Conversations asked turn after turn on the model's own answers: second and later turns, by model."""
+
+    n: dict[str, int]
+    conversations: dict[str, int]
+    metrics: dict[str, dict[str, HistoryMetric]]
+
+
 class Habits(TypedDict):
     """How each system answers a task, whatever is right."""
 
@@ -535,6 +570,8 @@ class TaskScores(Habits):
     languages: dict[str, int]
     metrics: dict[str, MetricScores]
     unseen_wordings: NotRequired[WordingScores]
+    drawn: NotRequired[Drawn]  # where eval.num_answers asks for several
+    own_history: NotRequired[HistoryScores]  # where eval.own_history asks for it
 
 
 class RivalScore(TypedDict):
