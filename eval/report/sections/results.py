@@ -205,8 +205,41 @@ def _task(index: int, name: str, found: TaskScores) -> Section:
             for what, key, form in _HABITS
             if (shares := found.get(key))
         ],
+        "drawn": _drawn(found),
+        "own_history": _own_history(found),
         "unseen": _unseen(found),
     }
+
+
+def _drawn(found: TaskScores) -> Section | None:
+    """Each metric over several draws of answers, a row a metric and model; None where one was drawn."""
+    drawn = found.get("drawn")
+    if drawn is None:
+        return None
+    rows = [
+        {"name": name, "system": system, "unit": found["metrics"][name]["unit"], **values}
+        for name, systems in drawn["metrics"].items()
+        for system, values in systems.items()
+    ]
+    return {"draws": drawn["draws"], "rows": rows}
+
+
+def _own_history(found: TaskScores) -> Section | None:
+    """Later turns on the given and on the model's own history, a row a metric and model."""
+    history = found.get("own_history")
+    if history is None:
+        return None
+    rows = [
+        {
+            "name": name,
+            "system": system,
+            "verdict": _verdict_of(values["delta"], history["n"][system], higher_is_better=True),
+            **values,
+        }
+        for name, systems in history["metrics"].items()
+        for system, values in systems.items()
+    ]
+    return {"n": history["n"], "rows": rows}
 
 
 def _unseen(found: TaskScores) -> Section | None:
