@@ -61,10 +61,18 @@ def with_calls(content: str, calls: Sequence[ToolCall]) -> str:
 
 
 def calls_in(text: str) -> list[ToolCall]:
-    """The calls of a text that `with_calls` wrote."""
+    """The calls of a text that `with_calls` wrote; a line that only looks like one is the content's."""
     found = (_CANONICAL.fullmatch(line) for line in text.splitlines())
-    objects = (json.loads(match[1]) for match in found if match)
-    return [call_of(one["name"], one["arguments"]) for one in objects]
+    return [call for match in found if match and (call := _canonical_call(match[1]))]
+
+
+def _canonical_call(text: str) -> ToolCall | None:
+    try:
+        found = json.loads(text)
+        name = found.get("name")
+        return call_of(name, found.get("arguments")) if isinstance(name, str) else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def reader_of(written: str, call: ToolCall) -> ReadCalls | None:

@@ -108,4 +108,15 @@ def test_calls_survive_being_written_as_one_text() -> None:
     assert (
         with_calls("", spaced) == '<tool_call>{"name": "weather", "arguments": {"city": "서울"}}</tool_call>'
     )
-    assert calls_in("no call: <tool_call>{}</tool_call>") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{}", '{"name": 3, "arguments": {}}', '{"name": "f", "arguments": [1]}', '{"name": "f"}', "{]}"),
+        '{"name": "f", "arguments": ' + '{"a":' * 100_000 + "1" + "}" * 100_001,
+    ],
+)
+def test_a_line_that_only_looks_like_a_call_is_none(text: str) -> None:
+    assert calls_in(f"<tool_call>{text}</tool_call>") == []
+    assert hermes().parts_of(f"<tool_call>{text}</tool_call>").calls == ()
