@@ -13,7 +13,7 @@ from eval.config import STAGE_VERSION, EvalConfig
 from eval.evaluate import SYSTEMS, run, score_table
 from hunmin.artifact import Manifest, commit, files_below, load_manifest, verify
 from hunmin.errors import ArtifactError, InputError
-from hunmin.schema import DRAWS, SAMPLES
+from hunmin.schema import SAMPLES
 from hunmin.stage import Inputs
 
 CONFIG = EvalConfig(max_new_tokens=12, batch_size=4, bootstrap_samples=50)
@@ -232,33 +232,3 @@ def test_a_prompt_beyond_the_context_is_said(
     manifest = evaluate(make_stages(tmp_path, tokenizer, rows=[long]), tmp_path / "eval")
     assert manifest.counts["skipped"] == {"prompt_too_long": 1}
     assert "1 samples cannot be asked (prompt_too_long 1)" in capsys.readouterr().out
-
-
-def test_further_draws_and_own_histories_are_asked_beside_and_change_no_other_answer(
-    ray_local: None, stages: Stages, tmp_path: Path
-) -> None:
-    sampled = CONFIG.model_copy(update={"temperature": 0.7})
-    evaluate(stages, tmp_path / "one", sampled)
-    several = sampled.model_copy(update={"num_answers": 3, "own_history": 2})
-    manifest = evaluate(stages, tmp_path / "several", several)
-    one, other = (pq.read_table(tmp_path / name / "samples.parquet") for name in ("one", "several"))
-    assert one.equals(other)
-    draws = pq.read_table(tmp_path / "several" / "draws.parquet")
-    assert draws.schema.equals(DRAWS)
-    said: dict[tuple[str, str], list[str]] = {}
-    for row in draws.to_pylist():
-        said.setdefault((row["system"], row["sample_id"]), []).append(row["answer"])
-    assert len(said) == 2 * 13
-    assert {len(answers) for answers in said.values()} == {3}
-    assert any(len(set(answers)) > 1 for answers in said.values())
-    models = [row for row in other.to_pylist() if row["system"] in ("base", "tuned")]
-    first = {(row["system"], row["sample_id"]): row["answer"] for row in models}
-    assert first == {key: answers[0] for key, answers in said.items()}
-    scores = scores_in(tmp_path / "several")["tasks"]
-    assert scores["sentiment"]["drawn"]["metrics"]["accuracy"]["tuned"].keys() == {"mean", "spread"}
-    history = scores["chat"]["own_history"]
-    assert history["n"] == history["conversations"] == {"base": 2, "tuned": 2}
-    assert history["metrics"]["chrf"]["tuned"].keys() == {"unit", "given", "own", "delta"}
-    own = pq.read_table(tmp_path / "several" / "own_history.parquet").to_pylist()
-    assert {(row["system"], row["turn"]) for row in own} == {("base", 1), ("tuned", 1)}
-    assert manifest.counts["skipped_own_history"] == {}
