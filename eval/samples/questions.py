@@ -91,6 +91,17 @@ def say_what_is_asked(asked: Questions) -> None:
         )
     if asked.conversations:
         say(f"eval: {len(asked.conversations)} conversations are asked on the models' own answers too")
+    material = asked.material
+    unrun = [
+        task
+        for task, info in material.tasks.items()
+        if len(metrics_of(task, info, run_code=True)) > len(material.metrics[task])
+    ]
+    if unrun:
+        say(
+            f"eval: {', '.join(unrun)}: metrics that run the code of models are left out; eval.run_code: true "
+            "runs it in a sandbox"
+        )
     if asked.probes:
         counts = ", ".join(f"{name} {len(members)}" for name, members in asked.probes.items())
         say(f"eval: questions besides: {counts}")

@@ -55,7 +55,8 @@ INFO: dict[str, TaskInfo] = {
     "code": {"metrics": ["pass_at_1"], "labels": [], "language": "en"},
 }
 SAID = {
-    "src:a.json:0.0/0": '<tool_call>\n{"name": "weather", "arguments": {"days": 1, "city": "서울"}}\n</tool_call>',
+    "src:a.json:0.0/0": "<tool_call>\n"
+    '{"name": "weather", "arguments": {"days": 1, "city": "서울"}}\n</tool_call>',
     "src:a.json:0.0/1": "맑아요.",
     "src:a.json:1.0/0": "```python\ndef add(x, y):\n    return y + x\n```",
     "src:a.json:2.0/0": "<think>\n부정은 아니다.\n</think>\n\n긍정",
