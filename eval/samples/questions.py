@@ -99,8 +99,8 @@ def say_what_is_asked(asked: Questions) -> None:
     ]
     if unrun:
         say(
-            f"eval: {', '.join(unrun)}: metrics that run the code of models are left out; eval.run_code: true "
-            "runs it in a sandbox"
+            f"eval: {', '.join(unrun)}: metrics that run the code of models are left out; eval.run_code: "
+            "true runs it in a sandbox"
         )
     if asked.probes:
         counts = ", ".join(f"{name} {len(members)}" for name, members in asked.probes.items())

@@ -153,7 +153,7 @@ def test_code_is_not_run_unless_asked_for(
     assert scores["code"]["metrics"].keys() == {"constraints_met"}
     assert (
         "code: metrics that run the code of models are left out; eval.run_code: true"
-        in capsys.readouterr().err
+        in capsys.readouterr().out
     )
 
 
