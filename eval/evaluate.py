@@ -102,6 +102,7 @@ def run(
         num_threads=config.num_threads,
         engine=choice.engine,
         dtype=choice.dtype,
+        batch_size=config.batch_size,
     )
     asker = Asker(
         models=models,
@@ -188,6 +189,7 @@ def run(
             "probes": {name: len(members) for name, members in asked.probes.items()},
             "skipped_probes": asked.skipped_probes,
             **({"skipped_own_history": own.skipped} if config.own_history else {}),
+            "failed": dict(sorted(asker.failed.items())),
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},

@@ -124,7 +124,7 @@ class Chat:
         `show` gets the answer in pieces. What it raises ends the answer; the message is then forgotten.
 
         Raises:
-            InputError: as `prompt`.
+            InputError: as `prompt`, or the model fails at it.
         """
         ids = self.prompt(text)
         stream = TextStream(
@@ -132,6 +132,11 @@ class Chat:
             show,
         )
         (generation,) = self._engine.generate([ids], on_token=lambda row, token: stream.add(token))
+        if generation.error is not None:
+            raise InputError(
+                f"the model fails at this conversation ({generation.error}); say it otherwise, or start anew "
+                "with /reset"
+            )
         answer = stream.end()
         self._messages += [
             {"role": "user", "content": normalize_text(text)[0]},

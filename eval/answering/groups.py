@@ -4,8 +4,10 @@ A group is a pure function of the prompts, and is answered and committed whole: 
 and how often it was tried changes nothing. What was committed before a kill is not asked again.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from eval.config import STAGE_VERSION
@@ -14,6 +16,8 @@ from hunmin.artifact import read_sealed, write_sealed
 from hunmin.errors import ArtifactError, one_line
 from hunmin.hashing import sha256_json
 from hunmin.progress import say
+
+BATCHES_PER_GROUP = 8  # a batch refills within a group; what an actor has answered of one a kill loses
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class ModelRef:
 
 @dataclass(frozen=True)
 class Group:
-    """Prompts that one model answers in one batch; `part` is where the answers go."""
+    """Prompts that one model answers in one call; `part` is where the answers go."""
 
     model: ModelRef
     prompts: list[Prompt]
@@ -50,15 +54,19 @@ def make_groups(
     batch_size: int,
     parts_dir: Path,
 ) -> list[Group]:
-    """Cut the prompts into batches of like length, longest first, for each model in turn.
+    """Cut the prompts into groups of like size, of at most BATCHES_PER_GROUP batches, for each model in turn.
 
-    A part's name depends on all that its answers depend on, so a part that exists is the answer.
+    Prompts that begin alike meet in a group, where what they share is read once; groups with the longest
+    prompts come first. A part's name depends on all that its answers depend on, so a part that exists is the
+    answer.
     """
-    ordered = sorted(prompts, key=lambda prompt: (-len(prompt.ids), prompt.sample_id))
+    ordered = sorted(prompts, key=lambda prompt: (prompt.ids, prompt.sample_id))
+    num_groups = math.ceil(len(ordered) / (batch_size * BATCHES_PER_GROUP))
+    cuts = [len(ordered) * index // num_groups for index in range(num_groups + 1)] if ordered else []
+    parts = sorted((ordered[start:end] for start, end in pairwise(cuts)), key=_longest, reverse=True)
     groups = []
     for model in models:
-        for start in range(0, len(ordered), batch_size):
-            members = ordered[start : start + batch_size]
+        for members in parts:
             key = sha256_json(
                 {
                     "stage_version": STAGE_VERSION,
@@ -69,6 +77,10 @@ def make_groups(
             )
             groups.append(Group(model, members, parts_dir / model.system / f"{key[:32]}.json"))
     return groups
+
+
+def _longest(prompts: Sequence[Prompt]) -> int:
+    return max(len(prompt.ids) for prompt in prompts)
 
 
 def write_part(group: Group, generations: Sequence[Generation]) -> None:

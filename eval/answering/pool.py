@@ -5,17 +5,18 @@ On GPUs an actor takes as many whole ones of a node as a copy of the model needs
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
-from ray.util import ActorPool, placement_group, remove_placement_group
+from ray.util import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy, PlacementGroupSchedulingStrategy
 
 from eval.answering.choice import capability, memory_bytes
-from eval.answering.groups import Group, kept_part, read_part, write_part
+from eval.answering.groups import Group, ModelRef, kept_part, read_part, write_part
 from eval.answering.room import NO_GPUS, Gpus
 from eval.engines import Engine, Generation, GenerationSettings, Place, engine_of
 from hunmin.errors import EnvironmentFailure, one_line
@@ -125,15 +126,11 @@ def _answer_missing(
             ).remote(settings, python)
             for place in places
         ]
-        pool = ActorPool(actors)
-        for index, group in enumerate(missing):
-            pool.submit(lambda actor, item: actor.answer.remote(*item), (index, group))
         try:
             with progress("eval", total=sum(len(group.prompts) for group in missing)) as ticker:
-                while pool.has_next():
-                    index, generations = pool.get_next_unordered()
-                    write_part(missing[index], generations)
-                    ticker.advance(len(generations), note=missing[index].model.system)
+                for group, generations in _answered(missing, actors):
+                    write_part(group, generations)
+                    ticker.advance(len(generations), note=group.model.system)
             ray.wait(
                 [actor.close.remote() for actor in actors], num_returns=num_actors, timeout=CLOSED_WITHIN_S
             )
@@ -145,6 +142,46 @@ def _answer_missing(
         finally:
             for actor in actors:
                 ray.kill(actor)  # type: ignore[arg-type]  # ray's own stubs disagree
+
+
+def _answered(groups: Sequence[Group], actors: Sequence[Any]) -> Iterator[tuple[Group, list[Generation]]]:
+    """Each group with its answers as they come; an actor keeps to its model while groups of it wait."""
+    waiting: dict[ModelRef, deque[Group]] = {}
+    for group in groups:
+        waiting.setdefault(group.model, deque()).append(group)
+    loaded: list[ModelRef | None] = [None] * len(actors)
+    at_work: dict[Any, tuple[int, Group]] = {}  # by Ray's reference: an actor's index, and what it answers
+
+    def hand_out(index: int) -> None:
+        lengths = {model: len(left) for model, left in waiting.items()}
+        model = model_for(loaded[index], waiting=lengths, others=loaded[:index] + loaded[index + 1 :])
+        loaded[index] = model
+        if model is not None:
+            group = waiting[model].popleft()
+            at_work[actors[index].answer.remote(group)] = (index, group)
+
+    for index in range(len(actors)):
+        hand_out(index)
+    while at_work:
+        (done,), _ = ray.wait(list(at_work))
+        index, group = at_work.pop(done)
+        generations = ray.get(done)
+        hand_out(index)
+        yield group, generations
+
+
+def model_for(
+    loaded: ModelRef | None, *, waiting: Mapping[ModelRef, int], others: Sequence[ModelRef | None]
+) -> ModelRef | None:
+    """The model that a free actor asks next: the one it has loaded, else the one that is furthest behind.
+
+    `waiting`: groups that no one has taken; `others`: what the other actors have loaded. An actor leaves a
+    model only when no group of it waits, so it loads each at most once, and where there are two mostly one.
+    """
+    left = {model: count for model, count in waiting.items() if count}
+    if loaded in left or not left:
+        return loaded if loaded in left else None
+    return max(left, key=lambda model: left[model] / (1 + others.count(model)))
 
 
 @contextmanager
@@ -213,9 +250,9 @@ class Answerer:
         self._path: str | None = None
         self._engine: Engine | None = None
 
-    def answer(self, index: int, group: Group) -> tuple[int, list[Generation]]:
-        """The group's answers, in the order of its prompts, behind the index that came with it."""
-        return index, self._engine_of(group.model.path).generate([prompt.ids for prompt in group.prompts])
+    def answer(self, group: Group) -> list[Generation]:
+        """The group's answers, in the order of its prompts."""
+        return self._engine_of(group.model.path).generate([prompt.ids for prompt in group.prompts])
 
     def close(self) -> None:
         """Free what the engine holds, before another comes."""

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedConfig
 
 from eval.engines import Capability, EngineKind
+from eval.engines._kv_cache import ROOM_TOKENS
 from hunmin.errors import GateError
 
 USABLE_SHARE = 0.85  # of a GPU's memory; the rest is CUDA's own, kernels' workspaces and fragments
@@ -67,7 +68,7 @@ def sizes(model: PreTrainedConfig, *, dtype: torch.dtype, prompt_tokens: int, ne
     heads = text.num_attention_heads
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // heads
     kv_heads = getattr(text, "num_key_value_heads", None) or heads
-    of_layer = 2 * kv_heads * head_dim * dtype.itemsize * (prompt_tokens + new_tokens)
+    of_layer = 2 * kv_heads * head_dim * dtype.itemsize * (prompt_tokens + new_tokens + ROOM_TOKENS)
     # Reading the prompt: residual, normed input, queries, keys, values, output; gate, up and their product.
     widths = 6 * max(text.hidden_size, heads * head_dim) + 3 * (getattr(text, "intermediate_size", None) or 0)
     activations = prompt_tokens * widths * dtype.itemsize

@@ -23,6 +23,7 @@ class Generation:
 
     ids: list[int]
     stopped: bool
+    error: str | None = None  # why the model could not answer this prompt, though it could others
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class GenerationSettings:
     num_threads: int
     engine: str = "hf"
     dtype: DtypeName = "float32"
+    batch_size: int = 16  # prompts that are answered at a time
 
 
 @dataclass(frozen=True)

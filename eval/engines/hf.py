@@ -1,10 +1,10 @@
-"""Batched decoding over transformers that drops finished rows.
+"""Batched decoding over transformers, by a batch that refills.
 
 A model that no single GPU holds is laid over several by accelerate, a run of layers on each. Written for GPUs
 and not yet run on several: tests hold the layers' places, and the loop over a model with accelerate's hooks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,12 +20,12 @@ from eval.engines import (
     prompt_seed,
     versions_here,
 )
-from eval.engines._kv_cache import make_cache
-from hunmin.errors import ArtifactError, GateError
+from eval.engines._batch import Batch, OnToken, Pick, Row
+from hunmin.errors import ArtifactError, EnvironmentFailure, GateError
 
 ON_THE_CPU = Place()
 
-# Shapes: B rows still unfinished, T tokens so far, V vocabulary.
+# Shapes: K prompts that get a token, V vocabulary.
 
 
 class HFEngine:
@@ -61,76 +61,62 @@ class HFEngine:
 
     @torch.inference_mode()
     def generate(
-        self, prompts: Sequence[Sequence[int]], *, on_token: Callable[[int, int], None] | None = None
+        self, prompts: Sequence[Sequence[int]], *, on_token: OnToken | None = None
     ) -> list[Generation]:
-        """Answer the prompts together. Left-padded; a finished row leaves batch and cache at once.
+        """Answer the prompts, `batch_size` of them at a time; where one ends the next comes in.
 
-        `on_token` is told each token of an answer as it comes, behind its row.
+        `on_token` is told each token of an answer as it comes, behind its prompt's index. A prompt that
+        failed among others is asked again alone, and if it fails there, its answer is an error.
+
+        Raises:
+            EnvironmentFailure: the model fails at any prompt.
         """
-        answers: list[list[int]] = [[] for _ in prompts]
-        stopped = [False] * len(prompts)
-        rows = list(range(len(prompts)))  # of the batch: index into prompts
-        pick = self._picker(prompts)
-        input_ids, mask_BT = _left_pad(prompts, device=self._device)
-        position_ids = (mask_BT.cumsum(-1) - 1).clamp(min=0)
-        cache = make_cache(self._model.config)
-        while True:
-            logits_BV = self._model(
-                input_ids=input_ids,
-                attention_mask=mask_BT,
-                position_ids=position_ids,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
-            next_ids = pick(logits_BV, rows)
-            alive = []
-            for index, (row, token) in enumerate(zip(rows, next_ids, strict=True)):
-                if token in self._stop_ids:
-                    stopped[row] = True
-                    continue
-                answers[row].append(token)
-                if on_token is not None:
-                    on_token(row, token)
-                if len(answers[row]) < self._settings.max_new_tokens:
-                    alive.append(index)
-            if not alive:
-                return [Generation(ids, end) for ids, end in zip(answers, stopped, strict=True)]
-            last_B = position_ids[:, -1]
-            if len(alive) < len(rows):
-                keep = torch.tensor(alive)  # on the CPU: it selects on the device of each layer
-                cache.batch_select_indices(keep)
-                mask_BT, last_B = mask_BT[keep], last_B[keep]
-                rows = [rows[index] for index in alive]
-            input_ids = torch.tensor([[next_ids[index]] for index in alive], device=self._device)
-            mask_BT = torch.nn.functional.pad(mask_BT, (0, 1), value=1)
-            position_ids = last_B[:, None] + 1
+        rows = self._answer(prompts, on_token)
+        answers = []
+        for prompt, row in zip(prompts, rows, strict=True):
+            if row.error is not None and len(prompts) > 1:
+                (row,) = self._answer([prompt], None)
+            answers.append(Generation(row.ids, row.stopped) if row.error is None else self._failed(row.error))
+        return answers
 
-    def _picker(self, prompts: Sequence[Sequence[int]]):
-        """A function (logits_BV, rows) -> next token of each row."""
+    def _answer(self, prompts: Sequence[Sequence[int]], on_token: OnToken | None) -> list[Row]:
+        batch = Batch(
+            self._model,
+            [list(prompt) for prompt in prompts],
+            num_slots=self._settings.batch_size,
+            max_new_tokens=self._settings.max_new_tokens,
+            stop_ids=self._stop_ids,
+            device=self._device,
+            pick=self._picker(prompts),
+            on_token=on_token,
+        )
+        return batch.answer()
+
+    def _failed(self, error: str) -> Generation:
+        """The answer to a prompt that fails alone; the model must still read another, a single token."""
+        (row,) = self._answer([[0]], None)
+        if row.error is not None:
+            raise EnvironmentFailure(
+                f"the model fails at any prompt ({row.error}); run the same command again"
+            )
+        return Generation([], False, error)
+
+    def _picker(self, prompts: Sequence[Sequence[int]]) -> Pick:
         temperature = self._settings.temperature
         if temperature == 0:
-            return lambda logits_BV, rows: logits_BV.argmax(-1).tolist()
+            return lambda logits_KV, indices: logits_KV.argmax(-1).tolist()
         streams = [
             torch.Generator().manual_seed(prompt_seed(self._settings.seed, prompt)) for prompt in prompts
         ]
 
-        def sample(logits_BV: Tensor, rows: list[int]) -> list[int]:
-            probs_BV = torch.softmax(logits_BV.float().cpu() / temperature, dim=-1)
+        def sample(logits_KV: Tensor, indices: list[int]) -> list[int]:
+            probs_KV = torch.softmax(logits_KV.float().cpu() / temperature, dim=-1)
             return [
-                int(torch.multinomial(probs_V, 1, generator=streams[row]))
-                for probs_V, row in zip(probs_BV, rows, strict=True)
+                int(torch.multinomial(probs_V, 1, generator=streams[index]))
+                for probs_V, index in zip(probs_KV, indices, strict=True)
             ]
 
         return sample
-
-
-def _left_pad(prompts: Sequence[Sequence[int]], *, device: str) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, int64 (B, T). The pad's id is of no matter: nothing attends to it."""
-    width = max(len(prompt) for prompt in prompts)
-    ids = [[0] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-    mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
 
 def device_map(path: str, *, devices: tuple[str, ...]) -> dict[str, str]:

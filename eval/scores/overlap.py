@@ -6,15 +6,14 @@ would have to know two segmentations. Its only gain, matching stems, is chrF's a
 """
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import ClassVar, NamedTuple
+from functools import cache, lru_cache
+from typing import ClassVar
 
 import numpy as np
-from rouge_score.rouge_scorer import RougeScorer
-from rouge_score.scoring import fmeasure
-from rouge_score.tokenizers import DefaultTokenizer
+from rouge_score_rs.rouge_scorer import RougeScorer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.tokenizers.tokenizer_ko_mecab import TokenizerKoMecab
@@ -24,26 +23,27 @@ from eval.scores.metric import MeanMetric, Metric, Reference, normalize
 from hunmin.language.script import HANGUL, is_unspaced
 
 _WORD = re.compile(r"\w+|[^\w\s]")
-
-
-class Tokenizer(NamedTuple):
-    """Cuts a normalized text, in the form that rouge-score calls."""
-
-    tokenize: Callable[[str], list[str]]
+_ENGLISH_WORD = re.compile(r"[a-z0-9]+")
+CUT_TEXTS = 1 << 16  # remembered: a reference is cut for every system and metric
 
 
 @cache
-def rouge_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer behind a name that stands in scores.json. Letters are compared in lower case."""
+def _cutter(name: str) -> Callable[[str], list[str]]:
     if name == "ko-mecab":  # surface morphemes, as BLEU sees them
         mecab = TokenizerKoMecab()
-        return Tokenizer(lambda text: mecab(text.lower()).split())
-    if name == "rouge-score":  # [a-z0-9]+: what English scores in print are made with
-        return Tokenizer(DefaultTokenizer().tokenize)
+        return lambda text: mecab(text).split()
+    if name == "rouge-score":  # what English scores in print are made with
+        return _ENGLISH_WORD.findall
     if name == "words":  # runs of letters and digits of any script, and single signs
-        return Tokenizer(lambda text: _WORD.findall(text.lower()))
+        return _WORD.findall
     assert name == "characters"
-    return Tokenizer(lambda text: [char for char in text.lower() if not char.isspace()])
+    return lambda text: [char for char in text if not char.isspace()]
+
+
+@lru_cache(CUT_TEXTS)
+def cut(text: str, tokenizer: str) -> tuple[str, ...]:
+    """Tokens of a text by the tokenizer of a name that stands in scores.json, in lower case and NFC."""
+    return tuple(map(sys.intern, _cutter(tokenizer)(normalize(text).lower())))  # a word is kept once
 
 
 def is_korean(reference: Reference) -> bool:
@@ -163,7 +163,7 @@ class Chrf(Metric):
 
 
 class Rouge(MeanMetric):
-    """Mean F-measure of rouge-score over our tokens; of several references the best counts."""
+    """Mean F-measure of ROUGE over our tokens; of several references the best counts."""
 
     unit = "ratio"
 
@@ -176,24 +176,19 @@ class Rouge(MeanMetric):
 
     def value(self, answer: str, reference: Reference) -> float:
         """F-measure against the best reference."""
-        texts = [normalize(text) for text in reference.texts]
-        if self._kind == "rougeL":
-            cut = rouge_tokenizer(self._name(reference)).tokenize
-            said = cut(normalize(answer))
-            return max(lcs_fmeasure(cut(text), said) for text in texts)
-        scorer = _rouge_scorer(self._kind, self._name(reference))
-        return scorer.score_multi(texts, normalize(answer))[self._kind].fmeasure
+        name = self._name(reference)
+        targets = [cut(text, name) for text in reference.texts]
+        return _scorer(self._kind).score_multi(targets, cut(answer, name))[self._kind].fmeasure
 
     def num_undefined(self, references: Sequence[Reference]) -> int:
         """Samples whose references are all shorter than one n-gram."""
         return sum(
-            max(len(rouge_tokenizer(self._name(ref)).tokenize(normalize(text))) for text in ref.texts)
-            < self._min_tokens
+            max(len(cut(text, self._name(ref))) for text in ref.texts) < self._min_tokens
             for ref in references
         )
 
     def tokenizer(self, references: Sequence[Reference]) -> str:
-        """The name of the tokenizer, see `rouge_tokenizer`."""
+        """The name of the tokenizer, see `cut`."""
         return _named([self._name(reference) for reference in references])
 
     def _name(self, reference: Reference) -> str:
@@ -204,29 +199,18 @@ class Rouge(MeanMetric):
         return "rouge-score" if reference.language == "en" else "words"
 
 
-def lcs_fmeasure(target: Sequence[str], prediction: Sequence[str]) -> float:
-    """rouge-score's ROUGE-L, whose own table of cells is too slow for texts in characters.
+class _AsCut:
+    """A tokenizer of texts that are cut already."""
 
-    The longest common subsequence by bits: bit i of `row` is 0 where the length grows at target[i]; a token
-    of the prediction updates all of them in one addition (Hyyrö 2004, "Bit-parallel LCS-length computation
-    revisited").
-    """
-    if not target or not prediction:
-        return 0.0
-    places: dict[str, int] = {}
-    for index, token in enumerate(target):
-        places[token] = places.get(token, 0) | 1 << index
-    row = full = (1 << len(target)) - 1
-    for token in prediction:
-        matches = row & places.get(token, 0)
-        row = (row + matches | row - matches) & full
-    length = len(target) - row.bit_count()
-    return fmeasure(length / len(prediction), length / len(target))
+    @staticmethod
+    def tokenize(tokens: Sequence[str]) -> Sequence[str]:
+        """The tokens themselves."""
+        return tokens
 
 
 @cache
-def _rouge_scorer(kind: str, tokenizer: str) -> RougeScorer:
-    return RougeScorer([kind], tokenizer=rouge_tokenizer(tokenizer))
+def _scorer(kind: str) -> RougeScorer:
+    return RougeScorer([kind], tokenizer=_AsCut)
 
 
 def metrics() -> list[Metric]:

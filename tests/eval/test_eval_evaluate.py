@@ -66,6 +66,7 @@ def test_the_stage_is_committed_and_its_parts_are_gone(evaluated: Path) -> None:
         "skipped_reworded": {},
         "probes": {},
         "skipped_probes": {},
+        "failed": {},
     }
     assert manifest.stage == "eval"
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import PreTrainedTokenizerFast
 
 from eval.answering.conversation import Chat, TextStream
@@ -79,6 +80,17 @@ def test_an_answer_that_is_stopped_is_not_remembered(model_folder: Path) -> None
     before = chat.prompt("네")
     with pytest.raises(KeyboardInterrupt):
         chat.ask("오늘 날씨가 어때요?", show=stop)
+    assert chat.prompt("네") == before
+
+
+def test_a_message_that_the_model_fails_at_is_said_and_not_remembered(model_folder: Path) -> None:
+    chat = chat_with(model_folder)
+    before = chat.prompt("네")
+    rare = next(token for token in chat.prompt("오늘 산책하러 갈까요?") if token not in before)
+    with torch.no_grad():
+        chat._engine._model.get_input_embeddings().weight[rare] = torch.nan
+    with pytest.raises(InputError, match=r"fails at this conversation \(its logits are no numbers\).*/reset"):
+        chat.ask("오늘 산책하러 갈까요?", show=print)
     assert chat.prompt("네") == before
 
 

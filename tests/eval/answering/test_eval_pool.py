@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from damage import damaged
 
 from eval.answering import pool
 from eval.answering.groups import Group, ModelRef, Prompt, make_groups, read_part, write_part
-from eval.answering.pool import answer_groups, cpus_per_actor
+from eval.answering.pool import answer_groups, cpus_per_actor, model_for
 from eval.engines import Generation, GenerationSettings
 from eval.engines.hf import HFEngine
 from hunmin.errors import ArtifactError
@@ -30,12 +30,13 @@ ROOT = Path(__file__).resolve().parents[3]
 def groups_of(
     folder: Path, parts_dir: Path, prompts: Sequence[Sequence[int]], **settings: int
 ) -> tuple[list[Group], GenerationSettings]:
-    changed = replace(SETTINGS, **settings)  # type: ignore[arg-type]
+    """Groups of eight prompts, in batches of two that refill."""
+    changed = replace(SETTINGS, batch_size=2, **settings)  # type: ignore[arg-type]
     groups = make_groups(
         [Prompt(f"row/{index}", list(ids)) for index, ids in enumerate(prompts)],
         models=[ModelRef("base", str(folder), "a"), ModelRef("tuned", str(folder), "b")],
         settings=changed,
-        batch_size=4,
+        batch_size=1,
         parts_dir=parts_dir,
     )
     return groups, changed
@@ -73,18 +74,80 @@ def test_groups_are_a_function_of_the_prompts(prompts: list[list[int]], tmp_path
 
     def make(order: list[Prompt], **changes: int) -> list[Group]:
         changed = replace(SETTINGS, **changes)  # type: ignore[arg-type]
-        return make_groups(order, models=models, settings=changed, batch_size=5, parts_dir=tmp_path)
+        return make_groups(order, models=models, settings=changed, batch_size=1, parts_dir=tmp_path)
 
     groups = make(named)
     assert make(named[::-1]) == groups
-    assert [len(group.prompts) for group in groups] == [5, 5, 5, 5, 4] * 2
-    lengths = [len(prompt.ids) for group in groups[:5] for prompt in group.prompts]
-    assert lengths == sorted(lengths, reverse=True)
+    assert [len(group.prompts) for group in groups] == [8, 8, 8] * 2  # at most BATCHES_PER_GROUP each
+    longest = [max(len(prompt.ids) for prompt in group.prompts) for group in groups[:3]]
+    assert longest == sorted(longest, reverse=True)
     parts = {group.part for group in groups}
-    assert len(parts) == 10
+    assert len(parts) == 6
     assert not parts & {group.part for group in make(named, max_new_tokens=25)}
     changed = [replace(named[0], ids=[*named[0].ids[:-1], 271]), *named[1:]]
     assert len(parts - {group.part for group in make(changed)}) == 2  # one group for each model
+    assert make([]) == []
+
+
+def test_prompts_that_begin_alike_meet_in_a_group(tmp_path: Path) -> None:
+    prompts = [Prompt(f"row/{index}", [index % 4] * 30 + [index]) for index in range(32)]
+    groups = make_groups(
+        prompts, models=[ModelRef("base", "x", "a")], settings=SETTINGS, batch_size=1, parts_dir=tmp_path
+    )
+    assert len(groups) == 4
+    assert all(len({prompt.ids[0] for prompt in group.prompts}) == 1 for group in groups)
+
+
+def test_an_actor_keeps_to_its_model_and_helps_out_where_most_is_left() -> None:
+    base, tuned = ModelRef("base", "x", "a"), ModelRef("tuned", "y", "b")
+    assert model_for(None, waiting={base: 2, tuned: 2}, others=[]) == base
+    assert model_for(None, waiting={base: 1, tuned: 2}, others=[base]) == tuned
+    assert model_for(base, waiting={base: 1, tuned: 9}, others=[base]) == base
+    assert model_for(base, waiting={base: 0, tuned: 1}, others=[tuned]) == tuned
+    assert model_for(None, waiting={base: 8, tuned: 3}, others=[base, tuned]) == base
+    assert model_for(base, waiting={base: 0, tuned: 0}, others=[tuned]) is None
+
+
+class FakeActor:
+    """Knows the models that it was asked with; its answers are the lengths of prompts."""
+
+    def __init__(self) -> None:
+        self.models: list[str] = []  # that it was asked with, in turn
+        self.answer = self
+
+    def remote(self, group: Group) -> Callable[[], list[Generation]]:
+        if group.model.system not in self.models[-1:]:
+            self.models.append(group.model.system)
+        return lambda: [Generation([len(prompt.ids)], True) for prompt in group.prompts]
+
+
+class FakeRay:
+    """A reference is a function of no argument; the newest is ready first."""
+
+    @staticmethod
+    def wait(references: list[object]) -> tuple[list[object], list[object]]:
+        return references[-1:], references[:-1]
+
+    @staticmethod
+    def get(reference: Callable[[], list[Generation]]) -> list[Generation]:
+        return reference()
+
+
+@pytest.mark.parametrize("num_actors", [1, 2, 4])
+def test_every_group_is_answered_and_an_actor_loads_a_model_once(
+    prompts: list[list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_actors: int
+) -> None:
+    groups, _ = groups_of(tmp_path, tmp_path, prompts)
+    monkeypatch.setattr(pool, "ray", FakeRay)
+    actors = [FakeActor() for _ in range(num_actors)]
+    found = list(pool._answered(groups, actors))
+    assert sorted(str(group.part) for group, _ in found) == sorted(str(group.part) for group in groups)
+    for group, generations in found:
+        assert [one.ids for one in generations] == [[len(prompt.ids)] for prompt in group.prompts]
+    loaded = [actor.models for actor in actors]
+    assert all(len(models) == len(set(models)) for models in loaded)
+    if num_actors > 1:
+        assert {models[0] for models in loaded} == {"base", "tuned"}
 
 
 @pytest.mark.parametrize(("num_cpus", "num_actors"), [(1, 1), (1, 2), (2, 1), (2, 2), (8, 2), (64, 100)])
@@ -97,7 +160,7 @@ def test_actors_leave_a_cpu_to_others(num_cpus: int, num_actors: int) -> None:
 
 def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path: Path) -> None:
     first, second, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
-    write_part(first, [Generation([1], True)] * 4)
+    write_part(first, [Generation([1], True)] * 8)
     assert read_part(first) == {prompt.sample_id: Generation([1], True) for prompt in first.prompts}
     first.part.rename(second.part)
     with pytest.raises(ArtifactError, match="other samples"):
@@ -107,7 +170,7 @@ def test_a_part_with_other_samples_is_refused(prompts: list[list[int]], tmp_path
 def test_a_damaged_part_is_asked_again_or_says_the_same(
     prompts: list[list[int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    group, *_ = groups_of(tmp_path, tmp_path, prompts)[0]
+    group, *_ = groups_of(tmp_path, tmp_path, prompts[:4])[0]
     write_part(group, [Generation([1, 23, 456], True), Generation([], False)] * 2)
     answers, sound = read_part(group), group.part.read_bytes()
     for data in damaged(sound, every=1):

@@ -55,7 +55,9 @@ def test_sizes_by_hand() -> None:
     layer = 8 * 8 + 2 * 8 * 4 + 8 * 8 + 3 * 8 * 10 + 2 * 8  # q; k and v; o; gate, up, down; two norms
     assert found.in_layers == 2 * 3 * layer
     assert found.outside == 2 * (2 * 50 * 8 + 8)
-    cache = 2 * 2 * 2 * 2 * (5 + 2)  # keys and values, two heads of two numbers, two bytes, seven tokens
+    cache = (
+        2 * 2 * 2 * 2 * (5 + 2 + 128)
+    )  # keys and values, two heads of two numbers, two bytes, tokens and room
     assert found.cache_each == 3 * cache
     assert found.working_each == 2 * 5 * (6 * 8 + 3 * 10) + 2 * 25 + 8 * 50 + cache
     tied = sizes(replace_tied(model), dtype=BF16, prompt_tokens=5, new_tokens=2)

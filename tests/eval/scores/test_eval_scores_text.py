@@ -1,6 +1,7 @@
 """BLEU, chrF, ROUGE: perfect for equal Korean texts, equal to the libraries' own values elsewhere."""
 
 import unicodedata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from eval.scores.intervals import value_of
-from eval.scores.metric import Metric, Reference, normalize
-from eval.scores.overlap import lcs_fmeasure, metrics, rouge_tokenizer
+from eval.scores.metric import Metric, Reference
+from eval.scores.overlap import cut, metrics
 
 METRICS = {metric.name: metric for metric in metrics()}
 PERFECT = {name: 100.0 if metric.unit == "%" else 1.0 for name, metric in METRICS.items()}
@@ -36,7 +37,7 @@ def score(metric: Metric, answers: list[str], truths: list[str], language: str =
 @given(KOREAN.map("".join))
 def test_identical_korean_texts_are_perfect_in_nfc_and_nfd(text: str) -> None:
     nfc, nfd = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
-    assume(len(rouge_tokenizer("ko-mecab").tokenize(normalize(text))) >= 4)
+    assume(len(cut(text, "ko-mecab")) >= 4)
     for name, metric in METRICS.items():
         for answer, truth in ((nfc, nfc), (nfd, nfc), (nfc, nfd)):
             assert score(metric, [answer], [truth]) == pytest.approx(PERFECT[name]), (name, text)
@@ -97,25 +98,8 @@ def test_sentence_values_equal_sacrebleus() -> None:
 
 def test_rouge_worked_by_hand() -> None:
     # 나 는 어제 학교 에 갔 다 .   against   나 는 오늘 학교 에 간다 .
-    assert rouge_tokenizer("ko-mecab").tokenize("나는 어제 학교에 갔다.") == [
-        "나",
-        "는",
-        "어제",
-        "학교",
-        "에",
-        "갔",
-        "다",
-        ".",
-    ]
-    assert rouge_tokenizer("ko-mecab").tokenize("나는 오늘 학교에 간다.") == [
-        "나",
-        "는",
-        "오늘",
-        "학교",
-        "에",
-        "간다",
-        ".",
-    ]
+    assert " ".join(cut("나는 어제 학교에 갔다.", "ko-mecab")) == "나 는 어제 학교 에 갔 다 ."
+    assert " ".join(cut("나는 오늘 학교에 간다.", "ko-mecab")) == "나 는 오늘 학교 에 간다 ."
     answer, truth = ["나는 어제 학교에 갔다."], ["나는 오늘 학교에 간다."]
     assert score(METRICS["rouge1"], answer, truth) == pytest.approx(2 * 5 / (8 + 7))  # 나 는 학교 에 .
     assert score(METRICS["rouge2"], answer, truth) == pytest.approx(2 * 2 / (7 + 6))  # 나-는, 학교-에
@@ -123,15 +107,46 @@ def test_rouge_worked_by_hand() -> None:
     assert score(METRICS["rougeL_char"], ["가나 다"], ["가다"]) == pytest.approx(2 * 2 / (3 + 2))
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from("가나다라"), max_size=90), st.lists(st.sampled_from("가나다마"), max_size=90))
-def test_rouge_l_equals_rouge_scores_own(target: list[str], prediction: list[str]) -> None:
-    class Given:
-        def tokenize(self, text: str) -> list[str]:
-            return text.split()
+class Given:
+    """Tokens as they are."""
 
-    theirs = RougeScorer(["rougeL"], tokenizer=Given()).score(" ".join(target), " ".join(prediction))
-    assert lcs_fmeasure(target, prediction) == theirs["rougeL"].fmeasure
+    @staticmethod
+    def tokenize(tokens: list[str]) -> list[str]:
+        return tokens
+
+
+WORDS = [
+    "나는",
+    "어제",
+    "학교에",
+    "갔다",
+    "정말",
+    "영화였습니다.",
+    "했어요",
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "3",
+    "Dogs!",
+]
+TEXT = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(TEXT, st.lists(TEXT, min_size=1, max_size=3), st.sampled_from(["ko", "en", "other"]))
+def test_rouge_equals_rouge_scores_own_over_the_same_tokens(
+    answer: str, truths: list[str], language: str
+) -> None:
+    reference = Reference(truths, language, None)
+    for name in ("rouge1", "rouge2", "rougeL", "rouge1_char", "rouge2_char", "rougeL_char"):
+        metric, kind = METRICS[name], name.removesuffix("_char")
+        by = str(metric.tokenizer([reference]))
+        theirs = RougeScorer([kind], tokenizer=Given()).score_multi(
+            [cut(truth, by) for truth in truths],  # type: ignore[arg-type]
+            cut(answer, by),  # type: ignore[arg-type]
+        )
+        assert metric.statistics([answer], [reference])[0, 0] == theirs[kind].fmeasure
 
 
 def test_english_rouge_is_rouge_scores_own() -> None:
@@ -162,7 +177,7 @@ def test_texts_without_spaces_score_as_the_libraries_cut_them_into_characters() 
         BLEU(tokenize="char").corpus_score(answers, [truths]).score
     )
     spaced = [" ".join(text) for text in (*answers, *truths)]
-    scorer = RougeScorer(["rougeL"], tokenizer=rouge_tokenizer("words"))
+    scorer = RougeScorer(["rougeL"], tokenizer=SimpleNamespace(tokenize=str.split))  # type: ignore[arg-type]
     wanted = [scorer.score(spaced[at + 2], spaced[at])["rougeL"].fmeasure for at in range(2)]
     assert score(METRICS["rougeL"], answers, truths, "other") == pytest.approx(sum(wanted) / 2)
 
