@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hunmin.hashing import sha256_file, sha256_json
 from hunmin.models.config import ModelConfig
@@ -65,7 +65,7 @@ class EvalConfig(Section):
         default=0.0,
         ge=0,
         le=1_000,
-        description="0: always the likeliest token; above 0: drawn with the seed; one answer each",
+        description="0: always the likeliest token; above 0: drawn with the seed, num_answers times",
     )
     batch_size: int = Field(default=16, ge=1, le=2**16, description="samples that are answered together")
     num_threads: int = Field(default=1, ge=1, le=4_096, description="CPU threads of each answering process")
@@ -119,6 +119,22 @@ class EvalConfig(Section):
         le=10**6,
         description="resamples of the bootstrap that the intervals of scores come from",
     )
+    num_answers: int = later_content(
+        1,
+        ge=1,
+        le=1_000,
+        description="answers to each sample, at a temperature above 0: mean and spread of metrics, pass@k",
+    )
+    own_history: int = later_content(
+        0,
+        ge=0,
+        le=10**9,
+        description="conversations of a task that are asked again turn by turn on the model's own answers",
+    )
+    run_code: bool = later_content(
+        False,
+        description="run the code that models write, in a sandbox, against tests in the request (pass_at_1)",
+    )
     goals: tuple[GoalConfig, ...] = Field(
         default=(), description="what the run is to show, checked at its end"
     )
@@ -128,6 +144,15 @@ class EvalConfig(Section):
         le=65_536,
         description="processes that answer at a time, at most; absent: one for each GPU (group), 2 on CPUs",
     )
+
+    @model_validator(mode="after")
+    def _several_answers_differ(self) -> "EvalConfig":
+        if self.num_answers > 1 and self.temperature == 0:
+            raise ValueError(
+                f"num_answers is {self.num_answers}, but at temperature 0 all answers are equal; "
+                "set temperature: 0.7, or num_answers: 1"
+            )
+        return self
 
 
 def stage_inputs(

@@ -3,38 +3,40 @@
 data/heldout.parquet -> samples -> a pool of actors -> answers -> scores -> eval/samples.parquet, scores.json
                      -> the same rows in held-out wordings, to the tuned model -> eval/reworded.parquet
                      -> what probes ask besides                                -> eval/probes.parquet
+                     -> further draws of answers, conversations on the models' own answers
+                                                           -> eval/draws.parquet, own_history.parquet
 """
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from transformers import AutoConfig
 
+from eval.answering.asker import Asker, Prompts
 from eval.answering.choice import choose, versions
-from eval.answering.groups import Group, ModelRef, Prompt, make_groups
 from eval.answering.models import check_tokenizer, model_refs
-from eval.answering.pool import answer_groups, find_gpus
+from eval.answering.pool import find_gpus
 from eval.answering.room import NO_GPUS
 from eval.config import EvalConfig
-from eval.engines import Generation, GenerationSettings, context_length
-from eval.probes import probes
-from eval.samples.answers_table import SYSTEMS, probes_table, samples_table
+from eval.engines import GenerationSettings, context_length
+from eval.probes import Material, probes
+from eval.samples.answers_table import SYSTEMS, history_table, probes_table, samples_table
+from eval.samples.draws import score_draws
+from eval.samples.own_history import ask_on, compare_histories
 from eval.samples.questions import Questions, choose_questions, say_what_is_asked
 from eval.samples.samples import Sample, baseline_answers
 from eval.samples.unseen_wordings import compare_wordings
+from eval.sandbox.sandbox import check_sandbox
 from eval.scores.goals import judge_goal
 from eval.scores.metric import Answer
-from eval.scores.score_table import Scored, score_table, score_task
+from eval.scores.score_table import MODELS, Scored, score_table, score_task
 from hunmin.artifact import Manifest, verify, write_json, write_parquet
 from hunmin.hashing import sha256_json, table_sha256
 from hunmin.models.renderer import Renderer
 from hunmin.models.tokenizer import load_tokenizer
-from hunmin.progress import say
 from hunmin.schema import SCHEMA_VERSION, Scores
 from hunmin.stage import Inputs, open_stage
 
@@ -63,7 +65,8 @@ def run(
         ArtifactError: a file of data or train is missing or differs, or a model lacks a weight.
         InputError: a task names an unknown metric, or eval.engine is not installed.
         GateError: the model does not fit the GPUs of a node.
-        EnvironmentFailure: the actors kept dying, or find no place.
+        EnvironmentFailure: the actors kept dying, or find no place; or eval.run_code is on and code cannot be
+            run apart from all else here.
     """
     verify(data_dir, cure="hunmin data CONFIG", only=DATA_FILES)
     train = verify(train_dir, cure="hunmin train CONFIG", only=("export/", "base/"))
@@ -81,13 +84,15 @@ def run(
         max_prompt_tokens=min(context_length(model.path) for model in models) - config.max_new_tokens,
     )
     say_what_is_asked(asked)
+    if any(metric.runs_code for members in asked.material.metrics.values() for metric in members):
+        check_sandbox()
     tasks, metrics = asked.material.tasks, asked.material.metrics
 
     gpus = find_gpus() if num_gpus else NO_GPUS
     choice = choose(
         config,
         AutoConfig.from_pretrained(models[-1].path),
-        prompt_tokens=max(map(len, asked.prompts.values()), default=0),
+        prompt_tokens=asked.longest_prompt,
         gpus=gpus,
     )
     settings = GenerationSettings(
@@ -100,30 +105,32 @@ def run(
         dtype=choice.dtype,
         batch_size=config.batch_size,
     )
-    groups = _groups(
-        asked, models, settings=settings, batch_size=config.batch_size, parts_dir=out_dir / "parts"
-    )
-    generations = answer_groups(
-        groups,
+    asker = Asker(
+        models=models,
+        reader=renderer.answers,
         settings=settings,
+        batch_size=config.batch_size,
+        parts_dir=out_dir / "parts",
         num_actors=config.num_actors,
         num_cpus=num_cpus,
         gpus=gpus,
         gpus_per_model=choice.gpus_per_model,
         python=config.vllm_python,
     )
-    failed = _failed(generations)
-    said = {system: _answers(by_sample, tokenizer) for system, by_sample in generations.items()}
+    said = asker.ask(_asking(asked))
+    own = ask_on(asked.conversations, said, render=asked.render, ask=asker.ask)
     answers = baseline_answers(asked.samples, majority=read_majority(data_dir / "stats.json"))
     answers |= {system: [found[one.sample_id] for one in asked.samples] for system, found in said.items()}
 
     bootstrap = {"num_resamples": config.bootstrap_samples, "seed": seed}
-    scored = _score(asked.samples, answers, metrics, **bootstrap)
+    scored = _score(asked.samples, answers, asked.material, **bootstrap)
     compared = compare_wordings(
         asked.samples, asked.again, answers=said.get("tuned", {}), metrics=metrics, **bootstrap
     )
     for task, wording_scores in compared.scores.items():
         scored[task].scores["unseen_wordings"] = wording_scores
+    for task, history_scores in compare_histories(own, said, metrics, **bootstrap).items():
+        scored[task].scores["own_history"] = history_scores
     found = {
         name: probes()[name].judge(asked.material, members, said) for name, members in asked.probes.items()
     }
@@ -147,6 +154,15 @@ def run(
         ),
         "probes.parquet": probes_table(asked, said, found),
     }
+    if config.num_answers > 1 and asked.samples:
+        draws = _draws(asked, asker, answers, num_answers=config.num_answers)
+        drawn, tables["draws.parquet"] = score_draws(
+            asked.samples, draws, asked.material, prompts=asked.prompts
+        )
+        for task, one in drawn.items():
+            scored[task].scores["drawn"] = one
+    if config.own_history:
+        tables["own_history.parquet"] = history_table(own, tasks)
     scores = Scores(
         schema_version=SCHEMA_VERSION,
         seed=seed,
@@ -173,7 +189,8 @@ def run(
             "skipped_reworded": asked.skipped_again,
             "probes": asked.num_probed,
             "skipped_probes": asked.skipped_probes,
-            "failed": failed,
+            **({"skipped_own_history": own.skipped} if config.own_history else {}),
+            "failed": dict(sorted(asker.failed.items())),
         },
         files=[out_dir / name for name in (*tables, "scores.json")],
         rows={name: table.num_rows for name, table in tables.items()},
@@ -184,28 +201,26 @@ def run(
     return manifest
 
 
-def _groups(
-    asked: Questions,
-    models: Sequence[ModelRef],
-    *,
-    settings: GenerationSettings,
-    batch_size: int,
-    parts_dir: Path,
-) -> list[Group]:
+def _asking(asked: Questions) -> list[tuple[Prompts, Sequence[str]]]:
     """Both models answer the samples; the tuned one those in held-out wordings too; probes choose theirs."""
-    asking = [(asked.samples, SYSTEMS), (asked.again, ("tuned",))]
-    asking += [(members, probes()[name].systems) for name, members in asked.probes.items()]
-    return [
-        group
-        for samples, systems in asking
-        for group in make_groups(
-            [Prompt(sample.sample_id, asked.prompts[sample.sample_id]) for sample in samples],
-            models=[model for model in models if model.system in systems],
-            settings=settings,
-            batch_size=batch_size,
-            parts_dir=parts_dir,
-        )
+    asking: list[tuple[Sequence[Sample], Sequence[str]]] = [
+        (asked.samples, MODELS),
+        (asked.again, ("tuned",)),
+        *((members, probes()[name].systems) for name, members in asked.probes.items()),
     ]
+    return [({one.sample_id: asked.prompts[one.sample_id] for one in members}, to) for members, to in asking]
+
+
+def _draws(
+    asked: Questions, asker: Asker, first: Mapping[str, Sequence[Answer]], *, num_answers: int
+) -> list[Mapping[str, Sequence[Answer]]]:
+    """All draws of the models' answers, the first given, each in the samples' order."""
+    prompts = {one.sample_id: asked.prompts[one.sample_id] for one in asked.samples}
+    draws: list[Mapping[str, Sequence[Answer]]] = [{system: first[system] for system in MODELS}]
+    for draw in range(1, num_answers):
+        said = asker.ask([(prompts, MODELS)], draw=draw)
+        draws.append({name: [found[one.sample_id] for one in asked.samples] for name, found in said.items()})
+    return draws
 
 
 def read_majority(path: Path) -> dict[str, str]:
@@ -214,33 +229,10 @@ def read_majority(path: Path) -> dict[str, str]:
     return {task: info["majority_answer"] for task, info in stats["tasks"].items()}
 
 
-def _failed(generations: Mapping[str, Mapping[str, Generation]]) -> dict[str, int]:
-    """How many samples a model could not answer, by reason, which is said. Their answers are empty."""
-    failed = [
-        (one.error, f"{name} ({system})")
-        for system, by_sample in generations.items()
-        for name, one in by_sample.items()
-        if one.error is not None
-    ]
-    for error, count in sorted(Counter(error for error, _ in failed).items()):
-        first = next(name for reason, name in failed if reason == error)
-        say(f"eval: {count} samples failed in the model and count as empty answers: {error}; first {first}")
-    return dict(sorted(Counter(error for error, _ in failed).items()))
-
-
-def _answers(by_sample: Mapping[str, Generation], tokenizer: Any) -> dict[str, Answer]:
-    """Generated ids as texts, by sample id."""
-
-    def text(ids: list[int]) -> str:
-        return tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
-    return {name: Answer(text(one.ids), len(one.ids), one.stopped) for name, one in by_sample.items()}
-
-
 def _score(
     samples: Sequence[Sample],
     answers: Mapping[str, Sequence[Answer]],
-    metrics: Mapping[str, Sequence[Any]],
+    material: Material,
     *,
     num_resamples: int,
     seed: int,
@@ -252,7 +244,8 @@ def _score(
     return {
         task: score_task(
             task,
-            metrics=metrics[task],
+            metrics=material.metrics[task],
+            labels=material.tasks[task]["labels"],
             references=[samples[place].reference for place in members],
             families=[samples[place].family_id for place in members],
             answers={system: [answers[system][place] for place in members] for system in SYSTEMS},

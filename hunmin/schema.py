@@ -132,10 +132,12 @@ SAMPLES = pa.schema(
         ("prompt", pa.string()),  # the last user message
         ("references", pa.list_(pa.string())),
         ("label", pa.string()),  # the right label, where the task has labels
-        ("answer", pa.string()),  # the whole text generated, end-of-turn token excluded
+        ("answer", pa.string()),  # as scored: without the thought, calls as <tool_call>{...}</tool_call>
+        ("thought", pa.string()),  # what a model wrote before it; null: nothing
         ("extracted", pa.string()),  # the label found in the answer, null if none
         ("num_prompt_tokens", pa.int32()),
-        ("num_answer_tokens", pa.int32()),
+        ("num_answer_tokens", pa.int32()),  # of all that was generated, the thought included
+        ("num_thought_tokens", pa.int32()),  # of the thought alone; null: none
         ("stopped", pa.bool_()),  # ended by itself, not by max_new_tokens
         ("scores", pa.map_(pa.string(), pa.float64())),  # per-sample metric values
     ]
@@ -143,6 +145,9 @@ SAMPLES = pa.schema(
 # probes.parquet: the answers to what probes asked, of the same columns behind the probe's name. `task` is
 # that of the held-out row that a question was made from, or the probe's own word for a kind of question.
 PROBES = pa.schema([("probe", pa.string()), *SAMPLES])
+# draws.parquet: with eval.num_answers, every answer of the models to every sample; those of draw 0 are in
+# samples.parquet too.
+DRAWS = pa.schema([("draw", pa.int32()), *SAMPLES])
 
 # Preference pairs: two answers to one prompt, and which of them is liked better. Three lists of messages are
 # what TRL calls conversational preference data.
@@ -592,16 +597,58 @@ class WordingScores(TypedDict):
     metrics: dict[str, WordingMetric]
 
 
-class TaskScores(TypedDict):
+class DrawnMetric(TypedDict):
+    """A metric over several draws of answers to the same samples."""
+
+    mean: float  # of its value over all samples, in each draw
+    spread: float  # standard deviation over the draws (n - 1)
+    pass_at: NotRequired[dict[str, float]]  # by k, for metrics that run code: one of k answers passes
+
+
+class Drawn(TypedDict):
+    """What several answers to each sample show: by metric, by model."""
+
+    draws: int
+    metrics: dict[str, dict[str, DrawnMetric]]
+
+
+class HistoryMetric(TypedDict):
+    """A model by one metric on the same turns, behind the row's answers and behind its own."""
+
+    unit: str
+    given: Interval
+    own: Interval
+    delta: Interval  # own minus given, paired bootstrap
+
+
+class HistoryScores(TypedDict):
+    """Conversations asked turn after turn on the model's own answers: second and later turns, by model."""
+
+    n: dict[str, int]
+    conversations: dict[str, int]
+    metrics: dict[str, dict[str, HistoryMetric]]
+
+
+class Habits(TypedDict):
+    """How each system answers a task, whatever is right."""
+
+    stop_rate: dict[str, float]  # by system, models only
+    length_ratio: dict[str, float]  # answer characters / reference characters
+    repetition: NotRequired[dict[str, float]]  # mean share of an answer's 4-grams that stand in it before
+    unread: NotRequired[dict[str, float]]  # of label tasks: share of answers that give no label, or several
+    thought_tokens: NotRequired[dict[str, float]]  # mean length of thoughts, models only, where some think
+
+
+class TaskScores(Habits):
     """One task's scores, in wordings that training draws from; `unseen_wordings` where some are held out."""
 
     n: int
     families: NotRequired[int]  # of the n samples; intervals resample these
     languages: dict[str, int]
     metrics: dict[str, MetricScores]
-    stop_rate: dict[str, float]  # by system, models only
-    length_ratio: dict[str, float]  # answer characters / reference characters
     unseen_wordings: NotRequired[WordingScores]
+    drawn: NotRequired[Drawn]  # where eval.num_answers asks for several
+    own_history: NotRequired[HistoryScores]  # where eval.own_history asks for it
 
 
 class RivalScore(TypedDict):

@@ -39,7 +39,7 @@ def check_task_names(run: Run) -> None:
 
         for name, info in tasks.items():
             metrics_of(name, info)
-    check_goals(run.config.eval.goals, tasks)
+    check_goals(run.config.eval.goals, tasks, run_code=run.config.eval.run_code)
     check_curriculum(run.config.data.mix.curriculum, tasks)
     train_config.check_best_by(run.config.train.best_by, tasks)
 

@@ -56,7 +56,7 @@ def test_a_task(tmp_path: Path) -> None:
 
 
 def test_a_metric(monkeypatch: pytest.MonkeyPatch) -> None:
-    metric: Metric = run_example(monkeypatch, "eval/scores/overlap.py").Contains()
+    metric: Metric = run_example(monkeypatch, "eval/metrics/contains.py").METRIC
     answers, wanted = ["답은 서울입니다", "모릅니다"], Reference(["서울"], language="ko", label=None)
     statistics = metric.statistics(answers, [wanted, wanted])
     assert metric.aggregate(statistics.sum(axis=0, keepdims=True)).tolist() == [0.5]

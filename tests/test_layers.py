@@ -37,7 +37,7 @@ BEHIND_ONE_FILE = {
 HEAVY = ("torch", "ray", "deepspeed")
 # One name may stand in several packages where it means the same there.
 SHARED_NAMES = {
-    *("__init__.py", "__main__.py", "config.py", "plan.py", "rewording.py"),
+    *("__init__.py", "__main__.py", "config.py", "plan.py", "rewording.py", "tool_calls.py"),
     *("generalization.py", "robustness.py"),  # a probe, and its section of the page
 }
 

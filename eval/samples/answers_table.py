@@ -1,10 +1,11 @@
-"""What was asked and answered, as tables: samples.parquet, reworded.parquet and probes.parquet."""
+"""What was asked and answered, as tables: samples.parquet and those of the same columns beside it."""
 
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
 from eval.probes import Answers, Findings, probes
+from eval.samples.own_history import OwnHistory
 from eval.samples.questions import Questions
 from eval.samples.samples import Sample
 from eval.scores.labelled import LabelExtractor
@@ -44,9 +45,11 @@ def samples_table(
                     "references": sample.reference.texts,
                     "label": sample.reference.label,
                     "answer": said.text,
+                    "thought": said.thought,
                     "extracted": extract(said.text) if extract else None,
                     "num_prompt_tokens": len(prompts[sample.sample_id]),
                     "num_answer_tokens": said.num_tokens,
+                    "num_thought_tokens": said.num_thought_tokens,
                     "stopped": said.stopped,
                     "scores": sorted(metrics.items()),
                 }
@@ -69,5 +72,22 @@ def probes_table(asked: Questions, said: Answers, found: Mapping[str, Findings])
                 for system in systems
             },
         )
-        tables.append(table.add_column(0, PROBES.field("probe"), pa.array([name] * table.num_rows)))
+        tables.append(
+            table.add_column(0, PROBES.field("probe"), pa.array([name] * table.num_rows, pa.string()))
+        )
     return pa.concat_tables(tables) if tables else PROBES.empty_table()
+
+
+def history_table(own: OwnHistory, tasks: Mapping[str, TaskInfo]) -> pa.Table:
+    """schema.SAMPLES of the turns on own histories; their ids end with /own."""
+    tables = [
+        samples_table(
+            members,
+            answers={system: [own.answers[system][one.sample_id] for one in members]},
+            prompts=own.prompts[system],
+            tasks=tasks,
+            values={system: [{} for _ in members]},
+        )
+        for system, members in own.samples.items()
+    ]
+    return pa.concat_tables(tables)

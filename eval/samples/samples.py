@@ -5,15 +5,18 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from eval.metrics.pass_at_1 import shown_tests
 from eval.scores.labelled import LabelExtractor
 from eval.scores.metric import Answer, Reference
+from hunmin.models.answer_parts import AnswerReader
 from hunmin.models.renderer import Renderer, RowRefused
+from hunmin.models.written_calls import same_spelling, with_calls
 from hunmin.rows import Message
 from hunmin.schema import TaskInfo, TrainedKinds
 
@@ -35,27 +38,33 @@ class Sample:
     question: str  # the last user message
     text: str  # what the trivial baselines work on: the input, else the question
     reference: Reference
+    calling: Message | None = None  # the right answer itself, where it calls tools
 
 
 def make_samples(rows: Sequence[Mapping[str, Any]], tasks: Mapping[str, TaskInfo]) -> list[Sample]:
-    """One sample per trained answer of each held-out row (schema.HELDOUT).
-
-    A turn that calls tools is history of the answer behind it and no sample: metrics compare texts.
-    """
+    """One sample per trained answer of each held-out row (schema.HELDOUT)."""
     extractors = {
         name: LabelExtractor(info["labels"]) for name, info in sorted(tasks.items()) if info["labels"]
     }
-    return [sample for row in rows for sample in _samples_of(row, extractors.get(row["task"]))]
+    tested = {name for name, info in tasks.items() if "pass_at_1" in info["metrics"]}
+    return [
+        sample
+        for row in rows
+        for sample in _samples_of(row, extractors.get(row["task"]), tested=row["task"] in tested)
+    ]
 
 
-def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Iterator[Sample]:
+def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None, *, tested: bool) -> Iterator[Sample]:
     messages = row["messages"]
     places = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
     for turn, index in enumerate(places):
-        if not messages[index]["train"] or messages[index].get("tool_calls"):
+        answer = messages[index]
+        if not answer["train"]:
             continue
-        texts: list[str] = [messages[index]["content"]]
-        if turn == len(places) - 1:  # a row's references are of its last answer
+        calls = same_spelling(answer.get("tool_calls") or [])
+        texts = [with_calls(answer["content"], calls)]
+        is_last = turn == len(places) - 1
+        if is_last and not calls:  # a row's references are of its last answer
             texts += [text for text in row["references"] or [] if text not in texts]
         question = _last_user(messages[:index])
         fields = row["fields"] or {}
@@ -70,8 +79,30 @@ def _samples_of(row: Mapping[str, Any], extract: LabelExtractor | None) -> Itera
             tools=row.get("tools"),
             question=question,
             text=(turn == 0 and fields.get("input")) or question,
-            reference=Reference(texts, row["language"], _label(fields.get("label"), texts[0], extract)),
+            reference=Reference(
+                texts,
+                row["language"],
+                _label(fields.get("label"), texts[0], extract),
+                constraints=tuple(row["constraints"] or ()) if is_last else (),
+                given=fields.get("input") or "",
+                tests=shown_tests(question) if tested else (),
+            ),
+            calling=answer if calls else None,
         )
+
+
+def as_written(samples: Sequence[Sample], reader: AnswerReader) -> tuple[list[Sample], dict[str, int]]:
+    """The samples, right calls as they are read where a model writes them exactly; and how many are left out,
+    by reason: those whose calls this template writes in a way that cannot be read.
+    """
+    kept: list[Sample] = []
+    for sample in samples:
+        if sample.calling is None:
+            kept.append(sample)
+        elif back := reader.read_back(sample.messages, sample.calling, sample.tools):
+            kept.append(replace(sample, reference=replace(sample.reference, texts=[back.said])))
+    num_unread = len(samples) - len(kept)
+    return kept, {"unreadable_calls": num_unread} if num_unread else {}
 
 
 def _label(declared: str | None, answer: str, extract: LabelExtractor | None) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from eval.samples.samples import Sample, draw_samples
 from eval.scores.intervals import Resamples, interval, paired_delta
 from eval.scores.metric import Answer, Metric
+from eval.scores.score_table import places_of
 from hunmin.schema import WordingMetric, WordingScores
 
 
@@ -48,15 +49,18 @@ def compare_wordings(
         pairs.setdefault(sample.task, []).append((first[sample.row_id, sample.turn], sample))
     found = Compared(per_sample={sample.sample_id: {} for sample in again})
     for task, twice in pairs.items():
-        families = [sample.family_id for sample, _ in twice]
-        draws = Resamples.of_task(task, families, num_resamples=num_resamples, seed=seed)
         scores: dict[str, WordingMetric] = {}
         for metric in metrics[task]:
+            scored = [twice[place] for place in places_of(metric, [one.reference for one, _ in twice])]
+            if not scored:
+                continue
+            families = [sample.family_id for sample, _ in scored]
+            draws = Resamples.of_task(task, families, num_resamples=num_resamples, seed=seed)
             seen, unseen = (
                 metric.statistics(
                     [answers[one.sample_id].text for one in side], [one.reference for one in side]
                 )
-                for side in zip(*twice, strict=True)
+                for side in zip(*scored, strict=True)
             )
             scores[metric.name] = WordingMetric(
                 unit=metric.unit,
@@ -65,7 +69,7 @@ def compare_wordings(
                 delta=paired_delta(unseen, seen, metric.aggregate, draws),
             )
             values = metric.per_sample(unseen)
-            for (_, sample), value in zip(twice, values if values is not None else (), strict=False):
+            for (_, sample), value in zip(scored, values if values is not None else (), strict=False):
                 found.per_sample[sample.sample_id][metric.name] = float(value)
         wordings = len({sample.wording_id for _, sample in twice})
         found.scores[task] = WordingScores(n=len(twice), wordings=wordings, metrics=scores)

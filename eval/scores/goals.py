@@ -10,7 +10,9 @@ MOST = {"ratio": 1.0, "%": 100.0}  # of a metric, by its unit
 _ROUNDING = 1e-9  # 0.35 - 0.2 is 0.15 to a reader, and a little less to a float
 
 
-def check_goals(goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo]) -> None:
+def check_goals(
+    goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo], *, run_code: bool = False
+) -> None:
     """Refuse, before hours of training, a goal that cannot be judged or met.
 
     Raises:
@@ -21,13 +23,15 @@ def check_goals(goals: Sequence[GoalConfig], tasks: Mapping[str, TaskInfo]) -> N
         place = f"eval.goals.{index}"
         if goal.task not in tasks:
             raise ConfigError(f"{place}.task: no source has the task {goal.task!r}{_hint(goal.task, tasks)}")
-        _check_metric(goal, tasks[goal.task], place=place)
+        _check_metric(goal, tasks[goal.task], place=place, run_code=run_code)
 
 
-def _check_metric(goal: GoalConfig, task: TaskInfo, *, place: str) -> None:
+def _check_metric(goal: GoalConfig, task: TaskInfo, *, place: str, run_code: bool) -> None:
     from eval.scores.score_table import metrics_of  # here, for it loads the libraries of the metrics
 
-    units = {metric.name: metric.unit for metric in metrics_of(goal.task, task)}
+    units = {metric.name: metric.unit for metric in metrics_of(goal.task, task, run_code=True)}
+    if goal.metric == "pass_at_1" and not run_code:
+        raise ConfigError(f"{place}.metric: {goal.metric} runs what models write; set eval.run_code: true")
     if goal.metric not in units:
         raise ConfigError(
             f"{place}.metric: task {goal.task} is not scored by {goal.metric!r}{_hint(goal.metric, units)}"
@@ -47,7 +51,7 @@ def _hint(name: str, known: Mapping[str, object]) -> str:
 
 def judge_goal(goal: GoalConfig, task: TaskScores | None) -> GoalScore:
     """A goal against the scores of its task; without any it is not met."""
-    metric = task["metrics"][goal.metric] if task else None
+    metric = task["metrics"].get(goal.metric) if task else None
     rivals = {system: _rival(metric, system, margin=goal.margin) for system in goal.over} if metric else {}
     n = metric["n"] if metric else 0
     return GoalScore(

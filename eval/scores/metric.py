@@ -4,20 +4,25 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from eval.scores.intervals import Array
+from hunmin.models.written_calls import calls_in
+from hunmin.rows import ToolCall
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a system said to a sample. The last two are None for a system that is no model."""
+    """What a system said to a sample. All but the text is None for a system that is no model."""
 
-    text: str
-    num_tokens: int | None = None
+    text: str  # the answer proper, calls as `with_calls` writes them; what is scored
+    num_tokens: int | None = None  # of all that was generated
     stopped: bool | None = None
+    thought: str | None = None  # before the answer; None: none
+    num_thought_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,14 @@ class Reference:
     texts: list[str]  # at least one; any of them is right
     language: str  # of the answer: ko, en, other, und
     label: str | None  # the right label, where the task has labels
+    constraints: tuple[str, ...] = ()  # checks that the instruction asks for (answers/constraints.py)
+    given: str = ""  # the input that such checks compare with
+    tests: tuple[str, ...] = ()  # Python programs that fail where the answer's code is wrong
+
+    @cached_property
+    def calls(self) -> list[ToolCall]:
+        """The right calls, of a turn that calls tools."""
+        return calls_in(self.texts[0])
 
 
 class Metric(ABC):
@@ -34,6 +47,12 @@ class Metric(ABC):
 
     name: ClassVar[str]
     unit: ClassVar[str] = "%"
+    unasked: ClassVar[bool] = False  # scores the samples that it is for in every task, named or not
+    runs_code: ClassVar[bool] = False  # that a model wrote: only where eval.run_code says so
+
+    def applies(self, reference: Reference) -> bool:
+        """Whether it is for such a sample; a turn that calls tools is for metrics of calls only."""
+        return not reference.calls
 
     @abstractmethod
     def statistics(self, answers: Sequence[str], references: Sequence[Reference]) -> Array:

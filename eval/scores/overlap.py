@@ -20,7 +20,7 @@ from sacrebleu.tokenizers.tokenizer_ko_mecab import TokenizerKoMecab
 
 from eval.scores.intervals import Array
 from eval.scores.metric import MeanMetric, Metric, Reference, normalize
-from hunmin.language.script import HANGUL
+from hunmin.language.script import HANGUL, is_unspaced
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _ENGLISH_WORD = re.compile(r"[a-z0-9]+")
@@ -53,6 +53,11 @@ def is_korean(reference: Reference) -> bool:
     return any(HANGUL.search(text) for text in reference.texts)
 
 
+def is_cut_by_character(reference: Reference) -> bool:
+    """Whether no words can be told apart by spaces: Chinese, Japanese, Thai."""
+    return reference.language not in ("ko", "en") and any(is_unspaced(text) for text in reference.texts)
+
+
 def _named(names: Sequence[str]) -> str:
     """One name, or each with the number of samples cut by it."""
     counts = Counter(names)
@@ -69,7 +74,7 @@ class Bleu(Metric):
 
     def __init__(self) -> None:
         # effective_order only silences a warning here: counts do not depend on it.
-        self._of = {name: BLEU(tokenize=name, effective_order=True) for name in ("ko-mecab", "13a")}
+        self._of = {name: BLEU(tokenize=name, effective_order=True) for name in ("ko-mecab", "13a", "char")}
 
     def statistics(self, answers: Sequence[str], references: Sequence[Reference]) -> Array:
         """N-gram counts of each sample."""
@@ -116,6 +121,8 @@ class Bleu(Metric):
 
     @staticmethod
     def _name(reference: Reference) -> str:
+        if is_cut_by_character(reference):
+            return "char"
         return "ko-mecab" if is_korean(reference) else "13a"
 
 
@@ -185,7 +192,7 @@ class Rouge(MeanMetric):
         return _named([self._name(reference) for reference in references])
 
     def _name(self, reference: Reference) -> str:
-        if self._characters:
+        if self._characters or is_cut_by_character(reference):
             return "characters"
         if is_korean(reference):
             return "ko-mecab"

@@ -4,32 +4,40 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from eval.scores import labelled, overlap
+from eval.scores.habits import habits_of
 from eval.scores.intervals import Array, Resamples, interval, paired_delta
 from eval.scores.metric import Answer, Metric, Reference
 from hunmin.errors import InputError
+from hunmin.registry import member, members
 from hunmin.schema import MetricScores, Scores, TaskInfo, TaskScores
 
 DEFAULT_METRICS = ["rougeL", "chrf"]
 MODELS = ("base", "tuned")
 BASELINES = ("majority", "copy", "first_sentence")
 LABEL_METRICS = ("accuracy", "macro_f1")
+_SEAM = "eval.metrics"
 
 
 @cache
-def _text_metrics() -> dict[str, Metric]:
-    return {metric.name: metric for metric in overlap.metrics()}
+def _plain_metrics() -> dict[str, Metric]:
+    """Those that need nothing of a task."""
+    names = members(Path(__file__).parent.parent / "metrics")
+    return {metric.name: metric for metric in overlap.metrics()} | {
+        name: member(_SEAM, name, "METRIC") for name in names
+    }
 
 
-def metrics_of(task: str, info: TaskInfo) -> list[Metric]:
-    """The metrics a task is scored with.
+def metrics_of(task: str, info: TaskInfo, *, run_code: bool = False) -> list[Metric]:
+    """The metrics a task is scored with; those that run a model's code only with `run_code` (eval.run_code).
 
     Raises:
         InputError: a metric is unknown, or needs labels that the task does not have.
     """
-    known = _text_metrics() | {metric.name: metric for metric in labelled.metrics(info["labels"])}
+    known = _plain_metrics() | {metric.name: metric for metric in labelled.metrics(info["labels"])}
     names = info["metrics"] or DEFAULT_METRICS
     for name in names:
         if name in LABEL_METRICS and not info["labels"]:
@@ -37,7 +45,18 @@ def metrics_of(task: str, info: TaskInfo) -> list[Metric]:
         if name not in known:
             every = sorted({*known, *LABEL_METRICS})
             raise InputError(f"task {task}: metric {name} is unknown; choose from {', '.join(every)}")
-    return [known[name] for name in names]
+    return [known[name] for name in names if run_code or not known[name].runs_code]
+
+
+def with_unasked(metrics: Sequence[Metric], references: Sequence[Reference]) -> list[Metric]:
+    """A task's metrics, and those that some of its samples call for though its file does not name them."""
+    others = [metric for metric in _plain_metrics().values() if metric.unasked and metric not in metrics]
+    return [*metrics, *(metric for metric in others if any(map(metric.applies, references)))]
+
+
+def places_of(metric: Metric, references: Sequence[Reference]) -> list[int]:
+    """Which samples the metric is for."""
+    return [place for place, reference in enumerate(references) if metric.applies(reference)]
 
 
 @dataclass(frozen=True)
@@ -57,30 +76,38 @@ def score_task(
     answers: Mapping[str, Sequence[Answer]],
     num_resamples: int,
     seed: int,
+    labels: Sequence[str] = (),
 ) -> Scored:
-    """Score every system on a task, with paired bootstrap intervals; `families` of the samples, in order."""
-    draws = Resamples.of_task(task, families, num_resamples=num_resamples, seed=seed)
-    texts = {system: [answer.text for answer in members] for system, members in answers.items()}
-    per_sample: dict[str, list[dict[str, float]]] = {system: [{} for _ in references] for system in texts}
+    """Score every system on a task, with paired bootstrap intervals; `families` of the samples, in order.
+
+    A metric scores the samples that it is for; one that is for none of them is left out.
+    """
+    per_sample: dict[str, list[dict[str, float]]] = {system: [{} for _ in references] for system in answers}
     scores: dict[str, MetricScores] = {}
-    for metric in metrics:
-        statistics = {system: metric.statistics(members, references) for system, members in texts.items()}
-        scores[metric.name] = _metric_scores(metric, references, statistics, draws)
+    for metric in with_unasked(metrics, references):
+        places = places_of(metric, references)
+        if not places:
+            continue
+        draws = Resamples.of_task(
+            task, [families[place] for place in places], num_resamples=num_resamples, seed=seed
+        )
+        asked = [references[place] for place in places]
+        statistics = {
+            system: metric.statistics([said[place].text for place in places], asked)
+            for system, said in answers.items()
+        }
+        scores[metric.name] = _metric_scores(metric, asked, statistics, draws)
         for system, rows in statistics.items():
             values = metric.per_sample(rows)
-            for sample, value in zip(per_sample[system], values if values is not None else [], strict=False):
-                sample[metric.name] = float(value)
+            for place, value in zip(places, values if values is not None else [], strict=False):
+                per_sample[system][place][metric.name] = float(value)
     return Scored(
         TaskScores(
             n=len(references),
             families=len(set(families)),
             languages=dict(sorted(Counter(reference.language for reference in references).items())),
             metrics=scores,
-            stop_rate={
-                system: sum(bool(answer.stopped) for answer in answers[system]) / len(references)
-                for system in MODELS
-            },
-            length_ratio={system: _length_ratio(members, references) for system, members in texts.items()},
+            **habits_of(answers, references, labels),
         ),
         per_sample,
     )
@@ -105,12 +132,6 @@ def _metric_scores(
     if note := metric.note():
         scores["note"] = note
     return scores
-
-
-def _length_ratio(texts: Sequence[str], references: Sequence[Reference]) -> float:
-    """Characters of all answers over characters of all first references."""
-    wanted = sum(len(reference.texts[0]) for reference in references)
-    return sum(map(len, texts)) / max(wanted, 1)
 
 
 def score_table(scores: Scores) -> list[dict[str, Any]]:

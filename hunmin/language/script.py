@@ -9,6 +9,18 @@ _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _LETTER = re.compile(r"[^\W\d_]")
 
 
+# Kana, Han, Thai, Lao, Tibetan, Myanmar, Khmer.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+
+def is_unspaced(text: str) -> bool:
+    """Whether most letters are of a script that puts no spaces between words: Chinese, Japanese, Thai."""
+    return not text.isascii() and 2 * len(_UNSPACED.findall(text)) > len(_LETTER.findall(text))
+
+
 def language_of(text: str) -> str:
     """`ko`, `en` (Latin script), `other`, or `und` where the text has no letter.
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from hunmin.models.answer_parts import AnswerReader
 from hunmin.models.chat_templates import TemplateError
 from hunmin.models.content_spans import content_spans
 from hunmin.models.part_marks import MarkedKind, Marks
@@ -149,6 +150,11 @@ class Renderer:
     def part_marks(self) -> dict[MarkedKind, Marks]:
         """What the template writes around thoughts and calls, for showing rows to people."""
         return marks_of(self._template, self._tokenizer.get_added_vocab())
+
+    @cached_property
+    def answers(self) -> AnswerReader:
+        """Reads what a model wrote: its thought, its answer, its calls."""
+        return AnswerReader(self._template, self._tokenizer)
 
     def pieces_with_offsets(
         self, messages: Sequence[Message], tools: str | None = None, *, row: int = -1

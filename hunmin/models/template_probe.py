@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from transformers import PreTrainedTokenizerFast
 
@@ -122,6 +123,29 @@ def marks_of(template: ChatTemplate, added: Collection[str]) -> dict[MarkedKind,
         opened = next(iter(before.split()), name)
         marks["call"] = Marks(opened, mark_after(behind.rpartition("Gg6")[2], added))
     return {kind: pair for kind, pair in marks.items() if all(pair)}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """The texts that a template is handed."""
+
+    question: str = _QUESTION
+    answer: str = _ANSWER
+    thought: str = _THOUGHT
+
+    @property
+    def call(self) -> ToolCall:
+        """The call of an answer that is nothing else."""
+        return _CALL
+
+
+def probe_turns(template: ChatTemplate) -> dict[Literal["plain", "thought", "call"], Turn | None]:
+    """An answer of each kind as the template writes it; None of a kind that it does not write."""
+    return {
+        "plain": _turn(template, _chat()),
+        "thought": _turn(template, _chat(thought=_THOUGHT)),
+        "call": _turn(template, _chat("", calls=True)) if template.habits.call_end is not None else None,
+    }
 
 
 def _turn(template: ChatTemplate, chat: Conversation) -> Turn | None:

@@ -22,6 +22,12 @@ SYSTEMS = {
 HEADLINE_TASKS = 7  # with goals above them, fewer: the summary is one screen
 LEAST_HEADLINES = 3
 ALL_TASKS = "all"  # of train.best_by
+# How models answer besides what is scored: in words, the key of schema.Habits, the form of a number.
+_HABITS = (
+    ("Repeated 4-grams", "repetition", "percent"),
+    ("No label to be read", "unread", "percent"),
+    ("Tokens of thought", "thought_tokens", "integer"),
+)
 MIN_SAMPLES = 10  # of a verdict: the percentile interval of fewer is too narrow, of equal ones even empty
 
 Section = dict[str, Any]
@@ -198,8 +204,46 @@ def _task(index: int, name: str, found: TaskScores) -> Section:
         "length_ratio": {
             name: found["length_ratio"][name] for name in MODELS if name in found["length_ratio"]
         },
+        "habits": [
+            (what, {name: shares[name] for name in MODELS if name in shares}, form)
+            for what, key, form in _HABITS
+            if (shares := found.get(key))
+        ],
+        "drawn": _drawn(found),
+        "own_history": _own_history(found),
         "unseen": _unseen(found),
     }
+
+
+def _drawn(found: TaskScores) -> Section | None:
+    """Each metric over several draws of answers, a row a metric and model; None where one was drawn."""
+    drawn = found.get("drawn")
+    if drawn is None:
+        return None
+    rows = [
+        {"name": name, "system": system, "unit": found["metrics"][name]["unit"], **values}
+        for name, systems in drawn["metrics"].items()
+        for system, values in systems.items()
+    ]
+    return {"draws": drawn["draws"], "rows": rows}
+
+
+def _own_history(found: TaskScores) -> Section | None:
+    """Later turns on the given and on the model's own history, a row a metric and model."""
+    history = found.get("own_history")
+    if history is None:
+        return None
+    rows = [
+        {
+            "name": name,
+            "system": system,
+            "verdict": verdict_of(values["delta"], history["n"][system], higher_is_better=True),
+            **values,
+        }
+        for name, systems in history["metrics"].items()
+        for system, values in systems.items()
+    ]
+    return {"n": history["n"], "rows": rows}
 
 
 def _unseen(found: TaskScores) -> Section | None:

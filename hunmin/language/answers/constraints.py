@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from hunmin.errors import did_you_mean
-from hunmin.language.answers import forms, python_code
+from hunmin.language.answers import forms, instructed, python_code
 from hunmin.language.sentences import is_closed
 
 
@@ -104,6 +104,11 @@ CHECKS: dict[str, Check] = {
     ),
     "max_chars": Check(lambda a, n: len(a.answer) <= n, "at most so many characters, max_chars:80", _count),
     "min_chars": Check(lambda a, n: len(a.answer) >= n, "at least so many characters, min_chars:80", _count),
+    "max_chars_unspaced": Check(
+        lambda a, n: len("".join(a.answer.split())) <= n,
+        "at most so many characters, spaces not counted, max_chars_unspaced:400",
+        _count,
+    ),
     "max_words": Check(lambda a, n: len(a.answer.split()) <= n, "at most so many words, max_words:5", _count),
     "min_words": Check(
         lambda a, n: len(a.answer.split()) >= n, "at least so many words, min_words:5", _count
@@ -115,6 +120,7 @@ CHECKS: dict[str, Check] = {
         "at most so many percent of the input's characters, max_share:50",
         _count,
     ),
+    "paragraphs": Check(instructed.num_paragraphs, "so many paragraphs, paragraphs:3", _count),
     # Form
     "bullets": Check(forms.all_lines(forms.BULLET), "two lines or more, each with a bullet"),
     "num_bullets": Check(
@@ -140,7 +146,37 @@ CHECKS: dict[str, Check] = {
     "lower_case": Check(
         lambda a, _: bool(forms.LATIN.search(a.answer)) and a.answer == a.answer.lower(), "no capital letter"
     ),
+    "upper_case": Check(instructed.is_upper, "Latin letters, all capitals"),
+    "capital_words": Check(
+        instructed.capital_words, "at least so many words in capitals, capital_words:2", _count
+    ),
+    "title": Check(instructed.has_title, "a title, as <<title>> or a heading in its first line"),
+    "highlights": Check(instructed.highlights, "at least so many *marked* pieces, highlights:2", _count),
+    "sections": Check(instructed.sections, "at least so many headings, sections:3", _count),
+    "placeholders": Check(
+        instructed.placeholders, "at least so many [blanks] to be filled in, placeholders:2", _count
+    ),
+    "postscript": Check(instructed.has_postscript, "a line that begins with P.S. or 추신"),
+    "quoted": Check(instructed.is_quoted, "all of it stands between quotation marks"),
+    "two_answers": Check(instructed.two_answers, "two different answers with ****** between them"),
+    "no_commas": Check(lambda a, _: bool(a.answer.strip()) and not set(",，、") & set(a.answer), "no comma"),
+    "begins_with": Check(
+        lambda a, text: a.answer.strip().startswith(text), "it begins with these words, begins_with:네", str
+    ),
+    "ends_with": Check(
+        lambda a, text: a.answer.strip().endswith(text),
+        "it ends with these words, ends_with:감사합니다.",
+        str,
+    ),
     # Content
+    "has_words": Check(instructed.has_words, "all of these words, has_words:서울,부산", instructed.words),
+    "avoids_words": Check(
+        instructed.avoids_words, "none of these words, avoids_words:아마,혹시", instructed.words
+    ),
+    "says_often": Check(
+        instructed.says_often, "a word at least so often, says_often:서울*3", instructed.times
+    ),
+    "repeats_request": Check(instructed.repeats_request, "it begins with the input, and goes on"),
     "label_set": Check(
         lambda a, n: a.answer.strip() in n, "one of these labels, label_set:긍정,부정", _names
     ),
@@ -163,6 +199,7 @@ CHECKS: dict[str, Check] = {
     "no_latin": Check(
         lambda a, _: a.language == "ko" and not forms.LATIN.search(a.answer), "Korean without Latin letters"
     ),
+    "only_hangul": Check(instructed.is_hangul, "Korean without a letter of another script"),
     "no_contractions": Check(
         lambda a, _: a.language == "en" and not forms.CONTRACTION.search(a.answer),
         "English without don't, it's",

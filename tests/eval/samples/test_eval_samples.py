@@ -4,7 +4,14 @@ import pytest
 from eval_stages import TASKS, assistant, default_rows, heldout_row, user
 from transformers import PreTrainedTokenizerFast
 
-from eval.samples.samples import baseline_answers, draw_samples, first_sentence, make_samples, render_prompts
+from eval.samples.samples import (
+    as_written,
+    baseline_answers,
+    draw_samples,
+    first_sentence,
+    make_samples,
+    render_prompts,
+)
 from hunmin.models.renderer import Renderer
 
 
@@ -27,12 +34,42 @@ def test_a_sample_per_trained_turn_after_the_true_history() -> None:
     assert first.reference.label is None
 
 
-def test_a_call_of_a_tool_is_history_of_the_answer_behind_it() -> None:
-    call = {**assistant(""), "tool_calls": [{"id": "a", "name": "weather", "arguments": "{}"}]}
-    result = {"role": "tool", "content": "맑음", "train": False}
-    messages = [user("날씨는?"), call, result, assistant("맑아요.")]
-    (sample,) = make_samples([heldout_row(0, task="chat", messages=messages, references=["맑아요."])], TASKS)
-    assert (sample.turn, sample.messages, sample.question) == (1, messages[:3], "날씨는?")
+CALL = {**assistant(""), "tool_calls": [{"id": "a", "name": "weather", "arguments": '{"city":  "서울"}'}]}
+CALLING = [user("날씨는?"), CALL, {"role": "tool", "content": "맑음", "train": False}, assistant("맑아요.")]
+
+
+def test_a_call_of_a_tool_is_asked_and_is_history_of_the_answer_behind_it() -> None:
+    row = heldout_row(0, task="chat", messages=CALLING, references=["맑아요.", "맑음"])
+    call, answer = make_samples([row], TASKS)
+    assert (call.turn, call.messages) == (0, CALLING[:1])
+    assert call.reference.texts == [
+        '<tool_call>{"name": "weather", "arguments": {"city": "서울"}}</tool_call>'
+    ]
+    assert call.reference.calls[0]["name"] == "weather"
+    assert (answer.turn, answer.messages, answer.question) == (1, CALLING[:3], "날씨는?")
+    assert (answer.reference.texts, answer.reference.calls) == (["맑아요.", "맑음"], [])
+
+
+def test_calls_that_a_template_cannot_write_are_left_out_and_counted(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    samples = make_samples([heldout_row(0, task="chat", messages=CALLING)], TASKS)
+    kept, skipped = as_written(samples, Renderer(tokenizer).answers)  # ChatML, which has no calls
+    assert ([sample.turn for sample in kept], skipped) == ([1], {"unreadable_calls": 1})
+    assert as_written(kept, Renderer(tokenizer).answers) == (kept, {})
+
+
+def test_constraints_of_the_wording_are_the_last_answers() -> None:
+    fields = {"instruction": "?", "input": "글", "answer": "답", "rationale": None, "label": None}
+    row = heldout_row(
+        0,
+        task="chat",
+        messages=[user("?"), assistant("답")],
+        fields=fields,
+        constraints=["max_chars:5", "one_line"],
+    )
+    (sample,) = make_samples([row], TASKS)
+    assert (sample.reference.constraints, sample.reference.given) == (("max_chars:5", "one_line"), "글")
 
 
 def test_the_prompt_is_what_training_saw_before_the_answer(tokenizer: PreTrainedTokenizerFast) -> None:

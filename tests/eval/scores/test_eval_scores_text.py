@@ -1,6 +1,7 @@
 """BLEU, chrF, ROUGE: perfect for equal Korean texts, equal to the libraries' own values elsewhere."""
 
 import unicodedata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,8 +163,23 @@ def test_the_tokenizer_follows_the_language_and_is_named() -> None:
     assert bleu.tokenizer([korean, unknown]) == "ko-mecab"
     assert bleu.tokenizer([korean, english, korean]) == "13a (1), ko-mecab (2)"
     assert rouge.tokenizer([english]) == "rouge-score"
-    assert rouge.tokenizer([Reference(["こんにちは"], "other", None)]) == "words"
+    assert rouge.tokenizer([Reference(["Привет, мир"], "other", None)]) == "words"
+    for text in ("こんにちは、世界", "今天天气很好", "อากาศวันนี้ดีมาก"):
+        unspaced = [Reference([text], "other", None)]
+        assert (bleu.tokenizer(unspaced), rouge.tokenizer(unspaced)) == ("char", "characters")
+    assert bleu.tokenizer([Reference(["漢字 한글 섞어 쓰기"], "ko", None)]) == "ko-mecab"
     assert METRICS["rougeL_char"].tokenizer([korean, english]) == "characters"
+
+
+def test_texts_without_spaces_score_as_the_libraries_cut_them_into_characters() -> None:
+    answers, truths = ["今天天气很好。", "我在看书"], ["今天天气非常好。", "我昨天看了书"]
+    assert score(METRICS["bleu"], answers, truths, "other") == pytest.approx(
+        BLEU(tokenize="char").corpus_score(answers, [truths]).score
+    )
+    spaced = [" ".join(text) for text in (*answers, *truths)]
+    scorer = RougeScorer(["rougeL"], tokenizer=SimpleNamespace(tokenize=str.split))  # type: ignore[arg-type]
+    wanted = [scorer.score(spaced[at + 2], spaced[at])["rougeL"].fmeasure for at in range(2)]
+    assert score(METRICS["rougeL"], answers, truths, "other") == pytest.approx(sum(wanted) / 2)
 
 
 def test_a_nul_in_an_answer_does_not_hide_the_rest() -> None:

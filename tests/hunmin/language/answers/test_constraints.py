@@ -43,6 +43,30 @@ CASES = [
     ("min_sentences:2", "비가 왔다. 길이 젖었다.", '"비가 온다." 라고 그가 말했다.'),
     ("max_chars:5", "주말 휴관", "주말에는 문을 열지 않음"),
     ("min_chars:5", "closed", "shut"),
+    ("max_chars_unspaced:6", "주말에는 쉰다", "주말에는 모두 쉰다"),
+    ("paragraphs:2", "비가 왔다.\n\n길이 젖었다.", "비가 왔다.\n길이 젖었다."),
+    ("paragraphs:2", "It rained.\n***\nWe stayed.", "It rained."),
+    ("upper_case", "IT RAINED.", "It rained."),
+    ("capital_words:2", "It NEVER rained THERE.", "It NEVER rained."),
+    ("title", "<<비 오는 날>>\n비가 왔다.", "비 오는 날\n비가 왔다."),
+    ("title", "# Rain\nIt rained.", "It rained.\n# Rain"),
+    ("highlights:2", "*비*가 오고 **바람**이 분다.", "*비*가 온다. 2 * 3 * 4"),
+    ("sections:2", "## 비\n왔다.\n## 바람\n불었다.", "## 비\n왔다."),
+    ("placeholders:2", "[이름] 님께, [날짜]에 뵙겠습니다.", "[이름] 님께"),
+    ("postscript", "잘 지내요.\n추신: 비가 와요.", "추신경은 몸에 있어요."),
+    ("postscript", "Bye.\nP.S. It rains.", "PSA: it rains."),
+    ("quoted", '"비가 왔다."', '"비"가 왔다.'),
+    ("two_answers", "비가 왔다.\n******\n눈이 왔다.", "비가 왔다.\n******\n비가 왔다."),
+    ("no_commas", "비가 오고 바람이 분다.", "비가 오고, 바람이 분다."),
+    ("begins_with:네", "네, 알겠습니다.", "알겠습니다."),
+    ("ends_with:감사합니다.", "읽어 주셔서 감사합니다.", "감사합니다. 안녕히 계세요."),
+    ("has_words:서울,부산", "서울에서 부산까지 갔다.", "서울에서 대전까지 갔다."),
+    ("has_words:rain", "Rain fell.", "The train left."),
+    ("avoids_words:아마,혹시", "비가 온다.", "아마도 비가 온다."),
+    ("says_often:서울*2", "서울은 서울이다.", "서울이다."),
+    ("repeats_request", "비가 오나요? 네.", "네.", "비가 오나요?"),
+    ("only_hangul", "비가 3일 왔다.", "비가 3days 왔다."),
+    ("only_hangul", "한국말로만 적었다.", "漢字를 섞어 적었다."),
     ("max_words:3", "shut at weekends", "it is shut at weekends"),
     ("min_words:3", "주말에는 문을 닫는다", "주말 휴관"),
     ("one_word", "도서관", "시립 도서관"),
@@ -183,7 +207,10 @@ def test_a_check_that_cannot_be_made_says_why(name: str, message: str) -> None:
         check_of(name)
 
 
-ARGUMENTS = {"label_set": "a,b", "scale": "1-5", "language": "ko", "speech_level": "formal"}
+ARGUMENTS = {
+    **{"label_set": "a,b", "scale": "1-5", "language": "ko", "speech_level": "formal"},
+    **{"has_words": "a,b", "avoids_words": "a,b", "says_often": "a*2"},
+}
 NAMES = [f"{kind}:{ARGUMENTS.get(kind, '3')}" if check.argument else kind for kind, check in CHECKS.items()]
 
 
