@@ -69,5 +69,7 @@ def probes_table(asked: Questions, said: Answers, found: Mapping[str, Findings])
                 for system in systems
             },
         )
-        tables.append(table.add_column(0, PROBES.field("probe"), pa.array([name] * table.num_rows)))
+        tables.append(
+            table.add_column(0, PROBES.field("probe"), pa.array([name] * table.num_rows, pa.string()))
+        )
     return pa.concat_tables(tables) if tables else PROBES.empty_table()
