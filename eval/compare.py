@@ -1,6 +1,6 @@
 """Several runs' answers side by side: scores and their differences, on the rows that all were asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from eval.samples.samples import read_heldout
 from eval.scores.intervals import Array, Resamples, interval, paired_delta
 from eval.scores.metric import Metric, Reference
-from eval.scores.score_table import metrics_of
+from eval.scores.score_table import metrics_of, places_of, with_unasked
 from hunmin.schema import Interval, TaskInfo
 
 NUM_RESAMPLES = 1000
@@ -25,8 +25,8 @@ class Compared:
     task: str
     metric: str
     unit: str
-    n: int  # samples that all runs which know the task were asked; 0 where only one knows it
-    asked: list[int]  # samples that each was asked; 0: a run that does not know the task
+    n: int  # samples that the metric is for, of those that all runs which know the task were asked
+    asked: list[int]  # such samples that each was asked; 0: a run that does not know the task
     scores: list[Interval | None]  # over the n; None: the run does not know the task, or n is 0
     deltas: list[Interval | None]  # minus the first run's, paired; None for itself
 
@@ -84,20 +84,26 @@ def _compare_task(
 ) -> list[Compared]:
     known = [side for side in sides if side]
     shared = [key for key in known[0] if all(key in side for side in known)] if len(known) > 1 else []
-    references = [Reference(list(key[1]), known[0][key][1], key[2]) for key in shared]
+    references = _references(known[0], shared)
     drawn = [families[sample_id.rpartition("/")[0]] for sample_id, _, _ in shared]
-    draws = Resamples.of_task(task, drawn, num_resamples=NUM_RESAMPLES, seed=seed)
     out = []
-    for metric in metrics_of(task, info):
-        statistics = [_statistics(metric, side, shared, references) for side in sides]
+    for metric in with_unasked(metrics_of(task, info), references):
+        places = places_of(metric, references)
+        if shared and not places:
+            continue
+        draws = Resamples.of_task(
+            task, [drawn[place] for place in places], num_resamples=NUM_RESAMPLES, seed=seed
+        )
+        asked, wanted = [shared[place] for place in places], [references[place] for place in places]
+        statistics = [_statistics(metric, side, asked, wanted) for side in sides]
         first = statistics[0]
         out.append(
             Compared(
                 task,
                 metric.name,
                 metric.unit,
-                n=len(shared),
-                asked=[len(side) for side in sides],
+                n=len(places),
+                asked=[len(places_of(metric, _references(side, side))) for side in sides],
                 scores=[
                     None if one is None else interval(one, metric.aggregate, draws) for one in statistics
                 ],
@@ -110,6 +116,10 @@ def _compare_task(
             )
         )
     return out
+
+
+def _references(side: Answers, keys: Iterable[Key]) -> list[Reference]:
+    return [Reference(list(key[1]), side[key][1], key[2]) for key in keys]
 
 
 def _statistics(

@@ -21,6 +21,7 @@ from eval.probes import Answers, Findings, Material, Probe
 from eval.samples.samples import Sample, draw_samples, read_trained
 from eval.samples.wrapped import STEPWISE, by_wrapper, read_examples, wrapped
 from eval.scores.intervals import Array, Resamples
+from eval.scores.metric import Metric, Reference
 from eval.scores.shares import (
     best_value,
     mean_delta,
@@ -54,8 +55,8 @@ def judge(material: Material, asked: Sequence[Sample], answers: Answers) -> Find
     """What lies beyond the training data, and what wrappers change."""
     if not material.samples:
         return Findings({}, {})
-    values = _values(material, [*material.samples, *asked], answers)
-    metrics = {task: metric_of_answers(material.metrics[task], one.reference) for task, one in _any(material)}
+    metrics = _metrics(material, [*material.samples, *asked])
+    values = _values(metrics, [*material.samples, *asked], answers)
     per_answer = {
         (system, one.sample_id): {
             metrics[one.task].name: values[system][one.sample_id] * best_value(metrics[one.task])
@@ -69,16 +70,18 @@ def judge(material: Material, asked: Sequence[Sample], answers: Answers) -> Find
     return Findings(scores, per_answer)
 
 
-def _any(material: Material) -> list[tuple[str, Sample]]:
-    """A sample of each task."""
-    return list({sample.task: sample for sample in material.samples}.items())
+def _metrics(material: Material, samples: Sequence[Sample]) -> dict[str, Metric]:
+    """By task, the metric that says how good a single answer is."""
+    references: dict[str, list[Reference]] = {}
+    for sample in samples:
+        references.setdefault(sample.task, []).append(sample.reference)
+    return {task: metric_of_answers(material.metrics[task], mine) for task, mine in references.items()}
 
 
-def _values(material: Material, samples: Sequence[Sample], answers: Answers) -> Values:
+def _values(metrics: Mapping[str, Metric], samples: Sequence[Sample], answers: Answers) -> Values:
     """Each answer as a share of its metric's best value."""
     found: dict[str, dict[str, float]] = {system: {} for system in SYSTEMS}
-    for task, one in _any(material):
-        metric = metric_of_answers(material.metrics[task], one.reference)
+    for task, metric in metrics.items():
         mine = [sample for sample in samples if sample.task == task]
         for system in SYSTEMS:
             texts = [_said(sample, answers[system][sample.sample_id].text) for sample in mine]

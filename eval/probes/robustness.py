@@ -95,8 +95,8 @@ class _Answered:
 def _answered(material: Material, task: str, samples: Sequence[Sample], answers: Answers) -> _Answered:
     labels = material.tasks[task]["labels"]
     extract = LabelExtractor(labels) if labels else lambda text: comparable(text).rstrip(" .!?。")
-    metric = metric_of_answers(material.metrics[task], samples[0].reference)
     ids, references = [one.sample_id for one in samples], [one.reference for one in samples]
+    metric = metric_of_answers(material.metrics[task], references)
     texts = {system: [answers[system][name].text for name in ids] for system in SYSTEMS}
 
     def by_id(found: Iterable[Any]) -> dict[str, Any]:

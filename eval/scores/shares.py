@@ -10,14 +10,15 @@ from eval.scores.metric import Metric, Reference
 from hunmin.schema import Interval
 
 
-def metric_of_answers(metrics: Sequence[Metric], reference: Reference) -> Metric:
-    """The first of a task's metrics that a single answer has; exact match where there is none.
-
-    Args:
-        reference: of any sample of the task.
+def metric_of_answers(metrics: Sequence[Metric], references: Sequence[Reference]) -> Metric:
+    """The first of a task's metrics that is for all of these samples and that a single answer has; exact
+    match where there is none.
     """
     for metric in metrics:
-        if metric.per_sample(metric.statistics(reference.texts[:1], [reference])) is not None:
+        if not all(map(metric.applies, references)):
+            continue
+        one = references[:1]
+        if metric.per_sample(metric.statistics([reference.texts[0] for reference in one], one)) is not None:
             return metric
     return ExactMatch()
 

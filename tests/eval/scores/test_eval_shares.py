@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from eval.metrics.tool_calls import METRIC as TOOL_CALLS
 from eval.scores.intervals import Resamples
 from eval.scores.labelled import metrics
 from eval.scores.metric import Reference
@@ -14,9 +15,12 @@ RIGHT = Reference(["긍정"], "ko", "긍정")
 
 def test_the_first_metric_that_a_single_answer_has() -> None:
     exact, accuracy, macro_f1 = metrics(["긍정", "부정"])
-    assert metric_of_answers([macro_f1, accuracy], RIGHT) is accuracy
-    assert metric_of_answers([exact, accuracy], RIGHT) is exact
-    assert metric_of_answers([macro_f1], RIGHT).name == "exact_match"
+    assert metric_of_answers([macro_f1, accuracy], [RIGHT]) is accuracy
+    assert metric_of_answers([exact, accuracy], [RIGHT]) is exact
+    assert metric_of_answers([macro_f1], [RIGHT]).name == "exact_match"
+    calls = Reference(['<tool_call>{"name": "f", "arguments": {}}</tool_call>'], "und", None)
+    text = metric_of_answers([TOOL_CALLS, exact], [calls, RIGHT])
+    assert text.name == "exact_match"  # of calls and texts alike
 
 
 def test_a_share_is_of_the_best_value() -> None:
