@@ -103,7 +103,7 @@ def run(
     decisions.refuse_unrendered(database)
     _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", work, out_dir)
 
-    shards = place_rows(database, seq_len=config.seq_len)
+    shards = place_rows(database, seq_len=config.seq_len, work=work, workers=build.workers)
     infos = {
         line["task"]: task_of(tasks, line["task"]).info()
         for line in database.rows("SELECT DISTINCT task FROM alive")

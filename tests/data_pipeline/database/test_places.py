@@ -12,6 +12,7 @@ from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.database import tables
 from data_pipeline.database.places import place_rows
 from data_pipeline.packing.gather import BATCH_ROWS, gather_packs, pack_table
+from data_pipeline.workers.each_item import ALONE, Workers
 from hunmin.shards import SHARD_TOKENS, shard_packs
 
 
@@ -20,7 +21,9 @@ def test_a_plan_over_more_packs_than_a_shard_holds(tmp_path: Path) -> None:
     count = 2 * 8 + 10  # two rows of half a pack each: 13 packs
     rows = [origin(i) for i in range(count)]
     renders = [render(i, num_tokens=seq_len // 2) for i in range(count)]
-    shards = place_rows(database := accounts_of(tmp_path, rows, renders), seq_len=seq_len)
+    shards = place_rows(
+        database := accounts_of(tmp_path, rows, renders), seq_len=seq_len, work=WorkFolder(tmp_path)
+    )
     assert [(s.path, s.first_pack, s.num_packs) for s in shards] == [
         ("train/shard-00000.arrow", 0, 8),
         ("train/shard-00001.arrow", 8, 5),
@@ -36,13 +39,32 @@ def test_a_shard_stays_around_its_size_whatever_seq_len_is() -> None:
 def test_partitions_depend_on_the_rows_and_keep_every_row(tmp_path: Path) -> None:
     rows = [origin(i) for i in range(40)]
     database = accounts_of(tmp_path, rows, [render(i) for i in range(40)])
-    place_rows(database, seq_len=64, partition_rows=10)
+    place_rows(database, seq_len=64, work=WorkFolder(tmp_path), partition_rows=10)
     placed = database.rows("SELECT ord, pack FROM placed")
     assert sorted(line["ord"] for line in placed) == list(range(40))
     partition_of: dict[int, set[int]] = {}
     for line in placed:
         partition_of.setdefault(line["pack"], set()).add(line["ord"] % 4)
     assert all(len(found) == 1 for found in partition_of.values())
+
+
+def test_partitions_packed_apart_by_processes_are_packed_alike(tmp_path: Path) -> None:
+    count, rng = 3_000, np.random.default_rng(1)
+    rows, lengths = [origin(i) for i in range(count)], rng.integers(1, 64, count)
+    renders = [render(i, num_tokens=int(lengths[i])) for i in range(count)]
+    placed = []
+    for name, workers in (("alone", ALONE), ("two", Workers(num_processes=2))):
+        (folder := tmp_path / name).mkdir()
+        database = accounts_of(folder, rows, renders)
+        how = {"work": WorkFolder(folder), "workers": workers, "partition_rows": 500}
+        shards = place_rows(database, seq_len=64, **how)
+        placed.append((shards, database.rows("SELECT * FROM placed ORDER BY ALL")))
+    assert placed[0] == placed[1]
+    packs: dict[int, list[int]] = {}
+    for line in placed[0][1]:
+        packs.setdefault(line["pack"], []).append(int(lengths[line["ord"]]))
+    assert sorted(packs) == list(range(placed[0][0][-1].num_packs))
+    assert max(map(sum, packs.values())) <= 64
 
 
 def test_segments_come_back_from_their_parts(tmp_path: Path) -> None:
@@ -63,7 +85,7 @@ def test_segments_come_back_from_their_parts(tmp_path: Path) -> None:
         for i in range(2 * per_part)
     ]
     database = accounts_of(tmp_path, rows, renders)
-    shards = place_rows(database, seq_len=16, partition_rows=500)
+    shards = place_rows(database, seq_len=16, work=work, partition_rows=500)
     tables.write_ledger(database, tmp_path / "rows.parquet", work=work)
     ledger = pq.read_table(tmp_path / "rows.parquet").to_pylist()
     assert [line["row"] for line in ledger] == list(range(2 * per_part))

@@ -196,7 +196,7 @@ def built(build: BuildContext, folder: Path, rows: list[Kept]) -> Built:
     encode_part(0, build=build, work=work)
     database.load_renders([work.path("rendered", 0)])
     decisions.refuse_unrendered(database)
-    shards = place_rows(database, seq_len=build.config.seq_len)
+    shards = place_rows(database, seq_len=build.config.seq_len, work=work)
     tables.write_ledger(database, folder / "rows.parquet", work=work)
     packs, schemas = [], set()
     for shard in shards:

@@ -6,6 +6,7 @@ import pytest
 from database_rows import accounts_of, origin, render
 
 from data_pipeline.augment.mix import SourcePlan, draw_copies, plan_mix
+from data_pipeline.build.work_folder import WorkFolder
 from data_pipeline.config import DataConfig
 from data_pipeline.database.places import place_rows
 from data_pipeline.stats.part_counts import PartCounts
@@ -39,7 +40,7 @@ def stats_of(
 ) -> Stats:
     """Rows and renderings, packed and counted."""
     database = accounts_of(folder, rows, renders)
-    place_rows(database, seq_len=config.seq_len)
+    place_rows(database, seq_len=config.seq_len, work=WorkFolder(folder))
     decided = Decided(same_prompt={"prompts": 1, "rows": 2}, leaks=leaks or {}, mix=mix or {})
     dialects = {source.name: ["utf-8"] for source in config.sources}
     found = summarize(
