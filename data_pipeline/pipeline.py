@@ -15,6 +15,7 @@ worker count.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -91,50 +92,51 @@ def run(
     work = WorkFolder.open(out_dir)
 
     dialects = _read_sources(build, work)
-    database = RowDatabase(work.folder, memory_mb=config.memory_mb)
-    decided = _decide(build, work, database)
+    with closing(RowDatabase(work.folder, memory_mb=config.memory_mb)) as database:
+        decided = _decide(build, work, database)
 
-    _require_trained(
-        database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", work, out_dir
-    )
-    tokenizer_sha256, template_sha256, part_marks = _make_tokenizer(build, model, work, database)
-    _encode_rows(build, work)
-    database.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
-    decisions.refuse_unrendered(database)
-    _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", work, out_dir)
+        _require_trained(
+            database, "jobs SEMI JOIN (SELECT ord FROM rows WHERE split = 'train') USING (ord)", work, out_dir
+        )
+        tokenizer_sha256, template_sha256, part_marks = _make_tokenizer(build, model, work, database)
+        _encode_rows(build, work)
+        database.load_renders([work.path("rendered", part) for part in work.parts("rendered")])
+        decisions.refuse_unrendered(database)
+        _require_trained(database, "renders WHERE split = 'train' AND reason IS NULL", work, out_dir)
 
-    shards = place_rows(database, seq_len=config.seq_len, work=work, workers=build.workers)
-    infos = {
-        line["task"]: task_of(tasks, line["task"]).info()
-        for line in database.rows("SELECT DISTINCT task FROM alive")
-    }
-    written = {
-        "rows.parquet": tables.write_ledger(database, out_dir / "rows.parquet", work=work),
-        "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet", work=work),
-        "heldout.parquet": tables.write_heldout(
-            database, out_dir / "heldout.parquet", work=work, tasks=infos
-        ),
-    }
-    metadata = _metadata(config, database, shards, tokenizer_sha256, template_sha256)
-    shard_sha256 = _write_shards(build, work, shards, metadata)
+        shards = place_rows(database, seq_len=config.seq_len, work=work, workers=build.workers)
+        infos = {
+            line["task"]: task_of(tasks, line["task"]).info()
+            for line in database.rows("SELECT DISTINCT task FROM alive")
+        }
+        written = {
+            "rows.parquet": tables.write_ledger(database, out_dir / "rows.parquet", work=work),
+            "rejected.parquet": tables.write_rejected(database, out_dir / "rejected.parquet", work=work),
+            "heldout.parquet": tables.write_heldout(
+                database, out_dir / "heldout.parquet", work=work, tasks=infos
+            ),
+        }
+        metadata = _metadata(config, database, shards, tokenizer_sha256, template_sha256)
+        shard_sha256 = _write_shards(build, work, shards, metadata)
 
-    numbers = stats.summarize(
-        database,
-        config,
-        decided,
-        dialects=dialects,
-        vocab_size=len(load_tokenizer(out_dir / "tokenizer")),
-        tasks=tasks,
-        tally=PartCounts.of_parts(work),
-    )
-    if left_out := numbers.get("left_out"):
-        what = " and ".join(f"{kind} of {count} rendered row(s)" for kind, count in sorted(left_out.items()))
-        say(f"data: data.template leaves out {what}; choose one of a model that is trained with them")
-    if part_marks:
-        numbers["part_marks"] = {**part_marks}
-    artifact.write_json(out_dir / "stats.json", numbers)
-    artifact.write_json(out_dir / "corpus.json", corpus_samples(database, build, work))
-    database.close()
+        numbers = stats.summarize(
+            database,
+            config,
+            decided,
+            dialects=dialects,
+            vocab_size=len(load_tokenizer(out_dir / "tokenizer")),
+            tasks=tasks,
+            tally=PartCounts.of_parts(work),
+        )
+        if left_out := numbers.get("left_out"):
+            what = " and ".join(
+                f"{kind} of {count} rendered row(s)" for kind, count in sorted(left_out.items())
+            )
+            say(f"data: data.template leaves out {what}; choose one of a model that is trained with them")
+        if part_marks:
+            numbers["part_marks"] = {**part_marks}
+        artifact.write_json(out_dir / "stats.json", numbers)
+        artifact.write_json(out_dir / "corpus.json", corpus_samples(database, build, work))
     content = {
         "tokenizer": tokenizer_sha256,
         "template": template_sha256,

@@ -17,6 +17,8 @@ def metric_of_answers(metrics: Sequence[Metric], references: Sequence[Reference]
     for metric in metrics:
         if not all(map(metric.applies, references)):
             continue
+        if metric.runs_code:  # whose answers have a value each; nothing is run to find out
+            return metric
         one = references[:1]
         if metric.per_sample(metric.statistics([reference.texts[0] for reference in one], one)) is not None:
             return metric

@@ -32,7 +32,7 @@ class CommandHelp(TyperCommand):
             return super().parse_args(ctx, self._with_empty_values(args))
         except Exception as error:  # typer's UsageError has no public name
             message = str(getattr(error, "message", ""))
-            if "No such option" in message and any(one.name == "overrides" for one in self.params):
+            if "No such option" in message and any("KEY=VALUE" in str(one.metavar) for one in self.params):
                 hint = "A value of the config is KEY=VALUE, such as train.num_steps=20."
                 error.message = f"{message}. {hint}"  # type: ignore[attr-defined]
             raise

@@ -27,18 +27,19 @@ class Asked:
 def what_is_asked(
     first: Path, others: Sequence[str], *, run_dir: Path | None, force: bool, out: Path | None
 ) -> Asked:
-    """A first argument that is a folder, or that another without "=" follows, is a run; else it is a config.
+    """A first argument that is a folder, or no file and followed by another without "=", is a run; else it is
+    a config.
 
     Raises:
         InputError: no such run, or an option or argument that would do nothing.
     """
     more = [Path(other) for other in others if "=" not in other]
     overrides = [other for other in others if "=" in other]
-    if not more and not named(first).is_dir():
+    if first.is_file() or (not more and not named(first).is_dir()):
         _refuse(
             out is not None, "--out", "several runs side by side", "a run's own page is RUN/report/index.html"
         )
-        return Asked(first, overrides, run_dir, [])
+        return Asked(first, list(others), run_dir, [])
     runs = [find_run(run) for run in (first, *more)]
     _refuse(bool(overrides), ", ".join(overrides), "a config file", f"this is the run {runs[0]}")
     _refuse(run_dir is not None, "--run", "a config file", f"this is the run {runs[0]}")

@@ -87,7 +87,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tokenizer: PreTrainedTokenizerFast) -
 
 def run(stages: Stages, out_dir: Path, **config: Any) -> tuple[Manifest, dict[str, Any]]:
     manifest = evaluate.run(
-        config=EvalConfig(max_new_tokens=64, bootstrap_samples=10, **config),
+        config=EvalConfig(max_new_tokens=64, bootstrap_samples=10, robustness=0, safety=0, **config),
         seed=3,
         data_dir=stages.data,
         train_dir=stages.train,
@@ -123,7 +123,7 @@ def test_thoughts_calls_and_code_are_scored_for_what_they_are(
     assert found[("code", "pass_at_1")] == (1, 1.0, 0.0)
     assert found[("code", "constraints_met")] == (1, 1.0, 0.0)
     assert found[("sentiment", "accuracy")] == (1, 1.0, 0.0)
-    assert [program.splitlines()[0] for program in ran] == ["def add(x, y):"]  # prose is not run
+    assert {program.splitlines()[0] for program in ran} == {"def add(x, y):"}  # prose is not run
     assert scores["sentiment"]["unread"]["base"] == 1.0
     assert scores["sentiment"]["thought_tokens"]["tuned"] > 3
     table = pq.read_table(tmp_path / "eval" / "samples.parquet")

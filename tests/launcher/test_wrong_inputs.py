@@ -133,7 +133,7 @@ OF_COMMAND = {
         "--to slurm --nodes two": "valid integer",
         "--to slurm --dry-run data.sources.0.path=b.jsonl": "did you mean a.jsonl?",
         "--to slurm --dry-run data.tasks=nowhere": "no such folder",
-        "--to slurm --dry-run --partition 'a b'": "letters, digits",
+        "--to slurm --dry-run --partition 'a b'": "not a value that can stand in a job script",
         "--to slurm --dry-run cluster.gpus_per_worker=2": "must be at most 1",
         "--to ray --address nowhere": "http://HOST:PORT",
         "--to slurm --gpu 1": "No such option",
@@ -193,13 +193,15 @@ OF_OTHERS = {
     "doctor list.yaml": "found ['a']",
     "doctor notarun": "a folder, not a config file",
 }
+OF_REPORT = {"afolder": "not a run folder (no config.yaml in it)"}  # a folder is a run to it
 STAGES = ("run", "data", "train", "eval", "report")
 
 
 def cases() -> Iterator[tuple[str, str]]:
     for number, (arguments, message) in enumerate(STARTS.items()):
         needs_data = "--run notarun" in arguments  # a later stage sees first that no run is there
-        yield f"{'data' if needs_data else STAGES[number % len(STAGES)]} {arguments}", message
+        stage = "data" if needs_data else STAGES[number % len(STAGES)]
+        yield f"{stage} {arguments}", OF_REPORT.get(arguments, message) if stage == "report" else message
     yield "run t.yaml 'eval.goals=[{task: x, metric: accuracy, margin: 15}]'", "no source has the task 'x'"
     yield "run t.yaml train.best_by=summarisation", "best_by"
     for name in ("submit --to slurm", "fetch"):

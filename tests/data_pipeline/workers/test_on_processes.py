@@ -81,9 +81,11 @@ def test_a_lost_process_is_said_and_ends_the_others(tmp_path: Path) -> None:
 
 
 CHILD = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from data_pipeline.workers.on_processes import do_on_processes
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job begins without it
 
 def do(number):
     (Path(sys.argv[1]) / str(os.getpid())).touch()

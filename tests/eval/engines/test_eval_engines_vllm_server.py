@@ -154,7 +154,7 @@ def test_actors_ask_their_servers_and_leave_none_behind(
     """Of a model each, one after the other; the killed actor's server goes with it, and another comes."""
     models = [ModelRef("base", str(model_folder), "a"), ModelRef("tuned", str(model_folder), "b")]
     named = [Prompt(f"row/{index}", ids) for index, ids in enumerate(prompts)]
-    groups = make_groups(named, models=models, settings=SETTINGS, batch_size=6, parts_dir=tmp_path)
+    groups = make_groups(named, models=models, settings=SETTINGS, batch_size=1, parts_dir=tmp_path)
     others, seen = servers(model_folder), set[int]()
     killed = threading.Event()
     done = threading.Event()
