@@ -56,7 +56,7 @@ def judge(attempts: Sequence[Attempt], *, max_requeues: int) -> Verdict:
     why = {
         OF_THE_LIMIT: "its time is over",
         OF_PREEMPTION: "another job takes its place",
-    }.get(last.stopped_by or "", "a machine was lost")
+    }.get(last.stopped_by or "", "a machine or a file failed")
     return Verdict(True, why, exclude)
 
 

@@ -31,7 +31,7 @@ def attempt(
         (attempt(75, OF_A_HUMAN), False, "was cancelled"),
         (attempt(75, OF_THE_LIMIT), True, "its time is over"),
         (attempt(75, OF_PREEMPTION), True, "another job takes its place"),
-        (attempt(4), True, "a machine was lost"),
+        (attempt(4), True, "a machine or a file failed"),
         (attempt(4, number=20), False, "started 21 times"),
         (attempt(2, OF_THE_LIMIT), False, "would end in the same way"),
     ],
