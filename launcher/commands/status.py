@@ -18,7 +18,9 @@ TAIL_BYTES = 262_144  # of metrics.jsonl, which grows by some hundred bytes a st
 
 @dataclass(frozen=True)
 class StageState:
-    """A stage of a run: done, running, stopped (begun, and nobody works on it) or to come."""
+    """A stage of a run: done, outdated (done before a stage that is made again), running, stopped (begun,
+    and nobody works on it), or to come.
+    """
 
     stage: str
     state: str
@@ -85,12 +87,13 @@ def _stages(folder: Path, *, is_held: bool) -> list[StageState]:
     states = []
     for stage in STAGES:
         manifest = folder / stage / "manifest.json"
+        is_next = all(one.state == "done" for one in states)
         if manifest.exists():
             found = json.loads(manifest.read_text())
-            states.append(StageState(stage, "done", found.get("seconds"), found.get("counts", {})))
+            state = "done" if is_next else "outdated"
+            states.append(StageState(stage, state, found.get("seconds"), found.get("counts", {})))
             continue
         begun = (folder / stage).is_dir()
-        is_next = all(one.state == "done" for one in states)
         running = is_held and is_next
         states.append(StageState(stage, "running" if running else "stopped" if begun else "to come"))
     return states

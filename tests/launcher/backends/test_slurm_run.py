@@ -98,7 +98,7 @@ def test_cancel_reaches_the_ranks_which_save(slurm_cluster: SlurmCluster, finish
     longer = [item for item in SMALL if "num_steps" not in item] + ["train.num_steps=500"]
     done = slurm_cluster.hunmin("submit", QUICK, *longer, *TWO_NODES, "--run", finished, "--force")
     assert done.returncode == 0, done.stderr
-    job_id = done.stdout.split("job ")[1].split()[0]
+    job_id = noted_job(finished).job_id  # type: ignore[union-attr]
     log = finished / "logs" / f"slurm-{job_id}.log"
     manifest = finished / "train" / "manifest.json"
     wait_for(

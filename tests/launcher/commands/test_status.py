@@ -69,6 +69,12 @@ def test_a_stage_that_nobody_works_on_is_stopped(run: Path) -> None:
     assert [one.state for one in state_of(run).stages] == ["done", "stopped", "to come", "to come"]
 
 
+def test_what_was_made_from_an_earlier_stage_is_outdated(run: Path) -> None:
+    (run / "eval").mkdir()
+    (run / "eval" / "manifest.json").write_text("{}")
+    assert [one.state for one in state_of(run).stages] == ["done", "stopped", "outdated", "to come"]
+
+
 def test_a_line_in_the_writing_is_left_out(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_metrics(run, [STEP | {"step": step} for step in range(1, 40)], tail='{"kind": "tr')
     monkeypatch.setattr(status, "TAIL_BYTES", 500)  # begins within a line
