@@ -124,14 +124,6 @@ def _figure(number: int, metric: str, unit: str, found: RunsBeside) -> Figure:
         )
         for one in members
     ]
-    told = "; ".join(
-        f"{heading}: " + ", ".join(f"{row.label} {row.text}" for row in rows) for heading, rows in groups
-    )
-    return figures.interval_plot(
-        groups,
-        name=f"fig-compared-{number:02d}",
-        title=f"{metric}, 95 % intervals",
-        description=told,
-        x_label="score (%)" if unit == "%" else f"score ({unit})",
-        limit=100.0 if unit == "%" else 1.0,
+    return figures.score_plot(
+        groups, name=f"fig-compared-{number:02d}", title=f"{metric}, 95 % intervals", unit=unit
     )

@@ -106,6 +106,23 @@ def histogram(
     return Figure(name, title, description, Markup("").join(parts), HEIGHT)
 
 
+def score_plot(
+    groups: Sequence[tuple[str, Sequence[IntervalRow]]], *, name: str, title: str, unit: str
+) -> Figure:
+    """`interval_plot` of scores in a metric's unit, % or ratio, with all its numbers told in words."""
+    told = "; ".join(
+        f"{heading}: " + ", ".join(f"{row.label} {row.text}" for row in rows) for heading, rows in groups
+    )
+    return interval_plot(
+        groups,
+        name=name,
+        title=title,
+        description=told,
+        x_label="score (%)" if unit == "%" else f"score ({unit})",
+        limit=100.0 if unit == "%" else 1.0,
+    )
+
+
 def interval_plot(
     groups: Sequence[tuple[str, Sequence[IntervalRow]]],
     *,

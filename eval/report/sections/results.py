@@ -265,16 +265,11 @@ def _unseen(found: TaskScores) -> Section | None:
 def _score_figure(index: int, task: str, unit: str, metrics: Mapping[str, MetricScores]) -> Figure:
     mine = {name: metric for name, metric in metrics.items() if metric["unit"] == unit}
     groups = [(name, _interval_rows(metric)) for name, metric in mine.items()]
-    told = "; ".join(
-        f"{name}: " + ", ".join(f"{row.label} {row.text}" for row in rows) for name, rows in groups
-    )
-    return figures.interval_plot(
+    return figures.score_plot(
         groups,
         name=f"fig-scores-{_slug(index, task)}-{'percent' if unit == '%' else 'ratio'}",
         title=f"{task}, 95 % intervals",
-        description=told,
-        x_label="score (%)" if unit == "%" else f"score ({unit})",
-        limit=100.0 if unit == "%" else 1.0,
+        unit=unit,
     )
 
 
